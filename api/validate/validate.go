@@ -1,0 +1,144 @@
+// Package validate holds the contract's limits and name rules, in one place, for server and clients alike.
+// It decides and words the refusal; it does no input or output.
+package validate
+
+import (
+	"regexp"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+)
+
+// Limits. Where a number comes from AWS, it says so.
+const (
+	// MaxMessage bounds a request or answer in bytes: as base64 it must cross Lambda's 6 MB.
+	MaxMessage = 4 << 20
+	// MaxWaypointHCL bounds a stored waypoint.hcl (Waypoint: 5 MB; ours must fit a message).
+	MaxWaypointHCL = 2 << 20
+	MaxPage        = 200
+	DefaultPage    = 50
+	// MaxTailWaitMS is how long a read is held: below API Gateway's 29 s.
+	MaxTailWaitMS = 20_000
+	// MaxEvents bounds one append of output.
+	MaxEvents = 5_000
+	// MaxAppendBytes bounds one append of output before compression, far under DynamoDB's 400 KB item.
+	MaxAppendBytes  = 256 << 10
+	MaxLabels       = 64
+	MaxLabelKey     = 255
+	MaxLabelValue   = 255
+	MaxConfigValue  = 64 << 10
+	MaxVariables    = 500
+	MaxDependencies = 50
+	MaxTokenName    = 128
+)
+
+var (
+	nameRule      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	workspaceRule = regexp.MustCompile(`^[a-z0-9_-]{1,38}$`)
+	ulidRule      = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Z]{25}$`)
+	configRule    = regexp.MustCompile(`^[^\x00-\x1f=]{1,256}$`)
+)
+
+func invalid(field, format string, args ...any) *fault.Error {
+	return fault.New(connect.CodeInvalidArgument, fault.InvalidArgument, format, args...).WithFact("field", field)
+}
+
+// Name checks a project, app or pipeline name: [A-Za-z0-9_-]{1,64}. what is "project", "app", ….
+func Name(what, name string) error {
+	if nameRule.MatchString(name) {
+		return nil
+	}
+	if name == "" {
+		return invalid(what, "the %s name is missing", what)
+	}
+	return invalid(what, "%q is not a valid %s name", clip(name), what).
+		WithHint("Use 1 to 64 letters, digits, '-' or '_'.")
+}
+
+// Workspace checks a workspace name: [a-z0-9_-]{1,38}.
+func Workspace(name string) error {
+	if workspaceRule.MatchString(name) {
+		return nil
+	}
+	return invalid("workspace", "%q is not a valid workspace name", clip(name)).
+		WithHint("Use 1 to 38 lower-case letters, digits, '-' or '_'.")
+}
+
+// ID checks a ULID.
+func ID(field, id string) error {
+	if ulidRule.MatchString(id) {
+		return nil
+	}
+	return invalid(field, "%q is not an id", clip(id)).WithHint("Ids have 26 letters and digits, such as 01JD2Z6Q0V9X8W7R5T3P1N4M6K.")
+}
+
+// ConfigName checks the name of a configuration variable (or the path of a file).
+func ConfigName(name string) error {
+	if configRule.MatchString(name) {
+		return nil
+	}
+	return invalid("name", "%q is not a valid configuration name", clip(name)).
+		WithHint("Use 1 to 256 characters without '=' and control characters.")
+}
+
+// Labels checks a set of labels.
+func Labels(field string, labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return invalid(field, "%d labels are too many: at most %d", len(labels), MaxLabels)
+	}
+	for k, v := range labels {
+		switch {
+		case k == "" || len(k) > MaxLabelKey:
+			return invalid(field, "label key %q must have 1 to %d characters", clip(k), MaxLabelKey)
+		case len(v) > MaxLabelValue:
+			return invalid(field, "the value of label %q has more than %d characters", clip(k), MaxLabelValue)
+		}
+	}
+	return nil
+}
+
+// Size checks that something is not larger than limit bytes.
+func Size(field string, got, limit int) error {
+	if got <= limit {
+		return nil
+	}
+	return fault.New(connect.CodeInvalidArgument, fault.TooLarge, "%s has %d bytes: at most %d are accepted", field, got, limit).
+		WithFact("field", field)
+}
+
+// PageSize turns the asked size into the one used: 0 is the default, more than MaxPage is MaxPage.
+func PageSize(asked int32) int {
+	switch {
+	case asked <= 0:
+		return DefaultPage
+	case asked > MaxPage:
+		return MaxPage
+	}
+	return int(asked)
+}
+
+// RelativePath checks a path inside a source: relative, without "..".
+func RelativePath(field, path string) error {
+	if path == "" {
+		return nil
+	}
+	if strings.HasPrefix(path, "/") || strings.Contains(path, `\`) {
+		return invalid(field, "%q must be a relative path with forward slashes", clip(path))
+	}
+	for _, part := range strings.Split(path, "/") {
+		if part == ".." {
+			return invalid(field, "%q must not leave the source with '..'", clip(path))
+		}
+	}
+	return nil
+}
+
+func clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

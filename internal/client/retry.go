@@ -1,0 +1,139 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/internal/version"
+)
+
+// Headers of the contract.
+const (
+	HeaderProtocol    = "Waypoint-Protocol"
+	HeaderClient      = "Waypoint-Client"
+	HeaderIdempotency = "Idempotency-Key"
+	HeaderCost        = "Waypoint-Cost"
+)
+
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 3 * time.Second
+)
+
+type maxRetryKey struct{}
+
+// WithMaxRetry changes Options.MaxRetry for the calls of a context.
+func WithMaxRetry(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, maxRetryKey{}, d)
+}
+
+// newInterceptor adds the headers, tries again what may be tried again, and adds up the cost.
+func newInterceptor(o Options, m *meter) func(connect.UnaryFunc) connect.UnaryFunc {
+	protocol := strconv.Itoa(version.ProtocolCurrent)
+	caller := o.Component + "/" + o.Version
+	return func(next connect.UnaryFunc) connect.UnaryFunc {
+		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+			h := req.Header()
+			h.Set(HeaderProtocol, protocol)
+			h.Set(HeaderClient, caller)
+			if o.Token != "" {
+				h.Set("Authorization", "Bearer "+o.Token)
+			}
+			if h.Get(HeaderIdempotency) == "" && isMutation(req.Spec().Procedure) {
+				h.Set(HeaderIdempotency, ulid.Make().String())
+			}
+			maxRetry := o.MaxRetry
+			if d, ok := ctx.Value(maxRetryKey{}).(time.Duration); ok {
+				maxRetry = d
+			}
+			return retry(ctx, o, m, maxRetry, func(ctx context.Context) (connect.AnyResponse, error) {
+				return next(ctx, req)
+			})
+		}
+	}
+}
+
+func retry(ctx context.Context, o Options, m *meter, maxRetry time.Duration,
+	call func(context.Context) (connect.AnyResponse, error),
+) (connect.AnyResponse, error) {
+	start, backoff := time.Now(), firstBackoff
+	for {
+		res, err := attempt(ctx, call)
+		m.add(res, err)
+		if err == nil || !mayRetry(ctx, err) || time.Since(start) >= maxRetry {
+			return res, err
+		}
+		if o.OnWait != nil {
+			o.OnWait(err, time.Since(start))
+		}
+		o.Logger.DebugContext(ctx, "calling again", "error", err, "after", backoff)
+		pause := backoff/2 + rand.N(backoff/2)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+		backoff = min(2*backoff, lastBackoff)
+	}
+}
+
+func attempt(ctx context.Context, call func(context.Context) (connect.AnyResponse, error)) (connect.AnyResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	return call(ctx)
+}
+
+// mayRetry says whether a failed call may succeed later. A typed answer of ours is final, but for throttling;
+// a bare refusal by a gateway, a closed connection or a time-out is not.
+func mayRetry(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if f, typed := fault.From(err); typed {
+		return f.Reason == fault.Throttled
+	}
+	var c *connect.Error
+	if !errors.As(err, &c) {
+		return true
+	}
+	switch c.Code() {
+	case connect.CodeUnavailable, connect.CodePermissionDenied, connect.CodeResourceExhausted,
+		connect.CodeUnknown, connect.CodeInternal, connect.CodeDeadlineExceeded, connect.CodeAborted:
+		return true
+	}
+	return false
+}
+
+// Unreachable says whether err means that no server of ours answered.
+func Unreachable(err error) bool {
+	if err == nil {
+		return false
+	}
+	if _, typed := fault.From(err); typed {
+		return false
+	}
+	var c *connect.Error
+	return errors.As(err, &c) && (c.Code() == connect.CodeUnavailable || c.Code() == connect.CodeDeadlineExceeded)
+}
+
+// isMutation says whether a person's call changes something, by the verbs that the contract uses.
+func isMutation(procedure string) bool {
+	if strings.Contains(procedure, "RunnerAgentService") || strings.Contains(procedure, "EntrypointService") {
+		return false // (attempt, sequence) makes these idempotent
+	}
+	method := procedure[strings.LastIndexByte(procedure, '/')+1:]
+	for _, verb := range []string{"Queue", "Cancel", "Create", "Upsert", "Set", "Delete", "Revoke"} {
+		if strings.HasPrefix(method, verb) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,32 @@
+package table
+
+import "time"
+
+// LeaseTime is how long a claim, and each renewal, gives a runner.
+const LeaseTime = 30 * time.Second
+
+const fenceLabel = "fence"
+
+// Fence says which attempt at which job a runner's write belongs to, and whose token it came with.
+type Fence struct {
+	JobID   string
+	Attempt int64
+	// Owner is the id of the token that claimed the job: nobody else may write for it.
+	Owner string
+}
+
+// FenceCheck is guard F of the protocol as a check in a write's own transaction: the job is RUNNING, this attempt is the
+// current one, and its claimant is the caller. When it fails, FenceLost says so.
+func FenceCheck(f Fence) TxAction {
+	return Check(JobLease(f.JobID), fenceHolds(f)).Named(fenceLabel)
+}
+
+func fenceHolds(f Fence) Expr {
+	return If("#live = ? AND #attempt = ? AND #owner = ?", true, f.Attempt, f.Owner)
+}
+
+// FenceLost says whether a transaction failed on its FenceCheck: the answer is then STALE_LEASE.
+func FenceLost(err error) bool {
+	_, lost := Failed(err, fenceLabel)
+	return lost
+}

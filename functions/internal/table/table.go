@@ -1,0 +1,213 @@
+// Package table is the server's only way to its DynamoDB table: keys, items, conditions, transactions and
+// pages, and a file per entity.
+//
+// It imports the AWS SDK, the contract and the pure engine (functions/internal/job), nothing else of ours.
+// Keys are built in keys.go and nowhere else; no request path scans. Whatever decides something reads the base
+// item strongly; an index only says where to look. ACCESS.md lists every access pattern with its cost.
+package table
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/oklog/ulid/v2"
+)
+
+// Table is one DynamoDB table. It is safe for concurrent use.
+type Table struct {
+	db    *dynamodb.Client
+	name  string
+	clock func() time.Time
+
+	rndMu sync.Mutex
+	rnd   io.Reader
+}
+
+// Item is a DynamoDB item.
+type Item = map[string]types.AttributeValue
+
+// New wraps a table. clock is the server's clock; rnd gives the randomness of ids and request tokens
+// (crypto/rand.Reader outside tests).
+func New(db *dynamodb.Client, name string, clock func() time.Time, rnd io.Reader) *Table {
+	return &Table{db: db, name: name, clock: clock, rnd: rnd}
+}
+
+// Now is the server's clock.
+func (t *Table) Now() time.Time { return t.clock() }
+
+// NewID makes a ULID of the server's time.
+func (t *Table) NewID() (string, error) {
+	var entropy [10]byte
+	if err := t.random(entropy[:]); err != nil {
+		return "", err
+	}
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(t.clock())); err != nil {
+		return "", fmt.Errorf("making an id: %w", err)
+	}
+	if err := id.SetEntropy(entropy[:]); err != nil {
+		return "", fmt.Errorf("making an id: %w", err)
+	}
+	return id.String(), nil
+}
+
+func (t *Table) random(b []byte) error {
+	t.rndMu.Lock()
+	defer t.rndMu.Unlock()
+	if _, err := io.ReadFull(t.rnd, b); err != nil {
+		return fmt.Errorf("reading randomness: %w", err)
+	}
+	return nil
+}
+
+// Get reads one item into out: an *Item, or a pointer to a struct with `dynamodbav` tags. An item whose time to live has
+// passed counts as absent (DynamoDB deletes it days later).
+func (t *Table) Get(ctx context.Context, key Key, consistent bool, out any) (found bool, err error) {
+	res, err := t.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &t.name, Key: key.item(), ConsistentRead: aws.Bool(consistent),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	if err != nil {
+		return false, wrap(err, "reading %s", key)
+	}
+	meterRead(ctx, res.ConsumedCapacity)
+	if len(res.Item) == 0 || expired(res.Item, t.clock()) {
+		return false, nil
+	}
+	return true, Decode(res.Item, out)
+}
+
+// batchMost is DynamoDB's limit on the keys of one BatchGetItem.
+const batchMost = 100
+
+// BatchGet reads many items; those that do not exist, or whose time to live has passed, are missing from the
+// answer. Keys that DynamoDB puts off are asked for again, with growing pauses, until ctx ends.
+func (t *Table) BatchGet(ctx context.Context, keys []Key, consistent bool) (map[Key]Item, error) {
+	found := make(map[Key]Item, len(keys))
+	seen := make(map[Key]bool, len(keys))
+	var todo []Item
+	for _, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			todo = append(todo, k.item())
+		}
+	}
+	for tries := 0; len(todo) > 0; {
+		n := min(len(todo), batchMost)
+		res, err := t.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+			RequestItems:           map[string]types.KeysAndAttributes{t.name: {Keys: todo[:n], ConsistentRead: aws.Bool(consistent)}},
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return nil, wrap(err, "reading %d items", n)
+		}
+		for i := range res.ConsumedCapacity {
+			meterRead(ctx, &res.ConsumedCapacity[i])
+		}
+		for _, item := range res.Responses[t.name] {
+			if !expired(item, t.clock()) {
+				found[KeyOf(item)] = item
+			}
+		}
+		todo = append(todo[n:], res.UnprocessedKeys[t.name].Keys...)
+		if len(res.UnprocessedKeys) > 0 {
+			tries++
+			if err := pause(ctx, tries); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return found, nil
+}
+
+// Put writes one item in place of whatever is there, if the condition (at most one) holds. v is an Item or a struct with
+// `dynamodbav` tags; key is added to it. A condition that does not hold is a *ConditionError.
+func (t *Table) Put(ctx context.Context, key Key, v any, cond ...Expr) error {
+	return t.single(ctx, Put(key, v, cond...))
+}
+
+// Update changes attributes of one item, making it if there is none.
+func (t *Table) Update(ctx context.Context, key Key, change Expr, cond ...Expr) error {
+	return t.single(ctx, Update(key, change, cond...))
+}
+
+// Delete removes an item; removing what is not there succeeds.
+func (t *Table) Delete(ctx context.Context, key Key, cond ...Expr) error {
+	return t.single(ctx, Delete(key, cond...))
+}
+
+// single runs one action as a plain write, which costs half of a transaction's units.
+func (t *Table) single(ctx context.Context, a TxAction) error {
+	b, err := a.build()
+	if err != nil {
+		return err
+	}
+	var used *types.ConsumedCapacity
+	old := types.ReturnValuesOnConditionCheckFailureNone
+	if a.wantOld {
+		old = types.ReturnValuesOnConditionCheckFailureAllOld
+	}
+	switch a.kind {
+	case kindPut:
+		res, callErr := t.db.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: &t.name, Item: b.item, ConditionExpression: b.cond, ExpressionAttributeNames: b.names,
+			ExpressionAttributeValues: b.values, ReturnValuesOnConditionCheckFailure: old,
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		err = callErr
+		if callErr == nil {
+			used = res.ConsumedCapacity
+		}
+	case kindUpdate:
+		res, callErr := t.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: &t.name, Key: a.key.item(), UpdateExpression: b.change, ConditionExpression: b.cond,
+			ExpressionAttributeNames: b.names, ExpressionAttributeValues: b.values,
+			ReturnValuesOnConditionCheckFailure: old, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		err = callErr
+		if callErr == nil {
+			used = res.ConsumedCapacity
+		}
+	case kindDelete:
+		res, callErr := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: &t.name, Key: a.key.item(), ConditionExpression: b.cond, ExpressionAttributeNames: b.names,
+			ExpressionAttributeValues: b.values, ReturnValuesOnConditionCheckFailure: old,
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		err = callErr
+		if callErr == nil {
+			used = res.ConsumedCapacity
+		}
+	default:
+		return fmt.Errorf("a check of %s stands alone", a.key)
+	}
+	if err != nil {
+		if failed := singleCondition(err, a); failed != nil {
+			return failed
+		}
+		return wrap(err, "writing %s", a.key)
+	}
+	meterWrite(ctx, used)
+	return nil
+}
+
+// Waits between tries grow from 5 ms to 320 ms, with full jitter.
+func pause(ctx context.Context, try int) error {
+	const first, most = 5 * time.Millisecond, 320 * time.Millisecond
+	wait := min(first<<min(try, 10), most)
+	timer := time.NewTimer(rand.N(wait) + time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("waiting to try again: %w", ctx.Err())
+	case <-timer.C:
+		return nil
+	}
+}

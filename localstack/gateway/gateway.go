@@ -1,0 +1,332 @@
+// Package gateway is an emulator of an API Gateway REST API with Lambda proxy
+// integration (payload format 1.0): HTTP in, event JSON to the function, response JSON
+// back, with the limits, timeouts and error answers that AWS has.
+//
+// It exists so that functions meet on one machine exactly what they meet on AWS: always
+// the event's bytes, never a short cut. It knows no function and no transport: routes
+// name Invokers, which may be in-process handlers or processes behind a Runtime API. It
+// imports nothing of this project, so that it can serve other projects.
+//
+// Not emulated: authorizers, API keys, request validation, mapping templates, caching,
+// response streaming.
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limits of API Gateway and Lambda.
+const (
+	// MaxRequestBody is API Gateway's limit on a request body, in bytes.
+	MaxRequestBody = 10 << 20
+	// MaxHeader is the limit on the request line and all headers together, in bytes.
+	MaxHeader = 10240
+	// MaxPayload is Lambda's limit on an event and on a response, in bytes of JSON. A
+	// binary body counts as base64.
+	MaxPayload = 6 << 20
+	// IntegrationTimeout is the default limit on the time that a function takes.
+	IntegrationTimeout = 29 * time.Second
+)
+
+// Invoker runs a function: aws-lambda-go's lambda.Handler is one. It must not keep the
+// payload after it returns. An error, or a response that is not a proxy response, is a
+// failure of the function.
+//
+// The context ends at the integration timeout, not when the HTTP client goes away: on
+// AWS the function runs on, too.
+type Invoker interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+}
+
+// Route sends requests to a function.
+type Route struct {
+	// Method is an HTTP method or ANY.
+	Method string
+	// Resource is a path pattern: "/a/{id}" or "/a/{proxy+}", which takes one or more
+	// segments.
+	Resource string
+	Invoker  Invoker
+}
+
+// Throttle is a token bucket for the whole API.
+type Throttle struct {
+	Rate  float64 // requests a second
+	Burst int
+}
+
+// Options configures New. Routes, Clock and NewID are required.
+type Options struct {
+	// Routes are tried in order; the first whose method and resource match is taken.
+	Routes []Route
+	// APIID, AccountID and Stage appear in the event's request context.
+	APIID, AccountID, Stage string
+	// DomainName appears in the event; the request's host if empty.
+	DomainName string
+	// StagePrefix makes "/STAGE" the first segment of every URL, as AWS's own domain
+	// names have it. The event's path has no stage, its request context's path has.
+	StagePrefix bool
+	// StageVariables are handed to functions; null in the event if nil.
+	StageVariables map[string]string
+	// BinaryMediaTypes are the types ("image/png", "image/*", "*/*") whose bodies cross
+	// as base64. All other bodies are text: bytes that are not UTF-8 are lost, as on AWS.
+	BinaryMediaTypes []string
+	// Timeout is IntegrationTimeout if zero.
+	Timeout time.Duration
+	// Throttle is off if nil.
+	Throttle *Throttle
+	// Clock says what time it is.
+	Clock func() time.Time
+	// NewID makes request ids, unique and without characters that JSON escapes.
+	NewID func() string
+	// Logger gets what clients are not told (why an answer is a 502). Discarded if nil.
+	Logger *slog.Logger
+}
+
+// Gateway is an http.Handler. Close it to wait for functions that are still running.
+type Gateway struct {
+	opt     Options
+	routes  []route
+	binary  mediaTypes
+	limiter *rate.Limiter
+
+	base   context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex // guards closed against Add after Wait
+	closed  bool
+	running sync.WaitGroup
+}
+
+// New compiles the routes.
+func New(opt Options) (*Gateway, error) {
+	if opt.Clock == nil || opt.NewID == nil {
+		return nil, errors.New("gateway: Clock and NewID are required")
+	}
+	if opt.Timeout == 0 {
+		opt.Timeout = IntegrationTimeout
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{opt: opt, binary: newMediaTypes(opt.BinaryMediaTypes)}
+	for _, r := range opt.Routes {
+		compiled, err := compile(r, opt)
+		if err != nil {
+			return nil, fmt.Errorf("gateway: route %s %s: %w", r.Method, r.Resource, err)
+		}
+		g.routes = append(g.routes, compiled)
+	}
+	if opt.Throttle != nil {
+		g.limiter = rate.NewLimiter(rate.Limit(opt.Throttle.Rate), opt.Throttle.Burst)
+	}
+	g.base, g.cancel = context.WithCancel(context.Background())
+	return g, nil
+}
+
+// Close cancels what is running and waits for it until ctx ends. Requests after it are
+// answered 503.
+func (g *Gateway) Close(ctx context.Context) error {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.cancel()
+	done := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for functions to return: %w", ctx.Err())
+	}
+}
+
+// ServeHTTP answers one request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := g.opt.NewID()
+	w.Header()["X-Amzn-Requestid"] = []string{id}
+	payload, invoker, f := g.accept(w, r, id)
+	if f != nil {
+		f.write(w)
+		return
+	}
+	out, f := g.invoke(invoker, payload, id)
+	if f == nil {
+		f = g.respond(w, r, out, id)
+	}
+	if f != nil {
+		f.write(w)
+	}
+}
+
+// accept turns a request into an event, or into a failure.
+func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string) (*bytes.Buffer, Invoker, *failure) {
+	if headerSize(r) > MaxHeader {
+		return nil, nil, failHeader
+	}
+	if g.limiter != nil && !g.limiter.AllowN(g.opt.Clock(), 1) {
+		return nil, nil, failThrottled
+	}
+	path, ok := g.stripStage(r.URL.EscapedPath())
+	if !ok {
+		return nil, nil, failForbidden
+	}
+	rt, params := g.match(r.Method, path)
+	if rt == nil {
+		return nil, nil, failNoRoute
+	}
+	body, f := readBody(w, r)
+	if f != nil {
+		return nil, nil, f
+	}
+	defer putBuffer(body)
+	payload, f := g.encodeEvent(r, rt, params, path, id, body.Bytes())
+	if f != nil {
+		return nil, nil, f
+	}
+	return payload, rt.invoker, nil
+}
+
+// invoke runs the function for at most the timeout. A function that does not obey its
+// context keeps running (and keeps its payload); Close waits for it.
+func (g *Gateway) invoke(invoker Invoker, payload *bytes.Buffer, id string) ([]byte, *failure) {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil, failClosed
+	}
+	g.running.Add(1)
+	g.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(g.base, g.opt.Timeout)
+	done := make(chan outcome, 1)
+	go func() {
+		defer g.running.Done()
+		defer cancel()
+		defer putBuffer(payload)
+		done <- call(ctx, invoker, payload.Bytes())
+	}()
+	var o outcome
+	select {
+	case o = <-done:
+	case <-ctx.Done():
+		select {
+		case o = <-done: // both at once: the answer counts
+		default:
+			if g.base.Err() != nil {
+				return nil, failClosed
+			}
+			return nil, failTimeout
+		}
+	}
+	if o.err != nil {
+		if errors.Is(o.err, context.DeadlineExceeded) && ctx.Err() != nil {
+			return nil, failTimeout
+		}
+		g.opt.Logger.Error("function failed", "request_id", id, "error", o.err)
+		return nil, failIntegration
+	}
+	return o.out, nil
+}
+
+type outcome struct {
+	out []byte
+	err error
+}
+
+// call turns a panic of an in-process function into its failure, as a crash is on AWS.
+func call(ctx context.Context, invoker Invoker, payload []byte) (o outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			o = outcome{err: fmt.Errorf("function panicked: %v", p)}
+		}
+	}()
+	out, err := invoker.Invoke(ctx, payload)
+	return outcome{out, err}
+}
+
+func (g *Gateway) stripStage(path string) (string, bool) {
+	if path == "" {
+		path = "/"
+	}
+	if !g.opt.StagePrefix {
+		return path, true
+	}
+	rest, ok := strings.CutPrefix(path, "/"+g.opt.Stage)
+	switch {
+	case !ok || rest != "" && rest[0] != '/':
+		return "", false
+	case rest == "":
+		return "/", true
+	}
+	return rest, true
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, *failure) {
+	buf := getBuffer()
+	if r.Body == nil || r.Body == http.NoBody {
+		return buf, nil
+	}
+	if r.ContentLength > MaxRequestBody {
+		putBuffer(buf)
+		return nil, failTooLong
+	}
+	var body io.Reader = r.Body
+	if r.ContentLength < 0 {
+		body = http.MaxBytesReader(w, r.Body, MaxRequestBody)
+	} else {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(body); err != nil {
+		putBuffer(buf)
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, failTooLong
+		}
+		return nil, failBadRequest
+	}
+	return buf, nil
+}
+
+// headerSize is the request line and the headers as the client sent them.
+func headerSize(r *http.Request) int {
+	n := len(r.Method) + len(r.URL.Path) + len(r.URL.RawQuery) + len(r.Proto) + 4
+	if r.URL.RawPath != "" {
+		n += len(r.URL.RawPath) - len(r.URL.Path)
+	}
+	n += len("Host: \r\n") + len(r.Host)
+	for k, values := range r.Header {
+		for _, v := range values {
+			n += len(k) + len(v) + 4
+		}
+	}
+	return n
+}
+
+// maxPooled keeps rare large bodies from staying in memory for ever.
+const maxPooled = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func getBuffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() > maxPooled {
+		return
+	}
+	b.Reset()
+	buffers.Put(b)
+}

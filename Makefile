@@ -1,0 +1,80 @@
+# Waypoint, serverless. `make` lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+GO      ?= go
+BIN     := bin
+TOOLS   := $(BIN)/tools
+VERSION ?=
+LDFLAGS := -s -w $(if $(VERSION),-X github.com/waypoint-serverless/waypoint/internal/version.release=$(VERSION))
+GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+# The race detector needs cgo and a C compiler; CI requires it (see .ci/run).
+HAVE_CC := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo yes)
+RACE    ?= $(if $(HAVE_CC),-race)
+TESTENV := $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0)
+PKGS    ?= ./...
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: build ## Build everything, start the local server and bring examples/hello up
+	@examples/up.sh $(CURDIR)/$(BIN)/waypoint
+
+.PHONY: down
+down: build ## Destroy what `make up` made and stop the local server (data is kept)
+	@examples/down.sh $(CURDIR)/$(BIN)/waypoint
+
+.PHONY: build
+build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
+	$(GOBUILD) -o $(BIN)/waypoint ./cli/waypoint
+	$(GOBUILD) -o $(BIN)/waypoint-entrypoint ./entrypoint/waypoint-entrypoint
+	$(GOBUILD) -tags lambda.norpc -o $(BIN)/bootstrap ./functions/bootstrap
+
+.PHONY: test
+test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compiler) and say how many ran
+	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -timeout 15m $(PKGS)
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: generate
+generate: $(TOOLS)/protogen ## Generate the Go code of the contract
+	rm -rf api/waypoint
+	$(TOOLS)/protogen -root api/proto -out . -module github.com/waypoint-serverless/waypoint -plugins $(TOOLS)
+
+.PHONY: cross
+cross: ## Compile for linux, darwin and windows on amd64 and arm64
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  echo "compiling for $$os/$$arch"; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cli/waypoint || exit 1; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./entrypoint/waypoint-entrypoint || exit 1; \
+	done; done
+
+.PHONY: sizes
+sizes: build ## Check the binaries' sizes, the zip's size, start-up time and memory
+	$(GO) run ./bench/sizes -bin $(BIN)
+
+.PHONY: bench
+bench: build ## Measure the rows of the performance table, all in one run
+	$(GO) run ./bench -bin $(BIN)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BIN) dist
+
+# Pinned tools, each built from a module of its own below tools/.
+$(TOOLS)/protogen: tools/go.mod tools/go.sum tools/protogen/main.go
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o ../$(TOOLS)/ ./protogen google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go
+
+$(TOOLS)/gotestsum: tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o ../$(TOOLS)/gotestsum gotest.tools/gotestsum
+
+$(TOOLS)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	@mkdir -p $(TOOLS)
+	cd tools/lint && $(GO) build -o ../../$(TOOLS)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

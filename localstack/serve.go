@@ -1,0 +1,202 @@
+package localstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waypoint-serverless/waypoint/localstack/filelock"
+	"github.com/waypoint-serverless/waypoint/localstack/store"
+)
+
+const (
+	sweepInterval = time.Minute // as the schedule on AWS
+	stopGrace     = 5 * time.Second
+)
+
+// ErrRunning says that a server runs on the same data already.
+var ErrRunning = errors.New("a local server is already running on this data")
+
+// ServeOptions configure Serve.
+type ServeOptions struct {
+	// Dir is the data directory; empty: DefaultDir.
+	Dir string
+	// Listen is the loopback address for browsers, containers and curl; empty: what `install` chose, else
+	// DefaultListen; "none": no TCP port.
+	Listen string
+	// Bootstrap: see Options.
+	Bootstrap string
+	Logger    *slog.Logger
+	// Ready, if set, is called with the TCP address ("" if none) once the server answers.
+	Ready func(tcp string)
+}
+
+// Serve runs the local server in the foreground until ctx ends. It listens on two Unix sockets in a 0700
+// directory and, unless told otherwise, on one loopback port.
+func Serve(ctx context.Context, o ServeOptions) error {
+	if o.Dir == "" {
+		var err error
+		if o.Dir, err = DefaultDir(); err != nil {
+			return err
+		}
+	}
+	d := dir(o.Dir)
+	if err := d.make(); err != nil {
+		return err
+	}
+	if o.Listen == "" {
+		o.Listen = loadSettings(d).Listen
+	}
+	lock, err := filelock.Acquire(d.serverLock())
+	if errors.Is(err, filelock.ErrHeld) {
+		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+	if err := writeFile(d.serverPID(), []byte(strconv.Itoa(os.Getpid())+"\n")); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(d.serverPID()) }()
+
+	listeners, err := listen(ctx, d, o.Listen)
+	if err != nil {
+		return err
+	}
+	defer listeners.close()
+	s, err := New(ctx, Options{Dir: o.Dir, Bootstrap: o.Bootstrap, Logger: o.Logger})
+	if errors.Is(err, store.ErrInUse) {
+		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	err = serve(ctx, s, d, o, listeners)
+	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	return errors.Join(err, s.Close(closeCtx))
+}
+
+func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet) error {
+	if err := ensureAdminToken(ctx, s, d); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	httpServe := func(ln net.Listener, h http.Handler) {
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+		group.Go(func() error {
+			if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+		group.Go(func() error {
+			<-ctx.Done()
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			if srv.Shutdown(stop) != nil { // held reads go on for up to 20 s; clients call again
+				return srv.Close()
+			}
+			return nil
+		})
+	}
+	httpServe(l.api, s.Gateway)
+	httpServe(l.sqs, s.Queues)
+	tcp := ""
+	if l.tcp != nil {
+		httpServe(l.tcp, s.Gateway)
+		tcp = l.tcp.Addr().String()
+	}
+	group.Go(func() error { s.sweepLoop(ctx); return nil })
+	if o.Ready != nil {
+		o.Ready(tcp)
+	}
+	return group.Wait()
+}
+
+// sweepLoop sweeps at once (a server that was away owes something) and then each minute.
+func (s *Server) sweepLoop(ctx context.Context) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "sweep failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func ensureAdminToken(ctx context.Context, s *Server, d dir) error {
+	if _, err := os.Stat(d.adminToken()); err == nil {
+		return nil
+	}
+	token, err := s.AdminToken(ctx, "install")
+	if err != nil {
+		return err
+	}
+	return writeFile(d.adminToken(), []byte(token+"\n"))
+}
+
+type listenerSet struct{ api, sqs, tcp net.Listener }
+
+func (l *listenerSet) close() {
+	for _, ln := range []net.Listener{l.api, l.sqs, l.tcp} {
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
+}
+
+// listen opens the sockets. The directory's lock is held, so a socket file that lies there is a dead server's.
+func listen(ctx context.Context, d dir, tcp string) (_ *listenerSet, err error) {
+	l := &listenerSet{}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.api, err = listenUnix(ctx, d.apiSocket()); err != nil {
+		return nil, err
+	}
+	if l.sqs, err = listenUnix(ctx, d.sqsSocket()); err != nil {
+		return nil, err
+	}
+	if tcp == "none" {
+		return l, nil
+	}
+	host, _, err := net.SplitHostPort(tcp)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("the local server listens on loopback only, not on %q: use 127.0.0.1:PORT or none", tcp)
+	}
+	if l.tcp, err = new(net.ListenConfig).Listen(ctx, "tcp", tcp); err != nil {
+		return nil, fmt.Errorf("the port %s is taken by another program: stop it, or choose another with --listen (%w)", tcp, err)
+	}
+	return l, nil
+}
+
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("removing a dead socket: %w", err)
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("closing the socket to others: %w", err), ln.Close())
+	}
+	return ln, nil
+}

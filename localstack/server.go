@@ -1,0 +1,241 @@
+// Package localstack is AWS on one machine, as far as the project needs it: the embedded DynamoDB, SQS and
+// STS engines over one data file, the gateway emulator, and the server's functions behind them.
+//
+// It hosts the functions and gives them no short cut: they get the events that API Gateway would send, and
+// reach their table and queues through the unmodified AWS SDK. The engines below this package import nothing
+// of ours. The package also installs, starts, stops and removes the local server.
+package localstack
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/gateway"
+	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/sts"
+)
+
+// Names of what the server makes on this machine.
+const (
+	Prefix     = "waypoint"
+	runnerRole = "arn:aws:iam::" + Account + ":role/waypoint-runner"
+	// queueHost stands in queue URLs. Runners reach it over the queue socket, whatever its name.
+	queueHost = "http://sqs.waypoint.internal"
+)
+
+// Options configure New.
+type Options struct {
+	// Dir is the data directory; empty: everything is in memory and ends with the Server.
+	Dir string
+	// Synchronous is SQLite's; empty means FULL.
+	Synchronous string
+	// Bootstrap is the path of the functions' binary. If set, the functions run as processes under a Runtime
+	// API emulator, as on Lambda, instead of in this process.
+	Bootstrap string
+	// Clock says what time it is; nil: the system's.
+	Clock func() time.Time
+	// Faults that the engines inject on demand; nil: none.
+	DynamoDBFaults *dynamodb.Faults
+	SQSFaults      *sqs.Faults
+	Logger         *slog.Logger
+}
+
+// Server is the whole server, without sockets.
+type Server struct {
+	// Gateway answers the API: HTTP in, events to the functions.
+	Gateway http.Handler
+	// Queues answers SQS requests that are signed with a vended or the root key.
+	Queues http.Handler
+	// Tables and Tokens answer DynamoDB and STS requests that are signed with the root key.
+	Tables, Tokens http.Handler
+	// Handlers are the functions.
+	Handlers *functions.Handlers
+
+	keys    keys
+	clock   func() time.Time
+	log     *slog.Logger
+	table   *dynamodb.Engine
+	closers []func(context.Context) error
+}
+
+// New opens the data, makes the table and queue definitions if they are missing, and assembles the server.
+func New(ctx context.Context, o Options) (*Server, error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{clock: o.Clock, log: o.Logger, keys: newKeys()}
+	if err := s.assemble(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Server) assemble(ctx context.Context, o Options) error {
+	data := store.Options{Synchronous: o.Synchronous, Logger: o.Logger}
+	if o.Dir != "" {
+		var err error
+		if s.keys, err = loadKeys(dir(o.Dir).keys()); err != nil {
+			return err
+		}
+		data.Path = dir(o.Dir).data()
+	}
+	st, err := store.Open(ctx, data)
+	if err != nil {
+		return fmt.Errorf("opening the data file: %w", err)
+	}
+	s.onClose(func(context.Context) error { return st.Close() })
+
+	transport, err := s.engines(ctx, o, st)
+	if err != nil {
+		return err
+	}
+	cfg := aws.Config{
+		Region:       Region,
+		Credentials:  aws.AnonymousCredentials{}, // in process there is nobody to prove anything to
+		HTTPClient:   &http.Client{Transport: transport},
+		BaseEndpoint: aws.String("http://aws.waypoint.internal"),
+	}
+	if err := functions.Provision(ctx, cfg, functions.Resources(Prefix)); err != nil {
+		return fmt.Errorf("making the table: %w", err)
+	}
+	s.Handlers, err = functions.New(cfg, s.settings(o))
+	if err != nil {
+		return fmt.Errorf("assembling the functions: %w", err)
+	}
+	return s.gateway(ctx, o)
+}
+
+// engines makes the three engines and the signed doors to them.
+func (s *Server) engines(ctx context.Context, o Options, st *store.Store) (*inProcess, error) {
+	tokens, err := sts.New(sts.Options{Account: Account, Key: s.keys.Session, Clock: o.Clock, Rand: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
+	s.table, err = dynamodb.New(ctx, dynamodb.Options{
+		Store: st, Clock: o.Clock, Region: Region, Account: Account, Authorize: sigv4.Authorize, Faults: o.DynamoDBFaults,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the tables: %w", err)
+	}
+	queues, err := sqs.New(ctx, sqs.Options{
+		Store: st, Clock: o.Clock, Region: Region, Account: Account, BaseURL: queueHost, Authorize: sigv4.Authorize, Faults: o.SQSFaults,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the queues: %w", err)
+	}
+	root := sigv4.Principal{Account: Account, ARN: "arn:aws:iam::" + Account + ":root", UserID: Account}
+	verifier := &sigv4.Verifier{
+		Region: Region,
+		Clock:  o.Clock,
+		Lookup: sigv4.FirstOf(sigv4.Static(sigv4.Credential{
+			AccessKeyID: s.keys.AccessKeyID, Secret: s.keys.SecretAccessKey, Principal: root,
+		}), tokens.Lookup),
+	}
+	s.Queues = verifier.Middleware("sqs", queues)
+	s.Tables = verifier.Middleware("dynamodb", s.table)
+	s.Tokens = verifier.Middleware("sts", tokens)
+	return &inProcess{dynamodb: s.table, sqs: queues, sts: tokens, root: root}, nil
+}
+
+func (s *Server) settings(o Options) functions.Settings {
+	return functions.Settings{
+		Prefix:        Prefix,
+		ServerID:      s.keys.ServerID,
+		Platform:      "local",
+		RunnerRoleARN: runnerRole,
+		MasterKey:     s.keys.Master,
+		Region:        Region,
+		Clock:         o.Clock,
+		Logger:        o.Logger,
+	}
+}
+
+// gateway puts the API in front of the functions, in this process or in processes of their own.
+func (s *Server) gateway(ctx context.Context, o Options) error {
+	var api, tail gateway.Invoker = s.Handlers.API, s.Handlers.Tail
+	if o.Bootstrap != "" {
+		f, err := s.startFunctions(ctx, o)
+		if err != nil {
+			return err
+		}
+		s.Handlers, api, tail = f, f.API, f.Tail
+	}
+	gw, err := gateway.New(gateway.Options{
+		Routes: []gateway.Route{
+			{Method: "ANY", Resource: "/waypoint.v1.TailService/{proxy+}", Invoker: tail},
+			{Method: "ANY", Resource: "/{proxy+}", Invoker: api},
+		},
+		APIID: "local", AccountID: Account, Stage: "local",
+		BinaryMediaTypes: []string{"*/*"},
+		Clock:            o.Clock,
+		NewID:            func() string { return ulid.Make().String() },
+		Logger:           o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(gw.Close)
+	s.Gateway = gw
+	return nil
+}
+
+// RootCredentials open everything that the engines have. They are for the functions' processes and for tests.
+func (s *Server) RootCredentials() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(s.keys.AccessKeyID, s.keys.SecretAccessKey, "")
+}
+
+// AdminToken makes a token that may do everything, by the direct invocation that on AWS needs
+// lambda:InvokeFunction.
+func (s *Server) AdminToken(ctx context.Context, name string) (string, error) {
+	payload, err := json.Marshal(map[string]string{"waypoint": "create_admin_token", "name": name})
+	if err != nil {
+		return "", err
+	}
+	answer, err := s.Handlers.API.Invoke(ctx, payload)
+	if err != nil {
+		return "", fmt.Errorf("making the admin token: %w", err)
+	}
+	var made struct {
+		Token string `json:"token"`
+	}
+	if err := json.Unmarshal(answer, &made); err != nil || made.Token == "" {
+		return "", errors.New("making the admin token: the function's answer has none")
+	}
+	return made.Token, nil
+}
+
+// Sweep runs once what on AWS a schedule runs each minute, and removes expired items.
+func (s *Server) Sweep(ctx context.Context) error {
+	_, err := s.Handlers.Sweep.Invoke(ctx, []byte(`{"source":"aws.events","detail-type":"Scheduled Event"}`))
+	_, expireErr := s.table.ExpireOnce(ctx, s.clock())
+	return errors.Join(err, expireErr)
+}
+
+func (s *Server) onClose(f func(context.Context) error) { s.closers = append(s.closers, f) }
+
+// Close ends what runs, waits for it until ctx ends, and closes the data.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i](ctx))
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,164 @@
+package table
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+)
+
+type tokenItem struct {
+	ID         string            `dynamodbav:"id"`
+	Kind       int32             `dynamodbav:"kind"`
+	Name       string            `dynamodbav:"name"`
+	Created    int64             `dynamodbav:"created"`
+	Expires    int64             `dynamodbav:"expires,omitempty"`
+	Revoked    int64             `dynamodbav:"revoked,omitempty"`
+	Roles      map[string]int32  `dynamodbav:"roles,omitempty"`
+	Labels     map[string]string `dynamodbav:"labels,omitempty"`
+	Deployment string            `dynamodbav:"deployment,omitempty"`
+	CreatedBy  string            `dynamodbav:"created_by"`
+	Index1PK   string            `dynamodbav:"gsi1pk"`
+	Index1SK   string            `dynamodbav:"gsi1sk"`
+	Index2PK   string            `dynamodbav:"gsi2pk"`
+	Index2SK   string            `dynamodbav:"gsi2sk"`
+	TTL        int64             `dynamodbav:"ttl,omitempty"`
+}
+
+// tokenKept is how long a token is listed after it expired or was revoked: long enough to answer
+// TOKEN_EXPIRED rather than TOKEN_INVALID to whoever still uses it.
+const tokenKept = 90 * 24 * time.Hour
+
+// NewToken is the action that stores a token, of which only the hash is known here. It is listed by its id
+// and can be revoked by it.
+func NewToken(tok *waypointv1.Token, hash auth.Hash) TxAction {
+	item := tokenItem{
+		ID: tok.GetId(), Kind: int32(tok.GetKind()), Name: tok.GetName(), Created: tok.GetCreatedUnix(),
+		Expires: tok.GetExpiresUnix(), Roles: map[string]int32{}, Labels: tok.GetRunnerLabels(),
+		Deployment: tok.GetDeploymentId(), CreatedBy: tok.GetCreatedBy(),
+		Index1PK: TokensIndex, Index1SK: tok.GetId(), Index2PK: TokenIDIndex(tok.GetId()), Index2SK: "T",
+	}
+	for project, role := range tok.GetRoles() {
+		item.Roles[project] = int32(role)
+	}
+	if item.Expires != 0 {
+		item.TTL = time.Unix(item.Expires, 0).Add(tokenKept).Unix()
+	}
+	return Put(tokenKey(hash), item, Absent())
+}
+
+func tokenKey(hash auth.Hash) Key { return Token(hex.EncodeToString(hash[:])) }
+
+func (i tokenItem) message() *waypointv1.Token {
+	tok := &waypointv1.Token{
+		Id: i.ID, Kind: waypointv1.TokenKind(i.Kind), Name: i.Name, CreatedUnix: i.Created, ExpiresUnix: i.Expires,
+		RunnerLabels: i.Labels, DeploymentId: i.Deployment, CreatedBy: i.CreatedBy,
+	}
+	if len(i.Roles) > 0 {
+		tok.Roles = make(map[string]waypointv1.Role, len(i.Roles))
+		for project, role := range i.Roles {
+			tok.Roles[project] = waypointv1.Role(role)
+		}
+	}
+	return tok
+}
+
+// FindToken implements auth.Source. It reads weakly first (half a unit), strongly only if nothing was found,
+// so that a token works from the moment of its creation.
+func (t *Table) FindToken(ctx context.Context, hash auth.Hash) (auth.Entry, bool, error) {
+	var item tokenItem
+	found, err := t.Get(ctx, tokenKey(hash), false, &item)
+	if err == nil && !found {
+		found, err = t.Get(ctx, tokenKey(hash), true, &item)
+	}
+	if err != nil || !found {
+		return auth.Entry{}, false, err
+	}
+	tok := item.message()
+	entry := auth.Entry{
+		Principal: auth.Principal{
+			TokenID: tok.GetId(), Kind: tok.GetKind(), Name: tok.GetName(), Roles: tok.GetRoles(),
+			RunnerLabels: tok.GetRunnerLabels(), DeploymentID: tok.GetDeploymentId(),
+		},
+		Revoked: item.Revoked != 0,
+	}
+	if item.Expires != 0 {
+		entry.Expires = time.Unix(item.Expires, 0)
+	}
+	return entry, true, nil
+}
+
+// ListTokens lists the tokens that are neither revoked nor gone, newest first.
+func (t *Table) ListTokens(ctx context.Context, size int, token string) (toks []*waypointv1.Token, next string, err error) {
+	page, next, err := t.Query(ctx, QueryInput{Index: Index1, PK: TokensIndex, Limit: size, Token: token})
+	if err != nil {
+		return nil, "", err
+	}
+	items, err := t.Hydrate(ctx, page)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, raw := range items {
+		var item tokenItem
+		if err := Decode(raw, &item); err != nil {
+			return nil, "", err
+		}
+		if item.Revoked == 0 {
+			toks = append(toks, item.message())
+		}
+	}
+	return toks, next, nil
+}
+
+// TokenByID finds a token by its id, and the action that revokes it (once).
+func (t *Table) TokenByID(ctx context.Context, id string) (tok *waypointv1.Token, revoke TxAction, err error) {
+	key, found, err := t.byID(ctx, TokenIDIndex(id))
+	if err != nil {
+		return nil, TxAction{}, err
+	}
+	var item tokenItem
+	if found {
+		found, err = t.Get(ctx, key, true, &item)
+	}
+	if err != nil {
+		return nil, TxAction{}, err
+	}
+	if !found {
+		return nil, TxAction{}, fault.New(connect.CodeNotFound, fault.NotFound, "there is no token with the id %s", id).
+			WithHint("List the tokens: waypoint token list.")
+	}
+	now := t.Now()
+	ttl := now.Add(tokenKept).Unix()
+	if item.Expires != 0 {
+		ttl = min(ttl, item.TTL)
+	}
+	return item.message(), Update(key, Set("SET #revoked = if_not_exists(#revoked, ?), #ttl = ?", now.Unix(), ttl), Exists()), nil
+}
+
+// byID finds the one item that Index2 has under pk. Right after a write the index may not have it yet, so a
+// miss is asked a second time, a moment later.
+func (t *Table) byID(ctx context.Context, pk string) (Key, bool, error) {
+	for try := 0; ; try++ {
+		page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: pk, Limit: 1})
+		if err != nil {
+			return Key{}, false, err
+		}
+		if len(page) > 0 {
+			return KeyOf(page[0]), true, nil
+		}
+		if try == 1 {
+			return Key{}, false, nil
+		}
+		if err := pause(ctx, indexLagTry); err != nil {
+			return Key{}, false, err
+		}
+	}
+}
+
+// indexLagTry is the step of pause that waits up to 160 ms: an index is seldom further behind.
+const indexLagTry = 5

@@ -1,0 +1,183 @@
+package job
+
+// Kind of item that a change is about.
+type Kind int
+
+// Kinds of item, with what identifies one.
+const (
+	// MetaItem, BodyItem and LeaseItem: ID is the job's.
+	MetaItem Kind = iota + 1
+	BodyItem
+	LeaseItem
+	// LaneItem: ID is the lane's key. WaiterItem: and N the ticket.
+	LaneItem
+	WaiterItem
+	// DependentItem: ID is the job waited for, Name the one that waits.
+	DependentItem
+	// StepItem: Name is the step's. OutputItem: N is the position.
+	StepItem
+	OutputItem
+	// SingletonItem: ID is the singleton's hash.
+	SingletonItem
+)
+
+// Item names one item of the table.
+type Item struct {
+	Kind Kind
+	ID   string
+	N    int64
+	Name string
+}
+
+// Op is how a guard compares.
+type Op int
+
+// Operators of guards.
+const (
+	Equal Op = iota + 1
+	Less
+	AtLeast
+	// Missing and Present look at whether the attribute is there; their value is ignored.
+	Missing
+	Present
+	// NotEnded: the attribute is a state that is not final.
+	NotEnded
+)
+
+// Cond is one guard: the attribute of the change's item compared with a value.
+type Cond struct {
+	Attr  string
+	Op    Op
+	Value any
+}
+
+// Do is what a change does to its item.
+type Do int
+
+// What a change can do.
+const (
+	// Update sets attributes (zero values remove them) and makes the item if it is not there.
+	Update Do = iota + 1
+	// Put writes Value as the whole item.
+	Put
+	Delete
+	// Check only guards.
+	Check
+)
+
+// Change is a guarded write of one item. There is one per item in a decision.
+type Change struct {
+	Item  Item
+	Do    Do
+	Guard []Cond
+	Set   []Assign
+	// Add counts an attribute up.
+	Add []Assign
+	// Value is the item for Put: a struct of this package.
+	Value any
+	// Due is where the job stands in the work index after the change; nil leaves it.
+	Due *Due
+}
+
+// Assign gives an attribute a value. A zero value removes the attribute.
+type Assign struct {
+	Attr  string
+	Value any
+}
+
+// Due is a job's entry in the work index.
+type Due struct {
+	// At is when something is owed, Unix milliseconds; 0: nothing is.
+	At int64
+	// Rung: the job is READY for the runners of Pool ("" while no pool fits), which find it there when they beat.
+	Rung bool
+	Pool string
+}
+
+// Ring is a doorbell message to send.
+type Ring struct {
+	JobID, Pool string
+}
+
+// Decision is one transaction and what is owed after it. A decision without changes means that nothing is to be done.
+type Decision struct {
+	Changes []*Change
+	// Ring is sent after the commit. A message that is lost costs time only: the table knows what is due.
+	Ring []Ring
+	// Advance are jobs for which row 18 is to be tried after the commit; Dependents are ended jobs, each of whose
+	// dependents is to be tried.
+	Advance    []string
+	Dependents []string
+}
+
+// Empty says that there is nothing to write.
+func (d Decision) Empty() bool { return len(d.Changes) == 0 }
+
+// on returns the decision's change of an item, an Update that does nothing yet if there is none.
+func (d *Decision) on(item Item) *Change {
+	for _, c := range d.Changes {
+		if c.Item == item {
+			return c
+		}
+	}
+	c := &Change{Item: item, Do: Update}
+	d.Changes = append(d.Changes, c)
+	return c
+}
+
+func (c *Change) guard(attr string, op Op, v any) *Change {
+	c.Guard = append(c.Guard, Cond{attr, op, v})
+	return c
+}
+
+// as guards that an attribute still has the value that was read; a zero value was not there.
+func (c *Change) as(attr string, v any) *Change {
+	if zero(v) {
+		return c.guard(attr, Missing, nil)
+	}
+	return c.guard(attr, Equal, v)
+}
+
+func (c *Change) set(attr string, v any) *Change {
+	for i := range c.Set {
+		if c.Set[i].Attr == attr {
+			c.Set[i].Value = v
+			return c
+		}
+	}
+	c.Set = append(c.Set, Assign{attr, v})
+	return c
+}
+
+func (c *Change) due(d Due) *Change {
+	c.Due = &d
+	return c.set("due", d.At)
+}
+
+// zero says whether an assigned value removes its attribute.
+func zero(v any) bool {
+	switch x := v.(type) {
+	case string:
+		return x == ""
+	case State:
+		return x == ""
+	case int64:
+		return x == 0
+	case bool:
+		return !x
+	case End:
+		return x == End{}
+	}
+	return v == nil
+}
+
+func metaOf(id string) Item                  { return Item{Kind: MetaItem, ID: id} }
+func leaseOf(id string) Item                 { return Item{Kind: LeaseItem, ID: id} }
+func laneOf(key string) Item                 { return Item{Kind: LaneItem, ID: key} }
+func waiterOf(key string, ticket int64) Item { return Item{Kind: WaiterItem, ID: key, N: ticket} }
+func dependentOf(dep, dependent string) Item {
+	return Item{Kind: DependentItem, ID: dep, Name: dependent}
+}
+func stepOf(id, name string) Item             { return Item{Kind: StepItem, ID: id, Name: name} }
+func outputOf(id string, position int64) Item { return Item{Kind: OutputItem, ID: id, N: position} }
+func singletonOf(hash string) Item            { return Item{Kind: SingletonItem, ID: hash} }

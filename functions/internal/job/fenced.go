@@ -1,0 +1,131 @@
+package job
+
+import (
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+)
+
+// fenced adds guard F to a decision, and renews the lease with it: the job is RUNNING, this attempt is the current one,
+// and the caller is its claimant. Nothing less is enough (rule F1), nothing more is wanted: a lease that lapsed but was
+// not taken over may still write.
+func fenced(d *Decision, id string, attempt int64, owner string, now time.Time) *Change {
+	c := d.on(leaseOf(id))
+	c.guard("live", Equal, true).guard("attempt", Equal, attempt).guard("owner", Equal, owner)
+	return c.set("until", now.Add(LeaseTime).UnixMilli())
+}
+
+// Renew is row 6.
+func Renew(id string, attempt int64, owner string, now time.Time) Decision {
+	var d Decision
+	fenced(&d, id, attempt, owner, now)
+	return d
+}
+
+// BeginStep is row 7. The plugin acts only after it is committed (rule F10).
+func BeginStep(id string, attempt int64, owner, name string, rerunnable bool, now time.Time) Decision {
+	var d Decision
+	fenced(&d, id, attempt, owner, now)
+	d.Changes = append(d.Changes, &Change{Item: stepOf(id, name), Do: Put,
+		Value: Step{Name: name, Attempt: attempt, Rerunnable: rerunnable, StartedAt: now.UnixMilli()},
+		Guard: []Cond{{Attr: "ended_at", Op: Missing}}})
+	return d
+}
+
+// EndStep is row 8 for the step itself; the record that it made is written before, fenced likewise.
+func EndStep(id string, attempt int64, owner, name, record string, now time.Time) Decision {
+	var d Decision
+	fenced(&d, id, attempt, owner, now)
+	d.on(stepOf(id, name)).guard("attempt", Equal, attempt).set("ended_at", now.UnixMilli()).set("record_id", record)
+	return d
+}
+
+// AppendOutput is row 9, form A: batch is the item to put at the position.
+func AppendOutput(id string, attempt int64, owner string, position int64, batch any, now time.Time) Decision {
+	var d Decision
+	fenced(&d, id, attempt, owner, now).as("next_output", position).set("next_output", position+1)
+	d.Changes = append(d.Changes, &Change{Item: outputOf(id, position), Do: Put, Value: batch})
+	return d
+}
+
+// EndFacts is what an end turns on, as read. Lease is nil for a job that is not RUNNING, Lane for one without a lane.
+type EndFacts struct {
+	Meta  Meta
+	Lease *Lease
+	Lane  *LaneView
+}
+
+// Complete is row 10. nextOutput is how many positions the runner says were written: while one is missing the
+// transaction fails on the lease, so that a tail in flight is not cut off.
+func Complete(f EndFacts, attempt int64, owner string, failure *End, nextOutput int64, now time.Time) Decision {
+	out := Outcome{State: Succeeded, Attempt: attempt}
+	if failure != nil {
+		out.State, out.End = Failed, *failure
+		if failure.Reason == string(fault.Canceled) {
+			out.State = Canceled
+		}
+	}
+	var d Decision
+	lane := laneFor(f.Lane)
+	end(&d, f.Meta, f.Lease, lane, out, now)
+	d.on(metaOf(f.Meta.ID)).as("attempt", attempt)
+	c := fenced(&d, f.Meta.ID, attempt, owner, now)
+	if nextOutput > 0 {
+		c.guard("next_output", AtLeast, nextOutput)
+	}
+	if lane != nil {
+		lane.write(&d, now)
+	}
+	return d
+}
+
+// HandBack is row 11: between two steps only, which the caller has checked. A job that is to be canceled ends so (rule
+// F3); any other becomes READY and keeps its lane.
+func HandBack(f EndFacts, attempt int64, owner string, now time.Time) Decision {
+	m := f.Meta
+	var d Decision
+	if f.Lease.CancelRequested != 0 {
+		lane := laneFor(f.Lane)
+		end(&d, m, f.Lease, lane, Outcome{State: Canceled, Attempt: attempt,
+			End: End{Reason: string(fault.Canceled), Message: "canceled while its runner was stopping"}}, now)
+		if lane != nil {
+			lane.write(&d, now)
+		}
+	} else {
+		requeue(&d, m, now)
+	}
+	d.on(metaOf(m.ID)).as("attempt", attempt)
+	fenced(&d, m.ID, attempt, owner, now).as("cancel_requested", f.Lease.CancelRequested)
+	return d
+}
+
+// requeue makes a RUNNING job READY again; its lane is kept, so that the next attempt runs before anything later.
+func requeue(d *Decision, m Meta, now time.Time) {
+	ready(d, d.on(metaOf(m.ID)).guard("state", Equal, Running), m, now)
+	d.on(leaseOf(m.ID)).set("live", false)
+}
+
+// Cancel is rows 12, 13 and 14. It is empty for a job that has ended.
+func Cancel(f EndFacts, force bool, by string, now time.Time) Decision {
+	var d Decision
+	m := f.Meta
+	switch {
+	case m.State.Ended():
+		return d
+	case m.State == Running && !force:
+		d.on(leaseOf(m.ID)).guard("live", Equal, true).set("cancel_requested", now.UnixMilli())
+		return d
+	}
+	why := End{Reason: string(fault.Canceled), Message: "canceled by " + by}
+	lane := laneFor(f.Lane)
+	end(&d, m, f.Lease, lane, Outcome{State: Canceled, End: why}, now)
+	if m.State == Running {
+		// The lease closes with the job: nothing of the old attempt counts from here on (rule F2).
+		d.on(leaseOf(m.ID)).guard("live", Equal, true)
+		d.on(metaOf(m.ID)).as("attempt", m.Attempt)
+	}
+	if lane != nil {
+		lane.write(&d, now)
+	}
+	return d
+}

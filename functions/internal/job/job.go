@@ -1,0 +1,216 @@
+// Package job is the job engine: what may happen to a job, its lane and its lease, as pure functions.
+//
+// Each function takes facts as they were read and the server's time, and returns a Decision: guards and writes of one
+// transaction, and what is to be done after it. It has no SDK, clock or randomness, so that it can be tested over
+// millions of schedules; package table carries decisions out. Every rule is a row of the protocol table (rows 1 to 18,
+// named in the comments), which was model-checked: leaving out any guard breaks an invariant.
+//
+// Facts that a decision relies on are either final (a job that has ended stays so), or guarded in the transaction.
+package job
+
+import (
+	"time"
+)
+
+// State of a job.
+type State string
+
+// States. A job starts BLOCKED or READY (or CANCELED, when a dependency has already failed), and ends once.
+const (
+	Blocked   State = "BLOCKED"
+	Ready     State = "READY"
+	Running   State = "RUNNING"
+	Succeeded State = "SUCCEEDED"
+	Failed    State = "FAILED"
+	Canceled  State = "CANCELED"
+)
+
+// Ended says whether the state is final.
+func (s State) Ended() bool { return s == Succeeded || s == Failed || s == Canceled }
+
+// Times of the protocol.
+const (
+	// LeaseTime is what a claim and each renewal give.
+	LeaseTime = 30 * time.Second
+	// Skew is m: the largest difference between two server clocks that the protocol tolerates. A lease counts as
+	// over only when it lapsed longer ago.
+	Skew = 5 * time.Second
+	// LostAfter is how long after its lease lapsed a job that nobody else may resume is given up.
+	LostAfter = 120 * time.Second
+	// RingAgain is when an unclaimed READY job is rung again; it doubles each time, up to RingMost.
+	RingAgain = 60 * time.Second
+	RingMost  = 15 * time.Minute
+	// LocalClaim is how long a job of a CLI's own runner stays READY.
+	LocalClaim = 30 * time.Second
+	// LeaseCheck is how often the sweep looks at a running job's lease.
+	LeaseCheck = 60 * time.Second
+	// SweepAway is an absence of the sweep that means that the server was away, and SpareTime for how long lapsed
+	// leases are spared after it, so that their runners can renew first.
+	SweepAway = 90 * time.Second
+	SpareTime = 45 * time.Second
+	// MaxLost is the lost lease that fails the job: a job that kills every runner must end.
+	MaxLost = 3
+)
+
+// Meta is a job's state: the item that decisions turn on. Times are Unix milliseconds; zero is "not".
+type Meta struct {
+	ID        string `dynamodbav:"id"`
+	Project   string `dynamodbav:"project"`
+	App       string `dynamodbav:"app,omitempty"`
+	Workspace string `dynamodbav:"workspace"`
+	// Operation is "up", "build", …: for lists.
+	Operation string `dynamodbav:"operation"`
+	State     State  `dynamodbav:"state"`
+
+	// Lane is the lane's key, or "" for an operation that changes nothing that runs. Ticket is the place in it.
+	Lane   string `dynamodbav:"lane,omitempty"`
+	Ticket int64  `dynamodbav:"ticket,omitempty"`
+
+	Target Target `dynamodbav:"target"`
+	// Local: only the named runner can reach the source; it claims by id, unrung.
+	Local bool `dynamodbav:"local,omitempty"`
+	// Pool is where the job is rung; "" while no pool fits.
+	Pool string `dynamodbav:"pool,omitempty"`
+
+	DependsOn []string `dynamodbav:"depends_on,omitempty"`
+	// AllowFailure are those of DependsOn whose failure does not matter.
+	AllowFailure []string `dynamodbav:"allow_failure,omitempty"`
+	// Dependents counts the jobs that were queued to follow this one.
+	Dependents int64 `dynamodbav:"dependents,omitempty"`
+	// Singleton is the hash that names the singleton item.
+	Singleton string `dynamodbav:"singleton,omitempty"`
+
+	QueuedAt  int64 `dynamodbav:"queued_at"`
+	ReadyAt   int64 `dynamodbav:"ready_at,omitempty"`
+	StartedAt int64 `dynamodbav:"started_at,omitempty"`
+	EndedAt   int64 `dynamodbav:"ended_at,omitempty"`
+	// ReadyNo counts how often the job became READY.
+	ReadyNo int64 `dynamodbav:"ready_no,omitempty"`
+	// Attempt counts claims, Lost the leases that lapsed and were taken over.
+	Attempt int64 `dynamodbav:"attempt,omitempty"`
+	Lost    int64 `dynamodbav:"lost,omitempty"`
+	// RingDue is when the job is to be rung (again), Wait the pause after that. A BLOCKED job uses Wait for its checks.
+	RingDue int64 `dynamodbav:"ring_due,omitempty"`
+	Wait    int64 `dynamodbav:"wait,omitempty"`
+	// ClaimBy is when a local job that nobody claims expires; counted from READY.
+	ClaimBy int64 `dynamodbav:"claim_by,omitempty"`
+	// ExpiresAt is when an unclaimed job expires; counted from queueing.
+	ExpiresAt int64 `dynamodbav:"expires_at,omitempty"`
+	// Due is when the sweep is to look at the job; it orders the work index.
+	Due int64 `dynamodbav:"due,omitempty"`
+
+	RunnerID   string `dynamodbav:"runner_id,omitempty"`
+	RunnerName string `dynamodbav:"runner_name,omitempty"`
+	// QueuedBy and Owner are the name and id of the token that queued the job.
+	QueuedBy string `dynamodbav:"queued_by,omitempty"`
+	Owner    string `dynamodbav:"owner,omitempty"`
+
+	// End is why the job ended as it did; EndedBy is the attempt that ended it (0: none).
+	End     End   `dynamodbav:"end,omitempty"`
+	EndedBy int64 `dynamodbav:"ended_by,omitempty"`
+}
+
+// Target says which runners may claim a job: one by id, those with labels, or any standing one.
+type Target struct {
+	RunnerID string            `dynamodbav:"runner_id,omitempty"`
+	Labels   map[string]string `dynamodbav:"labels,omitempty"`
+}
+
+// End says why a job ended: a reason of package fault, words for people, and the step that it ended in.
+type End struct {
+	Reason  string `dynamodbav:"reason,omitempty"`
+	Message string `dynamodbav:"message,omitempty"`
+	Hint    string `dynamodbav:"hint,omitempty"`
+	Step    string `dynamodbav:"step,omitempty"`
+}
+
+// Lease is the current attempt's right to write. It is an item of its own, small and unindexed, because it is
+// renewed every 10 s; every fenced write is guarded on it. It exists from the first claim on.
+type Lease struct {
+	Attempt int64 `dynamodbav:"attempt"`
+	// Live: the job is RUNNING. Claim opens it, an end or a requeue closes it, each together with Meta.
+	Live bool `dynamodbav:"live,omitempty"`
+	// Until is when the lease lapses, Unix milliseconds.
+	Until int64 `dynamodbav:"until,omitempty"`
+	// NextOutput is the position that the next batch of output takes; it never falls.
+	NextOutput int64 `dynamodbav:"next_output,omitempty"`
+	// CancelRequested is when somebody asked to cancel; the next renewal tells the runner.
+	CancelRequested int64  `dynamodbav:"cancel_requested,omitempty"`
+	RunnerID        string `dynamodbav:"runner_id,omitempty"`
+	// Owner is the id of the token that claimed: nobody else may write.
+	Owner string `dynamodbav:"owner,omitempty"`
+	// Nonce is the claim's: a repeat of it gets the same answer.
+	Nonce string `dynamodbav:"nonce,omitempty"`
+}
+
+// over says whether the lease lapsed beyond doubt.
+func (l Lease) over(now time.Time) bool { return l.Until+Skew.Milliseconds() < now.UnixMilli() }
+
+// Lane serialises what changes the same running thing. It is never deleted: its fence must not fall.
+type Lane struct {
+	Key string `dynamodbav:"-"`
+	// Ver changes with every enqueue and every end of a holder.
+	Ver        int64  `dynamodbav:"ver,omitempty"`
+	Holder     string `dynamodbav:"holder,omitempty"`
+	Since      int64  `dynamodbav:"since,omitempty"`
+	NextTicket int64  `dynamodbav:"next_ticket,omitempty"`
+	// Fence grows with each claim; platforms that can compare it refuse an older one.
+	Fence int64 `dynamodbav:"fence,omitempty"`
+}
+
+// Waiter is one place in a lane's waiting list.
+type Waiter struct {
+	Ticket int64  `dynamodbav:"ticket"`
+	JobID  string `dynamodbav:"job_id"`
+}
+
+// Step is one begun step of a job.
+type Step struct {
+	Name       string `dynamodbav:"name"`
+	Attempt    int64  `dynamodbav:"attempt"`
+	Rerunnable bool   `dynamodbav:"rerunnable,omitempty"`
+	StartedAt  int64  `dynamodbav:"started_at"`
+	// EndedAt is zero while the step is not finished.
+	EndedAt  int64  `dynamodbav:"ended_at,omitempty"`
+	RecordID string `dynamodbav:"record_id,omitempty"`
+}
+
+// Cut finds a step that was begun, not finished, and may not be run again: nobody can resume such a job.
+func Cut(steps []Step) (Step, bool) {
+	for _, s := range steps {
+		if s.EndedAt == 0 && !s.Rerunnable {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
+
+// Dependencies is how the jobs that a job waits for stand, as read.
+type Dependencies struct {
+	// Pending have not ended; Failed ended otherwise than SUCCEEDED and were not allowed to.
+	Pending, Failed []string
+}
+
+// Done says that nothing is waited for and nothing failed.
+func (d Dependencies) Done() bool { return len(d.Pending) == 0 && len(d.Failed) == 0 }
+
+// Judge sorts a job's dependencies by their states as read. A dependency that cannot be found counts as failed.
+func Judge(m Meta, states map[string]State) Dependencies {
+	var d Dependencies
+	allowed := make(map[string]bool, len(m.AllowFailure))
+	for _, id := range m.AllowFailure {
+		allowed[id] = true
+	}
+	for _, id := range m.DependsOn {
+		switch s := states[id]; {
+		case s == Succeeded:
+		case s.Ended() || s == "":
+			if !allowed[id] {
+				d.Failed = append(d.Failed, id)
+			}
+		default:
+			d.Pending = append(d.Pending, id)
+		}
+	}
+	return d
+}

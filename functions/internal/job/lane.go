@@ -1,0 +1,148 @@
+package job
+
+import "time"
+
+// LaneView is a lane as read: the item, and the waiter with the lowest ticket other than the job in question, with its
+// state and its dependencies. Next is nil when nobody else waits.
+type LaneView struct {
+	Lane Lane
+	Next *NextWaiter
+}
+
+// NextWaiter is who gets the lane next.
+type NextWaiter struct {
+	Waiter Waiter
+	Meta   Meta
+	Deps   Dependencies
+}
+
+// laneEdit is a lane on its way through one decision: what was read, and what it becomes.
+type laneEdit struct {
+	read, now Lane
+	next      *NextWaiter
+}
+
+func editLane(v LaneView) *laneEdit { return &laneEdit{read: v.Lane, now: v.Lane, next: v.Next} }
+
+// write puts the edited lane into the decision, guarded on the version as read (rule F5: every enqueue writes the
+// version, every end of a holder checks it).
+func (e *laneEdit) write(d *Decision, now time.Time) {
+	if e.now == e.read {
+		return
+	}
+	c := d.on(laneOf(e.read.Key)).as("ver", e.read.Ver)
+	c.set("ver", e.read.Ver+1)
+	if e.now.NextTicket != e.read.NextTicket {
+		c.set("next_ticket", e.now.NextTicket)
+	}
+	if e.now.Holder != e.read.Holder {
+		c.set("holder", e.now.Holder)
+		since := now.UnixMilli()
+		if e.now.Holder == "" {
+			since = 0
+		}
+		c.set("since", since)
+	}
+}
+
+// enter takes a ticket, or the lane itself when nobody holds it. Tickets, not ids or clocks, order a lane (rule F6).
+func (e *laneEdit) enter(d *Decision, id string) (ticket int64, holds bool) {
+	e.now.NextTicket++
+	ticket = e.now.NextTicket
+	if e.now.Holder == "" {
+		e.now.Holder = id
+		return ticket, true
+	}
+	d.Changes = append(d.Changes, &Change{Item: waiterOf(e.read.Key, ticket), Do: Put, Value: Waiter{Ticket: ticket, JobID: id}})
+	return ticket, false
+}
+
+// leave gives up a job's place: the lane, which goes to the next waiter in the same transaction, or its ticket.
+func (e *laneEdit) leave(d *Decision, m Meta, now time.Time) {
+	if e.read.Holder != m.ID {
+		if m.State == Blocked {
+			// Guarded: a promotion deletes the place, and a promoted job may not end as if it only waited.
+			c := d.on(waiterOf(e.read.Key, m.Ticket))
+			c.Do = Delete
+			c.guard("job_id", Equal, m.ID)
+		}
+		return
+	}
+	if e.next == nil {
+		e.now.Holder = ""
+		return
+	}
+	n := e.next
+	e.now.Holder = n.Meta.ID
+	del := d.on(waiterOf(e.read.Key, n.Waiter.Ticket))
+	del.Do = Delete
+	del.guard("job_id", Equal, n.Meta.ID)
+	c := d.on(metaOf(n.Meta.ID)).guard("state", Equal, Blocked)
+	if n.Deps.Done() {
+		ready(d, c, n.Meta, now)
+	} else {
+		// It holds the lane BLOCKED; the end of its dependency makes it READY.
+		c.Do = Check
+	}
+	d.Advance = append(d.Advance, n.Meta.ID)
+}
+
+// ready is the fragment READY(j): c is the guarded change of j's Meta.
+func ready(d *Decision, c *Change, m Meta, now time.Time) {
+	at := now.UnixMilli()
+	c.set("state", Ready).set("ready_no", m.ReadyNo+1).set("ready_at", at)
+	due := Due{At: at + RingAgain.Milliseconds(), Rung: true, Pool: m.Pool}
+	if m.Local {
+		due = Due{At: at + LocalClaim.Milliseconds()}
+		c.set("claim_by", due.At)
+	} else {
+		c.set("ring_due", due.At).set("wait", RingAgain.Milliseconds())
+		if rings(m) {
+			d.Ring = append(d.Ring, Ring{JobID: m.ID, Pool: m.Pool})
+		}
+	}
+	due.At = earlier(due.At, m.ExpiresAt)
+	c.due(due)
+}
+
+// rings says whether a message can reach the job's runner: not a local job's, nor one runner's alone (a pool's message
+// goes to any of the pool; that runner is told by its next beat).
+func rings(m Meta) bool { return !m.Local && m.Pool != "" && m.Target.RunnerID == "" }
+
+// earlier is the earlier of two times, either of which may be 0 for "never".
+func earlier(a, b int64) int64 {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}
+
+// Outcome is how a job ends.
+type Outcome struct {
+	State State
+	End   End
+	// Attempt is the attempt that ended it, 0 if none did.
+	Attempt int64
+}
+
+// end is the fragment END(j, result). lease is nil for a job that is not RUNNING. The caller adds the guards of its row.
+func end(d *Decision, m Meta, lease *Lease, lane *laneEdit, out Outcome, now time.Time) {
+	at := now.UnixMilli()
+	// The count of dependents is guarded too, so that an edge added in between is seen.
+	c := d.on(metaOf(m.ID)).guard("state", Equal, m.State).as("dependents", m.Dependents)
+	c.set("state", out.State).set("ended_at", at).set("end", out.End).set("ended_by", out.Attempt)
+	c.set("ring_due", int64(0)).set("claim_by", int64(0)).set("wait", int64(0))
+	due := Due{}
+	if m.Dependents > 0 {
+		// Stays in the work index until its dependents are settled: a crash before that costs a minute.
+		due.At = at + RingAgain.Milliseconds()
+		d.Dependents = append(d.Dependents, m.ID)
+	}
+	c.due(due)
+	if lease != nil {
+		d.on(leaseOf(m.ID)).set("live", false).set("cancel_requested", int64(0))
+	}
+	if lane != nil {
+		lane.leave(d, m, now)
+	}
+}

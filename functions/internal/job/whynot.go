@@ -1,0 +1,140 @@
+package job
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+)
+
+// Waiting is what WhyNot looks at, as read; it need not be strongly consistent.
+type Waiting struct {
+	Meta Meta
+	Deps Dependencies
+	// Lane is the job's lane and Holder the job that holds it, if one does.
+	Lane   *Lane
+	Holder *Meta
+	// Pools are all pools; Runners are those of the job's pool.
+	Pools   []Pool
+	Runners []RunnerView
+}
+
+// RunnerView is a runner as lists show it.
+type RunnerView struct {
+	ID, Name             string
+	Concurrency, Running int64
+	Seen                 int64
+}
+
+// Reason is why a job is not running: a stable reason, a sentence, and the job waited for, if one is.
+type Reason struct {
+	Reason  fault.Reason
+	Message string
+	JobID   string
+}
+
+// ringing is how long an unclaimed job with a live, free runner is nothing out of the ordinary.
+const ringing = 2 * time.Second
+
+// WhyNot says why a job that has not ended is not running; ok is false for one that runs or has ended.
+func WhyNot(w Waiting, now time.Time) (r Reason, ok bool) {
+	m := w.Meta
+	switch {
+	case m.State == Blocked:
+		return whyBlocked(w, now), true
+	case m.State == Ready && m.Local:
+		return Reason{Reason: fault.WaitingForCLI, Message: "waiting for the command that queued it to run it"}, true
+	case m.State == Ready:
+		return whyReady(w, now), true
+	}
+	return Reason{}, false
+}
+
+func whyBlocked(w Waiting, now time.Time) Reason {
+	m := w.Meta
+	if w.Lane != nil && w.Lane.Holder != "" && w.Lane.Holder != m.ID {
+		what := "job " + w.Lane.Holder
+		if w.Holder != nil {
+			what = fmt.Sprintf("job %s (%s, %s)", w.Lane.Holder, w.Holder.Operation, strings.ToLower(string(w.Holder.State)))
+		}
+		return Reason{Reason: fault.WaitingForLane, JobID: w.Lane.Holder,
+			Message: fmt.Sprintf("waiting for %s, which has had %s for %s", what, laneName(m), since(w.Lane.Since, now))}
+	}
+	if len(w.Deps.Pending) > 0 {
+		return Reason{Reason: fault.WaitingForDependency, JobID: w.Deps.Pending[0],
+			Message: "waiting for job " + strings.Join(w.Deps.Pending, ", ") + " to end first"}
+	}
+	return Reason{Reason: fault.WaitingForLane, Message: "waiting for its turn on " + laneName(m)}
+}
+
+func whyReady(w Waiting, now time.Time) Reason {
+	m := w.Meta
+	if m.Target.RunnerID != "" && len(w.Runners) == 0 {
+		return Reason{Reason: fault.NoRunner, Message: "waiting for runner " + m.Target.RunnerID + ", which has not been seen lately"}
+	}
+	var live, fit bool
+	var seen int64
+	for _, p := range w.Pools {
+		if !covers(p.Labels, m.Target.Labels) {
+			continue
+		}
+		fit, seen = true, max(seen, p.Seen)
+		live = live || Online(p.Seen, now)
+	}
+	switch {
+	case !fit:
+		return Reason{Reason: fault.NoRunner, Message: "no runner" + matching(m.Target) + " has registered yet"}
+	case !live:
+		return Reason{Reason: fault.NoRunner,
+			Message: fmt.Sprintf("no runner%s has been seen for %s", matching(m.Target), since(seen, now))}
+	}
+	free, online := 0, 0
+	for _, r := range w.Runners {
+		if Online(r.Seen, now) {
+			online++
+			if r.Running < max(r.Concurrency, 1) {
+				free++
+			}
+		}
+	}
+	if online > 0 && free == 0 && now.UnixMilli()-m.ReadyAt > ringing.Milliseconds() {
+		return Reason{Reason: fault.RunnersBusy, Message: fmt.Sprintf("all %d runners%s are busy", online, matching(m.Target))}
+	}
+	return Reason{Reason: fault.DoorbellPending, Message: "a runner has been told and is about to take it"}
+}
+
+func laneName(m Meta) string {
+	name := m.Project
+	if m.App != "" {
+		name += "/" + m.App
+	}
+	return fmt.Sprintf("%s in workspace %s", name, m.Workspace)
+}
+
+func matching(t Target) string {
+	if len(t.Labels) == 0 {
+		return ""
+	}
+	pairs := make([]string, 0, len(t.Labels))
+	for k, v := range t.Labels {
+		pairs = append(pairs, k+"="+v)
+	}
+	sort.Strings(pairs)
+	return " with labels " + strings.Join(pairs, ", ")
+}
+
+// since words how long ago something was.
+func since(ms int64, now time.Time) string {
+	d := max(now.Sub(time.UnixMilli(ms)), 0)
+	switch {
+	case ms == 0:
+		return "some time"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h", int(d.Hours()))
+}

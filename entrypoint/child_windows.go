@@ -1,0 +1,32 @@
+package entrypoint
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func (s *starter) run() {
+	for job := range s.jobs {
+		job()
+	}
+}
+
+func setAttributes(cmd *exec.Cmd, _ *os.File) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
+
+// Windows has no signals and no process groups to speak of: an app is ended, not asked to end.
+func killGroup(cmd *exec.Cmd)          { _ = cmd.Process.Kill() }
+func (c *child) terminate()            { killGroup(c.cmd) }
+func (c *child) kill()                 { killGroup(c.cmd) }
+func (c *child) forward(sig os.Signal) { killGroup(c.cmd) }
+func ends(os.Signal) bool              { return true }
+func signalNamed(string) os.Signal     { return nil }
+
+// Signals are those that end the app.
+func Signals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
+
+func signalExit(os.Signal) int { return exitSignalBase + int(syscall.SIGTERM) }
+
+func exitCode(state *os.ProcessState) int { return state.ExitCode() }

@@ -1,0 +1,150 @@
+package entrypoint
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Environment variables that the entrypoint reads. Platforms set the first three on everything they deploy.
+const (
+	EnvServerAddr   = "WAYPOINT_SERVER_ADDR"
+	EnvToken        = "WAYPOINT_ENTRYPOINT_TOKEN"
+	EnvDeploymentID = "WAYPOINT_DEPLOYMENT_ID"
+	EnvPort         = "PORT"
+	EnvDisable      = "WAYPOINT_CEB_DISABLE"
+	EnvRequired     = "WAYPOINT_CEB_SERVER_REQUIRED"
+	EnvLogLevel     = "WAYPOINT_LOG_LEVEL"
+	// EnvConfigCache names a file that keeps the last configuration for a start without the server. It is
+	// encrypted with a key derived from the token, so it is useless to who has only the disk.
+	EnvConfigCache = "WAYPOINT_CONFIG_CACHE"
+	// EnvInsecure allows a server address with plain HTTP beyond loopback, as a container on a
+	// developer's machine needs.
+	EnvInsecure = "WAYPOINT_SERVER_INSECURE"
+)
+
+// DefaultPort is the PORT of the app if nobody chose one, as in Waypoint.
+const DefaultPort = "5000"
+
+// Settings is what the environment of the entrypoint says.
+type Settings struct {
+	ServerAddr   string
+	Token        string
+	DeploymentID string
+	// Disabled: run the app and nothing else; no network.
+	Disabled bool
+	// Required: do not start the app before the server has answered.
+	Required bool
+	Insecure bool
+	// CachePath of the configuration cache; empty: none.
+	CachePath string
+	LogLevel  slog.Level
+}
+
+// ReadSettings reads an environment ("NAME=value" strings). An environment without a server address means
+// disabled, as in Waypoint.
+func ReadSettings(environ []string) (Settings, error) {
+	env := parseEnv(environ)
+	s := Settings{
+		ServerAddr:   env[EnvServerAddr],
+		Token:        env[EnvToken],
+		DeploymentID: env[EnvDeploymentID],
+		Disabled:     truthy(env[EnvDisable]) || env[EnvServerAddr] == "",
+		Required:     truthy(env[EnvRequired]),
+		Insecure:     truthy(env[EnvInsecure]),
+		CachePath:    env[EnvConfigCache],
+		LogLevel:     slog.LevelWarn,
+	}
+	switch level := strings.ToLower(env[EnvLogLevel]); level {
+	case "", "warn", "warning":
+	case "trace", "debug":
+		s.LogLevel = slog.LevelDebug
+	case "info":
+		s.LogLevel = slog.LevelInfo
+	case "error":
+		s.LogLevel = slog.LevelError
+	default:
+		return s, fmt.Errorf("%s is %q: use debug, info, warn or error", EnvLogLevel, level)
+	}
+	if s.Disabled {
+		return s, nil
+	}
+	if s.DeploymentID == "" {
+		return s, fmt.Errorf("%s is set but %s is not: the platform that deployed this sets both", EnvServerAddr, EnvDeploymentID)
+	}
+	if s.Token == "" {
+		return s, fmt.Errorf("%s is set but %s is not: the platform that deployed this sets both", EnvServerAddr, EnvToken)
+	}
+	return s, nil
+}
+
+func truthy(v string) bool {
+	switch strings.ToLower(v) {
+	case "1", "true", "yes", "on":
+		return true
+	}
+	return false
+}
+
+// childEnv is the app's environment: the entrypoint's own without its token, a PORT, and the configuration
+// over both. It is sorted, so that two of them can be compared.
+func childEnv(environ []string, config map[string]string) []string {
+	env := parseEnv(environ)
+	if env[EnvPort] == "" {
+		env[EnvPort] = DefaultPort
+	}
+	for name, value := range config {
+		if usableName(name) && !strings.ContainsRune(value, 0) {
+			env[name] = value
+		}
+	}
+	delete(env, EnvToken)
+	delete(env, EnvConfigCache)
+	out := make([]string, 0, len(env))
+	for name, value := range env {
+		out = append(out, name+"="+value)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// usableName says whether the system can carry such a variable.
+func usableName(name string) bool { return name != "" && !strings.ContainsAny(name, "=\x00") }
+
+func parseEnv(environ []string) map[string]string {
+	env := make(map[string]string, len(environ)+4)
+	for _, kv := range environ {
+		// Windows has names that begin with "=".
+		if i := strings.IndexByte(kv[min(1, len(kv)):], '='); i >= 0 {
+			env[kv[:i+1]] = kv[i+2:]
+		}
+	}
+	return env
+}
+
+// Bounds. Each wait of the entrypoint is one of these.
+const (
+	// firstConfigWait bounds how long the first start of the app waits for the server.
+	firstConfigWait = 5 * time.Second
+	// defaultStopGrace is what a restarted app has between SIGTERM and SIGKILL.
+	defaultStopGrace = 30 * time.Second
+	// outputWait bounds how long an ended app's output is read while something it left behind holds it open.
+	outputWait = 2 * time.Second
+	// exitFlush bounds how long the last log lines may take after the app has ended.
+	exitFlush = 4 * time.Second
+	// callTimeout bounds one call of the server.
+	callTimeout = 30 * time.Second
+
+	defaultConfigInterval = 30 * time.Second
+	defaultLogsInterval   = 15 * time.Second
+	minInterval           = 100 * time.Millisecond
+	maxInterval           = time.Hour
+
+	firstBackoff = 250 * time.Millisecond
+	lastBackoff  = time.Minute
+	// refusedBackoff is the pause after a typed refusal (a revoked token, say): trying again is cheap and may
+	// one day succeed, but it is not urgent.
+	refusedBackoff = 5 * time.Minute
+)

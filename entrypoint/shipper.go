@@ -1,0 +1,167 @@
+package entrypoint
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
+// partialAge is how long a line without an end waits for its end before it is sent as it is.
+const partialAge = time.Second
+
+// shipper sends the buffer's lines in batches. A batch keeps its sequence number and its lines until it has
+// been answered, so the server can recognise a repeat.
+type shipper struct {
+	client    entrypointClient
+	buffer    *buffer
+	splitters []*splitter
+	intervals *intervals
+	log       *slog.Logger
+
+	deploymentID, instanceID string
+	sequence                 int64
+	pending                  *waypointv1.PutLogsRequest
+}
+
+// run sends until ctx ends; flush sends what is left.
+func (s *shipper) run(ctx context.Context) {
+	wait := newBackoff()
+	for {
+		s.pause(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		for s.load() {
+			err := s.send(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				wait.reset()
+				if s.buffer.hasBatch() {
+					continue
+				}
+				break // what came meanwhile waits for its interval
+			}
+			s.log.Warn("cannot send logs yet", "error", err)
+			if !sleep(ctx, wait.next(refused(err))) {
+				return
+			}
+		}
+	}
+}
+
+// pause waits for the interval to pass or for a batch to fill.
+func (s *shipper) pause(ctx context.Context) {
+	timer := time.NewTimer(s.intervals.logs())
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-s.buffer.full:
+	case <-s.intervals.changed:
+	}
+}
+
+// load fills the pending batch; false: there is nothing to send.
+func (s *shipper) load() bool {
+	if s.pending != nil {
+		return true
+	}
+	for _, sp := range s.splitters {
+		sp.flush(partialAge)
+	}
+	lines, dropped := s.buffer.take()
+	if len(lines) == 0 && dropped == 0 {
+		return false
+	}
+	for _, l := range lines {
+		l.DeploymentId, l.InstanceId = s.deploymentID, s.instanceID
+	}
+	s.pending = &waypointv1.PutLogsRequest{
+		DeploymentId: s.deploymentID, InstanceId: s.instanceID,
+		Sequence: s.sequence, Lines: lines, Dropped: dropped,
+	}
+	s.sequence++
+	return true
+}
+
+func (s *shipper) send(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	res, err := s.client.PutLogs(ctx, connect.NewRequest(s.pending))
+	if err != nil {
+		if f, typed := fault.From(err); typed && (f.Reason == fault.TooLarge || f.Reason == fault.InvalidArgument) {
+			// These lines will never be taken; the next ones may.
+			s.buffer.lost(int64(len(s.pending.GetLines())) + s.pending.GetDropped())
+			s.pending = nil
+		}
+		return err
+	}
+	s.pending = nil
+	s.intervals.set(res.Msg.GetIntervals())
+	return nil
+}
+
+// flush sends everything that is left, after run has ended. ctx bounds it.
+func (s *shipper) flush(ctx context.Context) {
+	for _, sp := range s.splitters {
+		sp.flush(0)
+	}
+	wait := newBackoff()
+	for ctx.Err() == nil && s.load() {
+		if err := s.send(ctx); err != nil {
+			if refused(err) || !sleep(ctx, wait.next(false)) {
+				break
+			}
+		}
+	}
+	if s.pending != nil || !s.buffer.empty() {
+		s.log.Warn("the last log lines could not be sent")
+	}
+}
+
+// refused says whether the server itself said no, so that trying again soon is of no use.
+func refused(err error) bool {
+	f, typed := fault.From(err)
+	return typed && f.Reason != fault.Throttled && f.Reason != fault.Internal && f.Reason != fault.Conflict
+}
+
+// backoff doubles from firstBackoff to lastBackoff, with jitter.
+type backoff struct{ d time.Duration }
+
+func newBackoff() *backoff { return &backoff{d: firstBackoff} }
+
+func (b *backoff) reset() { b.d = firstBackoff }
+
+func (b *backoff) next(refused bool) time.Duration {
+	if refused {
+		return jitter(refusedBackoff)
+	}
+	d := b.d
+	b.d = min(2*b.d, lastBackoff)
+	return d/2 + rand.N(d/2)
+}
+
+// jitter moves d by up to 10 % either way, so that a thousand instances started at once spread out.
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
+}
+
+// sleep waits; false: ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,302 @@
+package table
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
+// Levels of configuration in the order in which they are applied.
+const (
+	levelGlobal  = waypointv1.ConfigScope_LEVEL_GLOBAL
+	levelProject = waypointv1.ConfigScope_LEVEL_PROJECT
+	levelApp     = waypointv1.ConfigScope_LEVEL_APP
+)
+
+// Sort keys of variables: project-wide and global ones "V#hash", an app's "V@app#hash", so that an app reads
+// no other app's. The hash is of the exact target and the name in lower case: a name exists once per target.
+const configPrefix = "V#"
+
+func configAppPrefix(app string) string { return "V@" + app + "#" }
+
+// configVarKey is where a variable of that scope and name stands.
+func configVarKey(scope *waypointv1.ConfigScope, name string) Key {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %t %q %q", scope.GetWorkspace(), scope.GetLabelSelector(), scope.GetRunner(), scope.GetRunnerId(), strings.ToLower(name))
+	sum := hex.EncodeToString(h.Sum(nil)[:16])
+	switch scope.GetLevel() {
+	case levelApp:
+		return Config(scope.GetProject(), configAppPrefix(scope.GetApp())+sum)
+	case levelProject:
+		return Config(scope.GetProject(), configPrefix+sum)
+	}
+	return Config("", configPrefix+sum)
+}
+
+type configItem struct {
+	Name      string `dynamodbav:"name"`
+	Level     int32  `dynamodbav:"level"`
+	Project   string `dynamodbav:"project,omitempty"`
+	App       string `dynamodbav:"app,omitempty"`
+	Workspace string `dynamodbav:"workspace,omitempty"`
+	Selector  string `dynamodbav:"selector,omitempty"`
+	Runner    bool   `dynamodbav:"runner,omitempty"`
+	RunnerID  string `dynamodbav:"runner_id,omitempty"`
+	Sealed    []byte `dynamodbav:"sealed"`
+	Internal  bool   `dynamodbav:"internal,omitempty"`
+	File      bool   `dynamodbav:"file,omitempty"`
+	Updated   int64  `dynamodbav:"updated"`
+	UpdatedBy string `dynamodbav:"updated_by"`
+}
+
+// ConfigVar is a stored variable; its value stays sealed until OpenConfig.
+type ConfigVar struct {
+	*waypointv1.ConfigVariable
+	key    Key
+	sealed []byte
+}
+
+func (i configItem) variable(key Key) ConfigVar {
+	return ConfigVar{key: key, sealed: i.Sealed, ConfigVariable: &waypointv1.ConfigVariable{
+		Name: i.Name, Internal: i.Internal, File: i.File, UpdatedUnix: i.Updated, UpdatedBy: i.UpdatedBy,
+		Scope: &waypointv1.ConfigScope{
+			Level: waypointv1.ConfigScope_Level(i.Level), Project: i.Project, App: i.App, Workspace: i.Workspace,
+			LabelSelector: i.Selector, Runner: i.Runner, RunnerId: i.RunnerID,
+		},
+	}}
+}
+
+// OpenConfig fills in the value.
+func OpenConfig(ctx context.Context, sealer Sealer, v ConfigVar) error {
+	plain, err := sealer.Open(ctx, v.key.String(), v.sealed)
+	if err != nil {
+		return fmt.Errorf("opening the configuration variable %s: %w", v.GetName(), err)
+	}
+	v.Value = string(plain)
+	return nil
+}
+
+// ConfigCandidates reads the variables that an app (or with app "" a project, with project "" the server) may
+// see: global ones, the project's, the app's. Resolve picks among them. all reads those of every app of the
+// project too.
+func (t *Table) ConfigCandidates(ctx context.Context, project, app string, all bool) ([]ConfigVar, error) {
+	queries := []QueryInput{{PK: ConfigPK(""), SKPrefix: configPrefix}}
+	if project != "" {
+		queries = append(queries, QueryInput{PK: ConfigPK(project), SKPrefix: configPrefix})
+	}
+	switch {
+	case project != "" && all:
+		queries = append(queries, QueryInput{PK: ConfigPK(project), SKPrefix: "V@"})
+	case project != "" && app != "":
+		queries = append(queries, QueryInput{PK: ConfigPK(project), SKPrefix: configAppPrefix(app)})
+	}
+	var out []ConfigVar
+	for _, q := range queries {
+		q.Forward, q.Consistent = true, true
+		items, err := t.QueryAll(ctx, q, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range items {
+			var item configItem
+			if err := Decode(raw, &item); err != nil {
+				return nil, err
+			}
+			out = append(out, item.variable(KeyOf(raw)))
+		}
+	}
+	return out, nil
+}
+
+// ConfigTarget is for whom configuration is resolved.
+type ConfigTarget struct {
+	Workspace string
+	Labels    map[string]string
+	// Runner asks for a runner's own configuration; RunnerID says which runner's.
+	Runner   bool
+	RunnerID string
+}
+
+// ResolveConfig picks one variable per name, by Waypoint's rules (reference §8): global, then project, then
+// app, later ones win; in each, without a workspace before with one, then any runner before an exact one,
+// then the shorter before the longer label selector. What is meant for another workspace, for other labels,
+// or (for an app) for a runner, does not take part. The answer is sorted by name. matches evaluates selectors.
+func ResolveConfig(candidates []ConfigVar, target ConfigTarget, matches func(selector string, labels map[string]string) bool) []ConfigVar {
+	var in []ConfigVar
+	for _, v := range candidates {
+		s := v.GetScope()
+		switch {
+		case s.GetRunner() != target.Runner,
+			s.GetRunnerId() != "" && s.GetRunnerId() != target.RunnerID,
+			s.GetWorkspace() != "" && s.GetWorkspace() != target.Workspace,
+			!matches(s.GetLabelSelector(), target.Labels):
+			continue
+		}
+		in = append(in, v)
+	}
+	slices.SortStableFunc(in, func(a, b ConfigVar) int {
+		x, y := a.GetScope(), b.GetScope()
+		return cmp.Or(
+			cmp.Compare(x.GetLevel(), y.GetLevel()),
+			cmp.Compare(min(len(x.GetWorkspace()), 1), min(len(y.GetWorkspace()), 1)),
+			cmp.Compare(min(len(x.GetRunnerId()), 1), min(len(y.GetRunnerId()), 1)),
+			cmp.Compare(len(x.GetLabelSelector()), len(y.GetLabelSelector())),
+			cmp.Compare(x.GetLabelSelector(), y.GetLabelSelector()),
+		)
+	})
+	byName := map[string]ConfigVar{}
+	for _, v := range in {
+		byName[strings.ToLower(v.GetName())] = v
+	}
+	out := make([]ConfigVar, 0, len(byName))
+	for _, v := range byName {
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b ConfigVar) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return out
+}
+
+// versionItem: N counts changes of the project's own variables (or, for the server's item, of the global
+// ones); Clock, on the server's item alone, counts all changes everywhere. An entrypoint whose etag has the
+// current Clock is up to date: one weak read of half a unit says so.
+type versionItem struct {
+	N     int64 `dynamodbav:"n,omitempty"`
+	Clock int64 `dynamodbav:"clock,omitempty"`
+}
+
+// ConfigClock reads the clock alone (half a unit).
+func (t *Table) ConfigClock(ctx context.Context) (clock, global int64, err error) {
+	var v versionItem
+	_, err = t.Get(ctx, ConfigVersion(""), false, &v)
+	return v.Clock, v.N, err
+}
+
+// ProjectConfigVersion reads a project's version, strongly.
+func (t *Table) ProjectConfigVersion(ctx context.Context, project string) (int64, error) {
+	var v versionItem
+	_, err := t.Get(ctx, ConfigVersion(project), true, &v)
+	return v.N, err
+}
+
+// configChunk keeps transactions small; changes of one chunk happen together, and each raises the versions.
+const configChunk = 40
+
+// SetConfig sets and deletes variables, by the name of by. extra is committed with the first chunk (audit,
+// idempotency) after extra head actions (a fence). What is there already with the same value is not written,
+// so that syncing an unchanged waypoint.hcl costs reads alone. It returns how many variables changed.
+func (t *Table) SetConfig(ctx context.Context, vars []*waypointv1.ConfigVariable, by string, sealer Sealer, extra []TxAction) (changed int, err error) {
+	actions, projects, err := t.configActions(ctx, vars, by, sealer)
+	if err != nil {
+		return 0, err
+	}
+	if len(actions) == 0 {
+		tx := Tx{}
+		return 0, t.Transact(ctx, *tx.Add(extra...))
+	}
+	for start := 0; start < len(actions); start += configChunk {
+		tx := Tx{}
+		if start == 0 {
+			tx.Add(extra...)
+		} else if len(extra) > 0 && extra[0].label == fenceLabel {
+			tx.Add(extra[0])
+		}
+		tx.Add(actions[start:min(start+configChunk, len(actions))]...)
+		tx.Add(bumpVersions(projects)...)
+		if err := t.Transact(ctx, tx); err != nil {
+			return start, err
+		}
+	}
+	return len(actions), nil
+}
+
+// bumpVersions raises the versions of all that changed; projects[""] stands for the global variables.
+func bumpVersions(projects map[string]bool) []TxAction {
+	server := Set("ADD #clock ?", 1)
+	if projects[""] {
+		server = Set("ADD #clock ?, #n ?", 1, 1)
+	}
+	out := []TxAction{Update(ConfigVersion(""), server)}
+	for project := range projects {
+		if project != "" {
+			out = append(out, Update(ConfigVersion(project), Set("ADD #n ?", 1)))
+		}
+	}
+	return out
+}
+
+func (t *Table) configActions(ctx context.Context, vars []*waypointv1.ConfigVariable, by string, sealer Sealer) ([]TxAction, map[string]bool, error) {
+	last := map[Key]*waypointv1.ConfigVariable{} // a name given twice: the last counts
+	var keys []Key
+	for _, v := range vars {
+		key := configVarKey(v.GetScope(), v.GetName())
+		if last[key] == nil {
+			keys = append(keys, key)
+		}
+		last[key] = v
+	}
+	found, err := t.BatchGet(ctx, keys, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	var actions []TxAction
+	projects := map[string]bool{}
+	for _, key := range keys {
+		action, differs, err := t.configAction(ctx, key, last[key], found[key], by, sealer)
+		if err != nil {
+			return nil, nil, err
+		}
+		if differs {
+			actions = append(actions, action)
+			projects[configProject(last[key].GetScope())] = true
+		}
+	}
+	return actions, projects, nil
+}
+
+// configProject is the project whose version a scope belongs to; "" for global ones.
+func configProject(s *waypointv1.ConfigScope) string {
+	if s.GetLevel() == levelGlobal {
+		return ""
+	}
+	return s.GetProject()
+}
+
+func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigVariable, old Item, by string, sealer Sealer) (TxAction, bool, error) {
+	if v.GetValue() == "" {
+		return Delete(key), old != nil, nil
+	}
+	if old != nil {
+		var item configItem
+		if err := Decode(old, &item); err != nil {
+			return TxAction{}, false, err
+		}
+		have := item.variable(key)
+		if err := OpenConfig(ctx, sealer, have); err == nil && have.GetValue() == v.GetValue() &&
+			have.GetInternal() == v.GetInternal() && have.GetFile() == v.GetFile() && have.GetName() == v.GetName() {
+			return TxAction{}, false, nil
+		}
+	}
+	sealed, err := sealer.Seal(ctx, key.String(), []byte(v.GetValue()))
+	if err != nil {
+		return TxAction{}, false, fmt.Errorf("storing the configuration variable %s: %w", v.GetName(), err)
+	}
+	s := v.GetScope()
+	item := configItem{
+		Name: v.GetName(), Level: int32(s.GetLevel()), Workspace: s.GetWorkspace(), Selector: s.GetLabelSelector(),
+		Runner: s.GetRunner(), RunnerID: s.GetRunnerId(), Sealed: sealed, Internal: v.GetInternal(), File: v.GetFile(),
+		Updated: t.Now().Unix(), UpdatedBy: by,
+	}
+	if s.GetLevel() != levelGlobal {
+		item.Project = s.GetProject()
+	}
+	if s.GetLevel() == levelApp {
+		item.App = s.GetApp()
+	}
+	return Put(key, item), true, nil
+}

@@ -30,6 +30,9 @@ type Env struct {
 	JobID                   string
 	// Merged labels of the stage.
 	Labels map[string]string
+	// Environ is the environment, "NAME=value", for commands that the component starts: the runner's own with the
+	// configuration that is set for runners, without the runner's credentials for the server. nil: os.Environ.
+	Environ []string
 
 	// Dir is the app's directory (path.app), ProjectDir the project's (path.project).
 	Dir, ProjectDir string
@@ -142,6 +145,9 @@ type Release struct {
 // RerunnableDeployer is a Platform whose Deploy may be run again with the same DeploymentID after an attempt
 // was cut short: it finds what the first made.
 type RerunnableDeployer interface{ DeployRerunnable() bool }
+
+// RerunnableReleaser is a Releaser whose Release may be run again after an attempt was cut short.
+type RerunnableReleaser interface{ ReleaseRerunnable() bool }
 
 // Generation is a Platform that replaces a deployment in place: equal generations are one running thing.
 type Generation interface {

@@ -1,0 +1,147 @@
+// Package exec is the plugin "exec": a platform that deploys any artifact by running a command on the runner.
+//
+// It knows nothing of what the command makes, so it has neither status nor destroy.
+package exec
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/waypoint-serverless/waypoint/runner/command"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// Config configures the platform.
+type Config struct {
+	// Program and arguments; no shell reads them. "<TPL>" in an argument stands for the path of the first rendered
+	// template.
+	Command []string `hcl:"command"`
+	// Working directory, relative to the app's directory. Default: the app's directory.
+	Dir string `hcl:"dir,optional"`
+	// Whether the command may be run again when a runner was lost in the middle of it. It gets the same
+	// WAYPOINT_DEPLOYMENT_ID then.
+	Rerunnable bool `hcl:"rerunnable,optional"`
+	// URL of the deployment, if it is known beforehand.
+	URL string `hcl:"url,optional"`
+	// Files to render before the command runs.
+	Template []*Template `hcl:"template,block"`
+}
+
+// Template is a file, or a directory of files, to render.
+type Template struct {
+	// File or directory, relative to the app's directory. Its text may use HCL's template syntax, "${artifact.image}",
+	// with artifact, deploy.id, deploy.sequence, entrypoint.env, labels, app.name, project.name, workspace.name,
+	// path.app and path.project.
+	Path string `hcl:"path"`
+}
+
+// placeholder stands for the path of the first rendered template.
+const placeholder = "<TPL>"
+
+// Definition is the plugin for a catalog.
+func Definition() plugin.Definition {
+	return plugin.Definition{
+		Name:     "exec",
+		Summary:  "Deploy by running a command on the runner.",
+		Platform: func() plugin.Platform { return &platform{} },
+	}
+}
+
+type platform struct{ config Config }
+
+func (p *platform) Config() any { return &p.config }
+
+func (p *platform) Summary() string {
+	return "Deploys any artifact by running a command on the runner."
+}
+
+// DeployRerunnable is what the configuration says: only its author knows.
+func (p *platform) DeployRerunnable() bool { return p.config.Rerunnable }
+
+func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+	if len(p.config.Command) == 0 || p.config.Command[0] == "" {
+		return nil, &plugin.Error{Message: "the command is empty", Hint: "For example: command = [\"./deploy.sh\", \"production\"]."}
+	}
+	args, err := p.arguments(env, req)
+	if err != nil {
+		return nil, err
+	}
+	// The arguments can hold secrets; only the program's name is shown.
+	step := env.UI.Step("Running %s", args[0])
+	err = command.Run(ctx, command.Spec{
+		Args: args, Dir: below(env.Dir, p.config.Dir), Env: environment(env, req),
+		Stdout: env.UI.Stdout(), Stderr: env.UI.Stderr(),
+		// A command that deploys may well start what stays.
+		KeepBackground: true,
+	})
+	if err != nil {
+		step.Fail("%s", err)
+		return nil, commandError(err)
+	}
+	step.Done("")
+	return &plugin.DeployResult{
+		Result: plugin.Result{State: map[string]string{}, Template: map[string]any{"url": p.config.URL}},
+		URL:    p.config.URL,
+	}, nil
+}
+
+func commandError(err error) error {
+	var exit *command.ExitError
+	if errors.As(err, &exit) {
+		return &plugin.Error{Message: "the deploy command failed", Cause: err, Hint: "What it printed is shown above."}
+	}
+	return err
+}
+
+// arguments renders the templates and puts the first one's path where the placeholder stands.
+func (p *platform) arguments(env *plugin.Env, req *plugin.DeployRequest) ([]string, error) {
+	rendered := ""
+	for i, t := range p.config.Template {
+		from := below(env.Dir, t.Path)
+		to := filepath.Join(env.TempDir, "template-"+strconv.Itoa(i), filepath.Base(from))
+		if err := render(from, to, env, req); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			rendered = to
+		}
+	}
+	args := make([]string, len(p.config.Command))
+	for i, arg := range p.config.Command {
+		if strings.Contains(arg, placeholder) && rendered == "" {
+			return nil, &plugin.Error{Message: "the command has " + placeholder + ", but no template block", Hint: "Add template { path = \"…\" }."}
+		}
+		args[i] = strings.ReplaceAll(arg, placeholder, rendered)
+	}
+	return args, nil
+}
+
+// environment is the runner's, with what names this deployment; the entrypoint's token is not in it.
+func environment(env *plugin.Env, req *plugin.DeployRequest) []string {
+	base := env.Environ
+	if base == nil {
+		base = os.Environ()
+	}
+	out := make([]string, 0, len(base)+6)
+	for _, kv := range base {
+		if !strings.HasPrefix(kv, "WAYPOINT_") {
+			out = append(out, kv)
+		}
+	}
+	return append(out,
+		"WAYPOINT_PROJECT="+env.Project, "WAYPOINT_APP="+env.App, "WAYPOINT_WORKSPACE="+env.Workspace,
+		"WAYPOINT_JOB_ID="+env.JobID, "WAYPOINT_DEPLOYMENT_ID="+req.DeploymentID,
+		"WAYPOINT_DEPLOYMENT_SEQUENCE="+strconv.FormatInt(req.Sequence, 10),
+	)
+}
+
+func below(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, filepath.FromSlash(path))
+}

@@ -42,7 +42,11 @@ func logKey(deployment, instance string, n int64) Key {
 
 // PutLogs keeps a batch. A batch that is there already is left as it is: a repeat succeeds.
 func (t *Table) PutLogs(ctx context.Context, req *waypointv1.PutLogsRequest) error {
-	body, err := proto.Marshal(&waypointv1.PutLogsRequest{Lines: req.GetLines(), Dropped: req.GetDropped()})
+	lines := make([]*waypointv1.LogLine, len(req.GetLines()))
+	for i, l := range req.GetLines() { // the key says whose they are
+		lines[i] = &waypointv1.LogLine{TimeUnixMs: l.GetTimeUnixMs(), Text: l.GetText(), Stderr: l.GetStderr(), Entrypoint: l.GetEntrypoint()}
+	}
+	body, err := proto.Marshal(&waypointv1.PutLogsRequest{Lines: lines, Dropped: req.GetDropped()})
 	if err != nil {
 		return fmt.Errorf("storing logs: %w", err)
 	}
@@ -68,7 +72,7 @@ type LogBatchRead struct {
 func (t *Table) ReadLogs(ctx context.Context, deployment, instance string, from int64, limit int) ([]LogBatchRead, error) {
 	key := logKey(deployment, instance, from)
 	items, _, err := t.Query(ctx, QueryInput{
-		PK: key.PK, SKFrom: key.SK, SKTo: logKey(deployment, instance, maxSequence).SK, Forward: true, Limit: limit, Consistent: true,
+		PK: key.PK, SKFrom: key.SK, SKTo: logKey(deployment, instance, MaxLogSequence).SK, Forward: true, Limit: limit, Consistent: true,
 	})
 	if err != nil {
 		return nil, err
@@ -79,7 +83,7 @@ func (t *Table) ReadLogs(ctx context.Context, deployment, instance string, from 
 // ReadLastLogs reads the last batches of an instance until they hold so many lines, oldest first.
 func (t *Table) ReadLastLogs(ctx context.Context, deployment, instance string, lines int) ([]LogBatchRead, error) {
 	first := logKey(deployment, instance, 0)
-	in := QueryInput{PK: first.PK, SKFrom: first.SK, SKTo: logKey(deployment, instance, maxSequence).SK, Limit: 10, Consistent: true}
+	in := QueryInput{PK: first.PK, SKFrom: first.SK, SKTo: logKey(deployment, instance, MaxLogSequence).SK, Limit: 10, Consistent: true}
 	var out []LogBatchRead
 	for have := 0; ; {
 		items, next, err := t.Query(ctx, in)
@@ -104,8 +108,8 @@ func (t *Table) ReadLastLogs(ctx context.Context, deployment, instance string, l
 	}
 }
 
-// maxSequence is the largest number that sorts rightly as text.
-const maxSequence = 999_999_999_999
+// MaxLogSequence is the largest number that sorts rightly as text.
+const MaxLogSequence = 999_999_999_999
 
 func readBatches(items []Item) ([]LogBatchRead, error) {
 	out := make([]LogBatchRead, 0, len(items))

@@ -445,3 +445,10 @@ func inflate(packed []byte, most int) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// FileChangeSignal is the signal that an app wants when only its configuration files changed; may be empty.
+func (t *Table) FileChangeSignal(ctx context.Context, project, app string) (string, error) {
+	var item appItem
+	_, err := t.Get(ctx, App(project, app), false, &item)
+	return item.Signal, err
+}

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// Configs keeps configuration variables of apps and runners.
+type Configs struct {
+	Table  *table.Table
+	Sealer table.Sealer
+}
+
+const (
+	levelGlobal  = waypointv1.ConfigScope_LEVEL_GLOBAL
+	levelProject = waypointv1.ConfigScope_LEVEL_PROJECT
+	levelApp     = waypointv1.ConfigScope_LEVEL_APP
+)
+
+// SetConfig sets variables; an empty value deletes.
+func (s *Configs) SetConfig(ctx context.Context, req *connect.Request[waypointv1.SetConfigRequest]) (*connect.Response[waypointv1.SetConfigResponse], error) {
+	vars := req.Msg.GetVariables()
+	project, _, err := s.write(ctx, vars, req)
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.Table.ProjectConfigVersion(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.SetConfigResponse{Version: version}), nil
+}
+
+// DeleteConfig deletes variables, told by scope and name.
+func (s *Configs) DeleteConfig(ctx context.Context, req *connect.Request[waypointv1.DeleteConfigRequest]) (*connect.Response[waypointv1.DeleteConfigResponse], error) {
+	vars := make([]*waypointv1.ConfigVariable, len(req.Msg.GetVariables()))
+	for i, v := range req.Msg.GetVariables() {
+		vars[i] = &waypointv1.ConfigVariable{Name: v.GetName(), Scope: v.GetScope()}
+	}
+	_, deleted, err := s.write(ctx, vars, req)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.DeleteConfigResponse{Deleted: int32(deleted)}), nil
+}
+
+// write checks and applies changes to variables of one project (or of none: global ones). changed is 0 in a
+// repeat under the same idempotency key.
+func (s *Configs) write(ctx context.Context, vars []*waypointv1.ConfigVariable, req connect.AnyRequest) (project string, changed int, err error) {
+	if project, err = checkVariables(vars); err != nil {
+		return "", 0, err
+	}
+	role := deployer
+	if project == "" {
+		role = admin // global variables reach every project
+	}
+	m, err := person(ctx, s.Table, project, role, req)
+	if err != nil {
+		return "", 0, err
+	}
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.GetName()
+	}
+	more, err := m.actions(nil, map[string]string{"names": strings.Join(names, ",")})
+	if err != nil {
+		return "", 0, err
+	}
+	changed, err = s.Table.SetConfig(ctx, vars, m.principal.Name, s.Sealer, nil, more)
+	_, done, err := m.repeat(err)
+	if err != nil || done {
+		return project, 0, err
+	}
+	return project, changed, nil
+}
+
+// checkVariables checks variables and finds the one project that they belong to.
+func checkVariables(vars []*waypointv1.ConfigVariable) (project string, err error) {
+	if len(vars) == 0 || len(vars) > validate.MaxVariables {
+		return "", invalid("variables", "1 to %d variables can be changed in one request", validate.MaxVariables)
+	}
+	for i, v := range vars {
+		if err := checkVariable(v); err != nil {
+			return "", err
+		}
+		p := v.GetScope().GetProject()
+		if v.GetScope().GetLevel() == levelGlobal {
+			p = ""
+		}
+		if i > 0 && p != project {
+			return "", invalid("variables", "one request changes the variables of one project")
+		}
+		project = p
+	}
+	return project, nil
+}
+
+func checkVariable(v *waypointv1.ConfigVariable) error {
+	scope := v.GetScope()
+	errs := []error{
+		validate.ConfigName(v.GetName()),
+		validate.Size("value", len(v.GetValue()), validate.MaxConfigValue),
+		selector.Check(scope.GetLabelSelector()),
+	}
+	switch scope.GetLevel() {
+	case levelGlobal:
+		if scope.GetProject() != "" || scope.GetApp() != "" {
+			errs = append(errs, invalid("scope", "a global variable names no project or app"))
+		}
+	case levelProject, levelApp:
+		errs = append(errs, validate.Name("project", scope.GetProject()))
+		if scope.GetLevel() == levelApp {
+			errs = append(errs, validate.Name("app", scope.GetApp()))
+		} else if scope.GetApp() != "" {
+			errs = append(errs, invalid("scope", "a project's variable names no app"))
+		}
+	default:
+		errs = append(errs, invalid("scope", "the scope of %s is missing: global, project or app", v.GetName()))
+	}
+	if scope.GetWorkspace() != "" {
+		errs = append(errs, validate.Workspace(scope.GetWorkspace()))
+	}
+	if scope.GetRunnerId() != "" {
+		errs = append(errs, validate.ID("runner_id", scope.GetRunnerId()))
+		if !scope.GetRunner() {
+			errs = append(errs, invalid("runner_id", "only a variable for runners names a runner"))
+		}
+	}
+	return first(errs)
+}
+
+// GetConfig reads variables. Their values are for those who could use them anyway (the role deployer); others
+// see the names.
+func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1.GetConfigRequest]) (*connect.Response[waypointv1.GetConfigResponse], error) {
+	in := req.Msg
+	if err := checkGetConfig(in); err != nil {
+		return nil, err
+	}
+	p, err := auth.Require(ctx, in.GetProject(), viewer)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Table.ConfigCandidates(ctx, in.GetProject(), in.GetApp(), in.GetApp() == "")
+	if err != nil {
+		return nil, err
+	}
+	if in.GetApp() != "" {
+		found = table.ResolveConfig(found, table.ConfigTarget{
+			Workspace: workspaceOr(in.GetWorkspace()), Labels: withWorkspace(in.GetLabels(), workspaceOr(in.GetWorkspace())), Runner: in.GetRunner(),
+		}, selector.Matches)
+	}
+	out := &waypointv1.GetConfigResponse{}
+	for _, v := range found {
+		scope := v.GetScope()
+		switch {
+		case !strings.HasPrefix(v.GetName(), in.GetPrefix()),
+			in.GetApp() == "" && scope.GetRunner() != in.GetRunner(),
+			in.GetWorkspace() != "" && scope.GetWorkspace() != "" && scope.GetWorkspace() != in.GetWorkspace():
+			continue
+		}
+		if p.May(in.GetProject(), deployer) {
+			if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
+				return nil, err
+			}
+		}
+		out.Variables = append(out.Variables, v.ConfigVariable)
+	}
+	return connect.NewResponse(out), nil
+}
+
+func checkGetConfig(in *waypointv1.GetConfigRequest) error {
+	var errs []error
+	if in.GetProject() != "" {
+		errs = append(errs, validate.Name("project", in.GetProject()))
+	}
+	if in.GetApp() != "" {
+		errs = append(errs, validate.Name("app", in.GetApp()))
+		if in.GetProject() == "" {
+			errs = append(errs, invalid("project", "the project of the app is missing"))
+		}
+	}
+	if in.GetWorkspace() != "" {
+		errs = append(errs, validate.Workspace(in.GetWorkspace()))
+	}
+	return first(append(errs, validate.Labels("labels", in.GetLabels())))
+}
+
+// withWorkspace adds the label that Waypoint gives everything: waypoint/workspace.
+func withWorkspace(labels map[string]string, workspace string) map[string]string {
+	out := make(map[string]string, len(labels)+1)
+	for k, v := range labels {
+		out[k] = v
+	}
+	out["waypoint/workspace"] = workspace
+	return out
+}

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// Entrypoints answers the entrypoints inside apps. A token opens its own deployment and no other.
+type Entrypoints struct {
+	Table  *table.Table
+	Sealer table.Sealer
+}
+
+// How often entrypoints call, in ms. They never hold a read: a thousand idle apps would be a thousand
+// functions running.
+const (
+	configInterval = 30_000
+	logsInterval   = 15_000
+	// logsTailed is while somebody reads the logs.
+	logsTailed = 1_000
+)
+
+// RegisterInstance notes that an instance of the app has started, and answers its configuration.
+func (s *Entrypoints) RegisterInstance(ctx context.Context, req *connect.Request[waypointv1.RegisterInstanceRequest]) (*connect.Response[waypointv1.RegisterInstanceResponse], error) {
+	in := req.Msg
+	if err := admit(ctx, in.GetDeploymentId(), in.GetInstanceId()); err != nil {
+		return nil, err
+	}
+	if err := validate.Size("version", len(in.GetVersion()), validate.MaxLabelValue); err != nil {
+		return nil, err
+	}
+	if err := s.Table.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetVersion()); err != nil {
+		return nil, err
+	}
+	config, err := s.config(ctx, in.GetDeploymentId())
+	if err != nil {
+		return nil, err
+	}
+	intervals, err := s.intervals(ctx, in.GetDeploymentId())
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.RegisterInstanceResponse{Config: config, Intervals: intervals}), nil
+}
+
+func admit(ctx context.Context, deployment, instance string) error {
+	if err := first([]error{validate.ID("deployment_id", deployment), validate.ID("instance_id", instance)}); err != nil {
+		return err
+	}
+	_, err := auth.RequireEntrypoint(ctx, deployment)
+	return err
+}
+
+// GetAppConfig answers the app's configuration, or that it is unchanged: that costs one weak read (half a
+// unit). Every few minutes it answers in full all the same, and notes that the instance lives.
+func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[waypointv1.GetAppConfigRequest]) (*connect.Response[waypointv1.GetAppConfigResponse], error) {
+	in := req.Msg
+	if err := admit(ctx, in.GetDeploymentId(), in.GetInstanceId()); err != nil {
+		return nil, err
+	}
+	tag, known := parseEtag(in.GetEtag())
+	beatDue := s.Table.Now().Unix()-tag.beat >= int64(table.InstanceBeat.Seconds())
+	if known && !beatDue {
+		clock, _, err := s.Table.ConfigClock(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if clock == tag.clock {
+			return connect.NewResponse(&waypointv1.GetAppConfigResponse{Unchanged: true}), nil
+		}
+	}
+	if beatDue {
+		if err := s.Table.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), ""); err != nil {
+			return nil, err
+		}
+	}
+	config, err := s.config(ctx, in.GetDeploymentId())
+	if err != nil {
+		return nil, err
+	}
+	intervals, err := s.intervals(ctx, in.GetDeploymentId())
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.GetAppConfigResponse{Config: config, Intervals: intervals}), nil
+}
+
+// etag holds what an answer was made of: the clock of all configuration changes, and when the instance was
+// last noted. It is no secret and no authority.
+type etag struct{ clock, beat int64 }
+
+func (e etag) String() string {
+	return strconv.FormatInt(e.clock, 36) + "." + strconv.FormatInt(e.beat, 36)
+}
+
+func parseEtag(s string) (etag, bool) {
+	clock, beat, ok := strings.Cut(s, ".")
+	c, err := strconv.ParseInt(clock, 36, 64)
+	if err != nil || !ok {
+		return etag{}, false
+	}
+	b, err := strconv.ParseInt(beat, 36, 64)
+	return etag{c, b}, err == nil
+}
+
+// config resolves and opens the variables of a deployment's app. The clock is read first: a change during
+// the reads after it is answered again, never missed.
+func (s *Entrypoints) config(ctx context.Context, deployment string) (*waypointv1.AppConfig, error) {
+	clock, _, err := s.Table.ConfigClock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.Table.RecordByID(ctx, table.Deployments, deployment)
+	if err != nil {
+		return nil, err
+	}
+	meta := record.GetDeployment().GetMeta()
+	candidates, err := s.Table.ConfigCandidates(ctx, meta.GetProject(), meta.GetApp(), false)
+	if err != nil {
+		return nil, err
+	}
+	target := table.ConfigTarget{Workspace: meta.GetWorkspace(), Labels: withWorkspace(meta.GetLabels(), meta.GetWorkspace())}
+	out := &waypointv1.AppConfig{Env: map[string]string{}, Files: map[string]string{}}
+	for _, v := range table.ResolveConfig(candidates, target, selector.Matches) {
+		if v.GetInternal() {
+			continue
+		}
+		if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
+			return nil, err
+		}
+		if v.GetFile() {
+			out.Files[v.GetName()] = v.GetValue()
+		} else {
+			out.Env[v.GetName()] = v.GetValue()
+		}
+	}
+	if out.FileChangeSignal, err = s.Table.FileChangeSignal(ctx, meta.GetProject(), meta.GetApp()); err != nil {
+		return nil, err
+	}
+	out.Etag = etag{clock: clock, beat: s.Table.Now().Unix()}.String()
+	return out, nil
+}
+
+func (s *Entrypoints) intervals(ctx context.Context, deployment string) (*waypointv1.Intervals, error) {
+	tailed, err := s.Table.Tailed(ctx, deployment)
+	if err != nil {
+		return nil, err
+	}
+	out := &waypointv1.Intervals{ConfigMs: configInterval, LogsMs: logsInterval}
+	if tailed {
+		out.LogsMs = logsTailed
+	}
+	return out, nil
+}
+
+// logLinesMost bounds a batch of log lines; entrypoints send at 64 KB.
+const logLinesMost = 20_000
+
+// PutLogs appends log lines. A repeat of a batch, told by instance and sequence, is harmless.
+func (s *Entrypoints) PutLogs(ctx context.Context, req *connect.Request[waypointv1.PutLogsRequest]) (*connect.Response[waypointv1.PutLogsResponse], error) {
+	in := req.Msg
+	if err := admit(ctx, in.GetDeploymentId(), in.GetInstanceId()); err != nil {
+		return nil, err
+	}
+	if err := checkLogs(in); err != nil {
+		return nil, err
+	}
+	if err := s.Table.PutLogs(ctx, in); err != nil {
+		return nil, err
+	}
+	intervals, err := s.intervals(ctx, in.GetDeploymentId())
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.PutLogsResponse{Intervals: intervals}), nil
+}
+
+func checkLogs(in *waypointv1.PutLogsRequest) error {
+	if in.GetSequence() < 0 || in.GetSequence() > table.MaxLogSequence {
+		return invalid("sequence", "batches count from 0 to %d", int64(table.MaxLogSequence))
+	}
+	if len(in.GetLines()) > logLinesMost {
+		return fault.New(connect.CodeInvalidArgument, fault.TooLarge, "%d lines are too many for one batch: at most %d", len(in.GetLines()), logLinesMost)
+	}
+	size := 0
+	for _, l := range in.GetLines() {
+		size += len(l.GetText())
+	}
+	if err := validate.Size("lines", size, validate.MaxAppendBytes); err != nil {
+		return fmt.Errorf("accepting logs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package api
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/internal/version"
+)
+
+// Roles, by the names that the services use.
+type roleOf = waypointv1.Role
+
+const (
+	viewer   = waypointv1.Role_ROLE_VIEWER
+	deployer = waypointv1.Role_ROLE_DEPLOYER
+	admin    = waypointv1.Role_ROLE_ADMIN
+)
+
+// Server answers what the server is. It needs no token.
+type Server struct {
+	// ID is made at installation.
+	ID string
+	// Platform is "local" or "aws".
+	Platform string
+	// TailHoldMS is how long the tail function holds a read at most.
+	TailHoldMS uint32
+}
+
+// GetServerInfo tells versions and, to a valid token, whom it stands for.
+func (s *Server) GetServerInfo(ctx context.Context, _ *connect.Request[waypointv1.GetServerInfoRequest]) (*connect.Response[waypointv1.GetServerInfoResponse], error) {
+	out := &waypointv1.GetServerInfoResponse{
+		ServerId: s.ID, Version: version.Version(), Platform: s.Platform, TailHoldMs: s.TailHoldMS,
+		ProtocolMinimum: version.ProtocolMinimum, ProtocolCurrent: version.ProtocolCurrent,
+	}
+	if p, ok := auth.PrincipalFrom(ctx); ok {
+		out.Principal = &waypointv1.Principal{TokenId: p.TokenID, Kind: p.Kind, Name: p.Name}
+	}
+	return connect.NewResponse(out), nil
+}

@@ -132,7 +132,7 @@ func (c *Change) guard(attr string, op Op, v any) *Change {
 
 // as guards that an attribute still has the value that was read; a zero value was not there.
 func (c *Change) as(attr string, v any) *Change {
-	if zero(v) {
+	if Zero(v) {
 		return c.guard(attr, Missing, nil)
 	}
 	return c.guard(attr, Equal, v)
@@ -154,8 +154,8 @@ func (c *Change) due(d Due) *Change {
 	return c.set("due", d.At)
 }
 
-// zero says whether an assigned value removes its attribute.
-func zero(v any) bool {
+// Zero says whether an assigned value removes its attribute.
+func Zero(v any) bool {
 	switch x := v.(type) {
 	case string:
 		return x == ""

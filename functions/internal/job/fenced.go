@@ -58,13 +58,7 @@ type EndFacts struct {
 // Complete is row 10. nextOutput is how many positions the runner says were written: while one is missing the
 // transaction fails on the lease, so that a tail in flight is not cut off.
 func Complete(f EndFacts, attempt int64, owner string, failure *End, nextOutput int64, now time.Time) Decision {
-	out := Outcome{State: Succeeded, Attempt: attempt}
-	if failure != nil {
-		out.State, out.End = Failed, *failure
-		if failure.Reason == string(fault.Canceled) {
-			out.State = Canceled
-		}
-	}
+	out := OutcomeOf(failure, attempt)
 	var d Decision
 	lane := laneFor(f.Lane)
 	end(&d, f.Meta, f.Lease, lane, out, now)
@@ -77,6 +71,18 @@ func Complete(f EndFacts, attempt int64, owner string, failure *End, nextOutput 
 		lane.write(&d, now)
 	}
 	return d
+}
+
+// OutcomeOf is how an attempt ends that reports failure (nil: success). A runner that stopped because it was asked to
+// reports CANCELED.
+func OutcomeOf(failure *End, attempt int64) Outcome {
+	switch {
+	case failure == nil:
+		return Outcome{State: Succeeded, Attempt: attempt}
+	case failure.Reason == string(fault.Canceled):
+		return Outcome{State: Canceled, End: *failure, Attempt: attempt}
+	}
+	return Outcome{State: Failed, End: *failure, Attempt: attempt}
 }
 
 // HandBack is row 11: between two steps only, which the caller has checked. A job that is to be canceled ends so (rule

@@ -83,8 +83,8 @@ func (e *laneEdit) leave(d *Decision, m Meta, now time.Time) {
 	} else {
 		// It holds the lane BLOCKED; the end of its dependency makes it READY.
 		c.Do = Check
+		d.Advance = append(d.Advance, n.Meta.ID)
 	}
-	d.Advance = append(d.Advance, n.Meta.ID)
 }
 
 // ready is the fragment READY(j): c is the guarded change of j's Meta.

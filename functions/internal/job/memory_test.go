@@ -40,7 +40,7 @@ func (s *memory) commit(d Decision) (Item, bool) {
 				s.items[c.Item] = item
 			}
 			for _, a := range c.Set {
-				if zero(a.Value) {
+				if Zero(a.Value) {
 					delete(item, a.Attr)
 				} else {
 					item[a.Attr] = a.Value

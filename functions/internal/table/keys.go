@@ -85,6 +85,8 @@ func JobMeta(id string) Key                 { return Key{JobPK(id), "META"} }
 func JobBody(id string) Key                 { return Key{JobPK(id), "BODY"} }
 func JobLease(id string) Key                { return Key{JobPK(id), "LEASE"} }
 func JobReport(id string) Key               { return Key{JobPK(id), "REPORT"} }
+func JobResult(id string) Key               { return Key{JobPK(id), "RESULT"} }
+func JobBodyPart(id string, n int64) Key    { return Key{JobPK(id), "BODY#" + seq(n)} }
 func JobOutput(id string, n int64) Key      { return Key{JobPK(id), OutputPrefix + seq(n)} }
 func JobStep(id, name string) Key           { return Key{JobPK(id), StepPrefix + name} }
 func JobDependent(id, dependent string) Key { return Key{JobPK(id), DependentPrefix + dependent} }
@@ -118,18 +120,17 @@ func Singleton(hash string) Key { return Key{"SINGLETON#" + hash, "META"} }
 
 // Runners and their pools. pool is the pool's name: a hash of its labels.
 
-func PoolPK(pool string) string      { return "POOL#" + pool }
-func Pool(pool string) Key           { return Key{PoolPK(pool), "META"} }
-func PoolRunner(pool, id string) Key { return Key{PoolPK(pool), RunnerPrefix + id} }
-func PoolWork(pool string) string    { return PoolPK(pool) + "#READY" }
-func Runner(id string) Key           { return Key{"R#" + id, "META"} }
-func Profile(name string) Key        { return Key{"PROFILE#" + name, "META"} }
+func PoolPK(pool string) string   { return "POOL#" + pool }
+func Pool(pool string) Key        { return Key{PoolsPK, pool} }
+func PoolWork(pool string) string { return PoolPK(pool) + "#READY" }
+func Runner(id string) Key        { return Key{"R#" + id, "META"} }
+func Profile(name string) Key     { return Key{"PROFILE#" + name, "META"} }
 
-// RunnerPrefix is the prefix of a pool's runners; RunnersIndex and PoolsIndex are Index1's lists of them.
+// All pools stand in one partition, so that routing reads them with one query. RunnersIndex is Index1's list of all
+// runners by name; a pool's runners stand in Index2 under PoolPK.
 const (
-	RunnerPrefix = "R#"
+	PoolsPK      = "POOLS"
 	RunnersIndex = "RUNNERS"
-	PoolsIndex   = "POOLS"
 )
 
 // Configuration: of a project, or of the server when project is empty.

@@ -28,6 +28,9 @@ type Table struct {
 
 	rndMu sync.Mutex
 	rnd   io.Reader
+
+	// packers are idle compressors: each holds most of a megabyte.
+	packers sync.Pool
 }
 
 // Item is a DynamoDB item.
@@ -130,72 +133,77 @@ func (t *Table) BatchGet(ctx context.Context, keys []Key, consistent bool) (map[
 // Put writes one item in place of whatever is there, if the condition (at most one) holds. v is an Item or a struct with
 // `dynamodbav` tags; key is added to it. A condition that does not hold is a *ConditionError.
 func (t *Table) Put(ctx context.Context, key Key, v any, cond ...Expr) error {
-	return t.single(ctx, Put(key, v, cond...))
+	_, err := t.single(ctx, Put(key, v, cond...))
+	return err
 }
 
 // Update changes attributes of one item, making it if there is none.
 func (t *Table) Update(ctx context.Context, key Key, change Expr, cond ...Expr) error {
-	return t.single(ctx, Update(key, change, cond...))
+	_, err := t.single(ctx, Update(key, change, cond...))
+	return err
 }
 
 // Delete removes an item; removing what is not there succeeds.
 func (t *Table) Delete(ctx context.Context, key Key, cond ...Expr) error {
-	return t.single(ctx, Delete(key, cond...))
+	_, err := t.single(ctx, Delete(key, cond...))
+	return err
 }
 
-// single runs one action as a plain write, which costs half of a transaction's units.
-func (t *Table) single(ctx context.Context, a TxAction) error {
+// single runs one action as a plain write, which costs half of a transaction's units. An update answers with the item as
+// it is after it.
+func (t *Table) single(ctx context.Context, a TxAction) (after Item, err error) {
 	b, err := a.build()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var used *types.ConsumedCapacity
 	old := types.ReturnValuesOnConditionCheckFailureNone
 	if a.wantOld {
 		old = types.ReturnValuesOnConditionCheckFailureAllOld
 	}
-	switch a.kind {
-	case kindPut:
-		res, callErr := t.db.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: &t.name, Item: b.item, ConditionExpression: b.cond, ExpressionAttributeNames: b.names,
-			ExpressionAttributeValues: b.values, ReturnValuesOnConditionCheckFailure: old,
-			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-		})
-		err = callErr
-		if callErr == nil {
-			used = res.ConsumedCapacity
-		}
-	case kindUpdate:
-		res, callErr := t.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName: &t.name, Key: a.key.item(), UpdateExpression: b.change, ConditionExpression: b.cond,
-			ExpressionAttributeNames: b.names, ExpressionAttributeValues: b.values,
-			ReturnValuesOnConditionCheckFailure: old, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-		})
-		err = callErr
-		if callErr == nil {
-			used = res.ConsumedCapacity
-		}
-	case kindDelete:
-		res, callErr := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: &t.name, Key: a.key.item(), ConditionExpression: b.cond, ExpressionAttributeNames: b.names,
-			ExpressionAttributeValues: b.values, ReturnValuesOnConditionCheckFailure: old,
-			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-		})
-		err = callErr
-		if callErr == nil {
-			used = res.ConsumedCapacity
-		}
-	default:
-		return fmt.Errorf("a check of %s stands alone", a.key)
-	}
+	after, used, err := t.write(ctx, a, b, old)
 	if err != nil {
 		if failed := singleCondition(err, a); failed != nil {
-			return failed
+			return nil, failed
 		}
-		return wrap(err, "writing %s", a.key)
+		return nil, wrap(err, "writing %s", a.key)
 	}
 	meterWrite(ctx, used)
-	return nil
+	return after, nil
+}
+
+func (t *Table) write(ctx context.Context, a TxAction, b built, old types.ReturnValuesOnConditionCheckFailure) (Item, *types.ConsumedCapacity, error) {
+	const total = types.ReturnConsumedCapacityTotal
+	switch a.kind {
+	case kindPut:
+		res, err := t.db.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: &t.name, Item: b.item, ConditionExpression: b.cond, ExpressionAttributeNames: b.names,
+			ExpressionAttributeValues: b.values, ReturnValuesOnConditionCheckFailure: old, ReturnConsumedCapacity: total,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return nil, res.ConsumedCapacity, nil
+	case kindUpdate:
+		res, err := t.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: &t.name, Key: a.key.item(), UpdateExpression: b.change, ConditionExpression: b.cond,
+			ExpressionAttributeNames: b.names, ExpressionAttributeValues: b.values, ReturnValues: types.ReturnValueAllNew,
+			ReturnValuesOnConditionCheckFailure: old, ReturnConsumedCapacity: total,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return res.Attributes, res.ConsumedCapacity, nil
+	case kindDelete:
+		res, err := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: &t.name, Key: a.key.item(), ConditionExpression: b.cond, ExpressionAttributeNames: b.names,
+			ExpressionAttributeValues: b.values, ReturnValuesOnConditionCheckFailure: old, ReturnConsumedCapacity: total,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return nil, res.ConsumedCapacity, nil
+	}
+	return nil, nil, fmt.Errorf("a check of %s stands alone", a.key)
 }
 
 // Waits between tries grow from 5 ms to 320 ms, with full jitter.

@@ -1,0 +1,184 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// outputLife is how long output, steps and dependency edges are kept.
+const outputLife = 30 * 24 * time.Hour
+
+// Labels of a decision's actions in a *ConditionError.
+const (
+	labelMeta  = "meta"
+	labelLease = fenceLabel
+	labelLane  = "lane"
+	labelStep  = "step"
+)
+
+// commit carries out a decision of the job engine, with further actions, as one transaction (or as one plain write,
+// at half the price, when it is one). An empty decision does nothing.
+func (t *Table) commit(ctx context.Context, d job.Decision, extra ...TxAction) error {
+	if d.Empty() {
+		return nil
+	}
+	var tx Tx
+	for _, c := range d.Changes {
+		a, err := t.action(c)
+		if err != nil {
+			return err
+		}
+		tx.Add(a)
+	}
+	tx.Add(extra...)
+	if tx.Len() == 1 && tx.actions[0].kind != kindCheck {
+		_, err := t.single(ctx, tx.actions[0])
+		return err
+	}
+	return t.Transact(ctx, tx)
+}
+
+// action translates one change of the engine.
+func (t *Table) action(c *job.Change) (TxAction, error) {
+	key, label, ttl := place(c.Item)
+	guard, err := guards(c.Guard)
+	if err != nil {
+		return TxAction{}, err
+	}
+	a := TxAction{key: key, label: label, cond: guard, wantOld: c.Item.Kind == job.LeaseItem}
+	switch c.Do {
+	case job.Delete:
+		a.kind = kindDelete
+	case job.Check:
+		a.kind = kindCheck
+	case job.Put:
+		a.kind = kindPut
+		item, encodeErr := Encode(c.Value)
+		if encodeErr != nil {
+			return TxAction{}, fmt.Errorf("writing %s: %w", key, encodeErr)
+		}
+		if ttl {
+			item[attrTTL] = number(t.clock().Add(outputLife).Unix())
+		}
+		if m, ok := c.Value.(job.Meta); ok {
+			item[AttrIndex1], item[AttrSort1] = text(JobsIndex(m.Project)), text(m.ID)
+			if c.Due != nil && c.Due.At != 0 {
+				pk, sk := workEntry(c.Item.ID, *c.Due)
+				item[AttrIndex2], item[AttrSort2] = text(pk), text(sk)
+			}
+		}
+		a.value = item
+	default:
+		a.kind = kindUpdate
+		a.change = updateOf(c)
+	}
+	return a, nil
+}
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+// place is where an item of the engine stands, its label, and whether it has a time to live.
+func place(i job.Item) (key Key, label string, ttl bool) {
+	switch i.Kind {
+	case job.MetaItem:
+		return JobMeta(i.ID), labelMeta, false
+	case job.BodyItem:
+		return JobBody(i.ID), "body", false
+	case job.LeaseItem:
+		return JobLease(i.ID), labelLease, false
+	case job.LaneItem:
+		return Lane(i.ID), labelLane, false
+	case job.WaiterItem:
+		return LaneWaiter(i.ID, i.N), "waiter", false
+	case job.DependentItem:
+		return JobDependent(i.ID, i.Name), "dependent", true
+	case job.StepItem:
+		return JobStep(i.ID, i.Name), labelStep, true
+	case job.OutputItem:
+		return JobOutput(i.ID, i.N), "output", true
+	default:
+		return Singleton(i.ID), "singleton", false
+	}
+}
+
+func guards(conds []job.Cond) (Expr, error) {
+	parts := make([]Expr, 0, len(conds))
+	for _, c := range conds {
+		name := "#" + c.Attr
+		switch c.Op {
+		case job.Equal:
+			parts = append(parts, If(name+" = ?", c.Value))
+		case job.Less:
+			parts = append(parts, If(name+" < ?", c.Value))
+		case job.AtLeast:
+			parts = append(parts, If(name+" >= ?", c.Value))
+		case job.Missing:
+			parts = append(parts, If("attribute_not_exists("+name+")"))
+		case job.Present:
+			parts = append(parts, If("attribute_exists("+name+")"))
+		case job.NotEnded:
+			parts = append(parts, If(name+" IN (?, ?, ?)", job.Blocked, job.Ready, job.Running))
+		default:
+			return Expr{}, fmt.Errorf("guard on %s: unknown operator %d", c.Attr, c.Op)
+		}
+	}
+	return And(parts...), nil
+}
+
+func updateOf(c *job.Change) Expr {
+	var set, remove, add clause
+	set.word, remove.word, add.word = "SET ", " REMOVE ", " ADD "
+	for _, a := range c.Set {
+		if job.Zero(a.Value) {
+			remove.add("#" + a.Attr)
+		} else {
+			set.add("#"+a.Attr+" = ?", a.Value)
+		}
+	}
+	for _, a := range c.Add {
+		add.add("#"+a.Attr+" ?", a.Value)
+	}
+	if c.Due != nil {
+		if c.Due.At == 0 {
+			remove.add("#" + AttrIndex2)
+			remove.add("#" + AttrSort2)
+		} else {
+			pk, sk := workEntry(c.Item.ID, *c.Due)
+			set.add("#"+AttrIndex2+" = ?", pk)
+			set.add("#"+AttrSort2+" = ?", sk)
+		}
+	}
+	set.add("#"+attrVersion+" = ?", SchemaVersion)
+	return Set(set.text+remove.text+add.text, append(set.args, add.args...)...)
+}
+
+type clause struct {
+	word, text string
+	args       []any
+}
+
+func (c *clause) add(part string, args ...any) {
+	if c.text == "" {
+		c.text = c.word + part
+	} else {
+		c.text += ", " + part
+	}
+	c.args = append(c.args, args...)
+}
+
+// workEntry is a job's place in the work index. READY jobs for a pool stand in the pool's own partition, where a beat finds
+// them with one query; all others are spread over the shards. The id keeps equal times apart.
+func workEntry(id string, d job.Due) (pk, sk string) {
+	if d.Rung {
+		return PoolWork(d.Pool), sortTime(time.UnixMilli(d.At)) + "#" + id
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // a hash's Write does not fail
+	return WorkIndex(int(h.Sum32() % WorkShards)), sortTime(time.UnixMilli(d.At)) + "#" + id
+}

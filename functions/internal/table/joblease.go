@@ -1,0 +1,163 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// StaleLease is the refusal of a write by an attempt that is not the current one. It says how the job stands, since that can be
+// the caller's own success.
+func (t *Table) StaleLease(ctx context.Context, f Fence) error {
+	m, err := t.JobMeta(ctx, f.JobID)
+	if err != nil {
+		return err
+	}
+	return stale(m, f)
+}
+
+func stale(m job.Meta, f Fence) error {
+	e := fault.New(connect.CodeFailedPrecondition, fault.StaleLease,
+		"attempt %d at job %s may no longer write: the job is %s, at attempt %d", f.Attempt, f.JobID, m.State, m.Attempt).
+		WithHint("Stop working on the job; if it has not ended, another runner has it.").
+		WithFact("job_id", f.JobID).WithFact("state", string(m.State)).WithFact("attempt", strconv.FormatInt(m.Attempt, 10))
+	if m.State.Ended() {
+		e = e.WithFact("ended_by", strconv.FormatInt(m.EndedBy, 10))
+	}
+	return e
+}
+
+// RenewLease is row 6. canceled: somebody asked to cancel the job.
+func (t *Table) RenewLease(ctx context.Context, f Fence) (canceled bool, err error) {
+	a, err := t.action(job.Renew(f.JobID, f.Attempt, f.Owner, t.clock()).Changes[0])
+	if err != nil {
+		return false, err
+	}
+	after, err := t.single(ctx, a)
+	if FenceLost(err) {
+		return false, t.StaleLease(ctx, f)
+	}
+	return num(after, "cancel_requested") != 0, err
+}
+
+// BeginStep is row 7.
+func (t *Table) BeginStep(ctx context.Context, f Fence, name string, rerunnable bool) error {
+	err := t.commit(ctx, job.BeginStep(f.JobID, f.Attempt, f.Owner, name, rerunnable, t.clock()))
+	if _, done := Failed(err, labelStep); done && !FenceLost(err) {
+		return fault.New(connect.CodeFailedPrecondition, fault.Conflict, "step %q of job %s has ended already", name, f.JobID)
+	}
+	return t.fencedError(ctx, f, err)
+}
+
+// EndStep is row 8. A repeat is accepted.
+func (t *Table) EndStep(ctx context.Context, f Fence, name, record string) error {
+	err := t.commit(ctx, job.EndStep(f.JobID, f.Attempt, f.Owner, name, record, t.clock()))
+	if _, missing := Failed(err, labelStep); missing && !FenceLost(err) {
+		return fault.New(connect.CodeFailedPrecondition, fault.Conflict, "step %q was not begun by this attempt at job %s", name, f.JobID)
+	}
+	return t.fencedError(ctx, f, err)
+}
+
+func (t *Table) fencedError(ctx context.Context, f Fence, err error) error {
+	if FenceLost(err) {
+		return t.StaleLease(ctx, f)
+	}
+	return err
+}
+
+// ReportJob keeps what the job resolved.
+func (t *Table) ReportJob(ctx context.Context, f Fence, report *waypointv1.ReportJobRequest) error {
+	blob, err := t.blob(&waypointv1.ReportJobRequest{Source: report.GetSource(), VariablesUsed: report.GetVariablesUsed()})
+	if err != nil {
+		return err
+	}
+	var tx Tx
+	tx.Add(FenceCheck(f), Put(JobReport(f.JobID), blob))
+	return t.fencedError(ctx, f, t.Transact(ctx, tx))
+}
+
+// batchItem is one batch of output: events, packed, and the attempt that wrote them.
+type batchItem struct {
+	Attempt int64  `dynamodbav:"attempt"`
+	Data    []byte `dynamodbav:"data"`
+}
+
+// AppendOutput is row 9. raw is a marshalled AppendOutputRequest with the events only. A repeat of an accepted append is
+// answered as accepted; one that leaves a gap is refused with OUTPUT_GAP.
+func (t *Table) AppendOutput(ctx context.Context, f Fence, position int64, raw []byte) error {
+	data, err := t.pack(raw)
+	if err != nil {
+		return err
+	}
+	batch := batchItem{Attempt: f.Attempt, Data: data}
+	err = t.commit(ctx, job.AppendOutput(f.JobID, f.Attempt, f.Owner, position, batch, t.clock()))
+	failed, lost := Failed(err, fenceLabel)
+	if !lost {
+		return err
+	}
+	var l job.Lease
+	if err := Decode(failed.Old, &l); err != nil {
+		return fmt.Errorf("reading the lease of job %s: %w", f.JobID, err)
+	}
+	if !l.Live || l.Attempt != f.Attempt || l.Owner != f.Owner {
+		return t.StaleLease(ctx, f)
+	}
+	if position < l.NextOutput {
+		var there batchItem
+		found, err := t.Get(ctx, JobOutput(f.JobID, position), true, &there)
+		if err != nil {
+			return err
+		}
+		if found && there.Attempt == f.Attempt && bytes.Equal(there.Data, data) {
+			return nil
+		}
+	}
+	return fault.New(connect.CodeFailedPrecondition, fault.OutputGap,
+		"output of job %s goes on at position %d, not at %d", f.JobID, l.NextOutput, position).
+		WithFact("next_output", strconv.FormatInt(l.NextOutput, 10))
+}
+
+// Output reads batches of a job's output from a position on: contiguous, at most about most bytes, and where to go on. Each batch is
+// a marshalled AppendOutputRequest with events only.
+func (t *Table) Output(ctx context.Context, id string, from int64, most int, consistent bool) (batches [][]byte, next int64, err error) {
+	next = from
+	token, size := "", 0
+	for {
+		q := QueryInput{PK: JobPK(id), SKFrom: JobOutput(id, from).SK, SKTo: OutputPrefix + "~", Forward: true, Limit: 200,
+			Consistent: consistent, Token: token}
+		items, following, err := t.Query(ctx, q)
+		if err != nil {
+			return nil, from, err
+		}
+		for _, item := range items {
+			if str(item, attrSK) != JobOutput(id, next).SK {
+				return batches, next, nil
+			}
+			var b batchItem
+			if err := Decode(item, &b); err != nil {
+				return nil, from, fmt.Errorf("reading the output of job %s: %w", id, err)
+			}
+			raw, err := unpack(b.Data)
+			if err != nil {
+				return nil, from, fmt.Errorf("reading the output of job %s: %w", id, err)
+			}
+			if size > 0 && size+len(raw) > most {
+				return batches, next, nil
+			}
+			batches = append(batches, raw)
+			size += len(raw)
+			next++
+		}
+		if following == "" {
+			return batches, next, nil
+		}
+		token = following
+	}
+}

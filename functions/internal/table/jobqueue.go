@@ -1,0 +1,267 @@
+package table
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// decideTries bounds how often a decision is made again because what it had read changed. Guards that fail mean that
+// somebody else made progress.
+const decideTries = 12
+
+// decide reads, decides and commits, again and again while a guard fails. read returns the decision and further actions for
+// its transaction. final says whether an error is an answer, not a reason to try again. The decision that was committed
+// is returned (an empty one if there was nothing to do).
+func (t *Table) decide(ctx context.Context, read func() (job.Decision, []TxAction, error), final func(error) bool) (job.Decision, error) {
+	for try := 1; ; try++ {
+		d, extra, err := read()
+		if err != nil {
+			return job.Decision{}, err
+		}
+		err = t.commit(ctx, d, extra...)
+		if err == nil {
+			return d, nil
+		}
+		var failed *ConditionError
+		if !errors.As(err, &failed) || (final != nil && final(err)) {
+			return job.Decision{}, err
+		}
+		if try == decideTries {
+			return job.Decision{}, fault.New(connect.CodeAborted, fault.Conflict, "others kept changing the same job or lane").
+				WithHint("Try again.").WithCause(err)
+		}
+		if try > 1 {
+			if err := pause(ctx, try-1); err != nil {
+				return job.Decision{}, err
+			}
+		}
+	}
+}
+
+// NewJob is what queueing takes.
+type NewJob struct {
+	ID   string
+	Spec *waypointv1.JobSpec
+	// Owner and QueuedBy are the id and name of the token.
+	Owner, QueuedBy string
+	Intent          Intent
+	// Audit is written in the same transaction; nil for none.
+	Audit *AuditEntry
+}
+
+// QueueJob is rows 1 and 2. It returns the job's id, which is an earlier one's when the intent was carried out before (the decision is
+// then empty), and the decision, whose rings and dependents are owed.
+func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (string, job.Decision, error) {
+	body, parts, err := t.encodeBody(ctx, sealer, in.ID, in.Spec)
+	if err != nil {
+		return "", job.Decision{}, err
+	}
+	extra := append(parts, Check(ProjectMeta(in.Spec.GetProject()), Exists()).Named("project"))
+	if app := in.Spec.GetApp(); app != "" {
+		extra = append(extra, Check(App(in.Spec.GetProject(), app), Exists()).Named("app"))
+	}
+	read := func() (job.Decision, []TxAction, error) {
+		now := t.clock()
+		facts, err := t.enqueueFacts(ctx, in, now)
+		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		facts.Body = body
+		d, _ := job.Queue(facts, now)
+		all := append(extra[:len(extra):len(extra)], Remember(in.Intent, map[string]string{"job": in.ID}, now)...)
+		if in.Audit != nil {
+			all = append(all, in.Audit.Record(now))
+		}
+		return d, all, nil
+	}
+	answers := []string{idempotencyLabel, "project", "app"}
+	d, err := t.decide(ctx, read, func(err error) bool {
+		for _, label := range answers {
+			if _, failed := Failed(err, label); failed {
+				return true
+			}
+		}
+		return false
+	})
+	if err == nil {
+		return in.ID, d, nil
+	}
+	if ids, repeated, reuse := Remembered(err, in.Intent); repeated || reuse != nil {
+		return ids["job"], job.Decision{}, reuse
+	}
+	if _, failed := Failed(err, "project"); failed {
+		return "", d, ProjectNotFound(in.Spec.GetProject())
+	}
+	if _, failed := Failed(err, "app"); failed {
+		return "", d, AppNotFound(in.Spec.GetProject(), in.Spec.GetApp())
+	}
+	return "", d, err
+}
+
+// enqueueFacts reads what queueing turns on, side by side.
+func (t *Table) enqueueFacts(ctx context.Context, in NewJob, now time.Time) (job.Enqueue, error) {
+	spec := in.Spec
+	m := job.Meta{
+		ID: in.ID, Project: spec.GetProject(), App: spec.GetApp(), Workspace: spec.GetWorkspace(),
+		Operation: OperationName(spec.GetOperation()), Owner: in.Owner, QueuedBy: in.QueuedBy,
+		Target:    job.Target{RunnerID: spec.GetTarget().GetRunnerId(), Labels: spec.GetTarget().GetLabels().GetLabels()},
+		DependsOn: spec.GetDependsOn(), AllowFailure: spec.GetDependsOnAllowFailure(),
+	}
+	if laned(m.Operation) {
+		m.Lane = LanePK(m.Project, m.App, m.Workspace)
+	}
+	if s := spec.GetExpiresInSeconds(); s > 0 {
+		m.ExpiresAt = now.Add(time.Duration(s) * time.Second).UnixMilli()
+	}
+	if id := spec.GetSingletonId(); id != "" {
+		sum := sha256.Sum256([]byte(m.Project + "\x00" + id))
+		m.Singleton = hex.EncodeToString(sum[:16])
+	}
+	facts := job.Enqueue{}
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		m.Local, m.Pool, err = t.route(inner, m.Target, spec.GetDataSource().GetLocal() != nil, now)
+		return err
+	})
+	g.Go(func() (err error) {
+		facts.States, err = t.states(inner, m.DependsOn)
+		return err
+	})
+	g.Go(func() error {
+		old, err := t.replaced(inner, m.Singleton)
+		if err != nil {
+			return err
+		}
+		facts.Replaces = old
+		if old != nil && old.Lane != nil && old.Lane.Lane.Key == m.Lane {
+			facts.Lane = old.Lane // one reading of a lane, else its version guards the wrong one
+			return nil
+		}
+		facts.Lane, _, err = t.laneView(inner, job.Meta{ID: m.ID, Lane: m.Lane})
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return facts, err
+	}
+	facts.Job = m
+	return facts, nil
+}
+
+// replaced reads the job that a singleton names.
+func (t *Table) replaced(ctx context.Context, singleton string) (*job.Replaced, error) {
+	if singleton == "" {
+		return nil, nil
+	}
+	var named job.SingletonItemValue
+	found, err := t.Get(ctx, Singleton(singleton), true, &named)
+	if err != nil || !found {
+		return nil, err
+	}
+	m, err := t.JobMeta(ctx, named.JobID)
+	if err != nil {
+		return nil, err
+	}
+	r := &job.Replaced{Meta: m}
+	if !m.State.Ended() {
+		r.Lane, _, err = t.laneView(ctx, m)
+	}
+	return r, err
+}
+
+// route finds where a job is rung. A job with a local source, or for a runner that is not a standing one, is local: only
+// that runner can run it, and it claims by id.
+func (t *Table) route(ctx context.Context, target job.Target, localSource bool, now time.Time) (local bool, pool string, err error) {
+	if target.RunnerID != "" {
+		r, found, err := t.Runner(ctx, target.RunnerID)
+		switch {
+		case err != nil:
+			return false, "", err
+		case localSource || !found || !r.Standing():
+			return true, "", nil
+		}
+		return false, r.Pool, nil
+	}
+	pools, err := t.Pools(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	return false, job.Route(target, poolFacts(pools), now), nil
+}
+
+// Follow does what is owed after decisions were committed: row 18 for each dependent of a job that ended, and for each job that was
+// named. Jobs that end on the way are followed in turn, up to a bound; what is left over, the sweep does. It
+// returns the rings that are owed.
+func (t *Table) Follow(ctx context.Context, owed job.Decision) ([]job.Ring, error) {
+	const most = 100
+	var rings []job.Ring
+	ended, advance := owed.Dependents, owed.Advance
+	for n := 0; n < most && len(ended)+len(advance) > 0; n++ {
+		if len(advance) > 0 {
+			id := advance[0]
+			advance = advance[1:]
+			d, err := t.AdvanceJob(ctx, id)
+			if err != nil {
+				return rings, err
+			}
+			rings, ended, advance = append(rings, d.Ring...), append(ended, d.Dependents...), append(advance, d.Advance...)
+			continue
+		}
+		id := ended[0]
+		ended = ended[1:]
+		d, err := t.settle(ctx, id)
+		if err != nil {
+			return rings, err
+		}
+		rings, ended, advance = append(rings, d.Ring...), append(ended, d.Dependents...), append(advance, d.Advance...)
+	}
+	return rings, nil
+}
+
+// settle advances every dependent of an ended job, and then takes the job out of the work index.
+func (t *Table) settle(ctx context.Context, id string) (owed job.Decision, err error) {
+	items, err := t.QueryAll(ctx, QueryInput{PK: JobPK(id), SKPrefix: DependentPrefix, Forward: true, Consistent: true}, 0)
+	if err != nil {
+		return owed, err
+	}
+	for _, item := range items {
+		d, err := t.AdvanceJob(ctx, str(item, "job_id"))
+		if err != nil {
+			return owed, err
+		}
+		owed.Ring, owed.Dependents, owed.Advance = append(owed.Ring, d.Ring...), append(owed.Dependents, d.Dependents...), append(owed.Advance, d.Advance...)
+	}
+	_, err = t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		m, err := t.JobMeta(ctx, id)
+		return job.Settled(m), nil, err
+	}, nil)
+	return owed, err
+}
+
+// AdvanceJob is row 18.
+func (t *Table) AdvanceJob(ctx context.Context, id string) (job.Decision, error) {
+	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		m, err := t.JobMeta(ctx, id)
+		if err != nil || m.State != job.Blocked {
+			return job.Decision{}, nil, err
+		}
+		f := job.AdvanceFacts{Meta: m}
+		if f.Lane, f.First, err = t.laneView(ctx, m); err != nil {
+			return job.Decision{}, nil, err
+		}
+		if f.Deps, err = t.dependencies(ctx, m); err != nil {
+			return job.Decision{}, nil, err
+		}
+		return job.Advance(f, t.clock()), nil, nil
+	}, nil)
+}

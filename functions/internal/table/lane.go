@@ -1,0 +1,60 @@
+package table
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// laneView reads a lane as a job sees it: the lane and its first two waiters with one query, since the lane item sorts before
+// them; then the state of the first waiter other than the job. first is the lowest waiter of all.
+func (t *Table) laneView(ctx context.Context, m job.Meta) (view *job.LaneView, first *job.Waiter, err error) {
+	if m.Lane == "" {
+		return nil, nil, nil
+	}
+	items, _, err := t.Query(ctx, QueryInput{PK: m.Lane, Forward: true, Limit: 3, Consistent: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	view = &job.LaneView{Lane: job.Lane{Key: m.Lane}}
+	for _, item := range items {
+		if KeyOf(item) == Lane(m.Lane) {
+			if err := Decode(item, &view.Lane); err != nil {
+				return nil, nil, fmt.Errorf("reading a lane: %w", err)
+			}
+			continue
+		}
+		var w job.Waiter
+		if err := Decode(item, &w); err != nil {
+			return nil, nil, fmt.Errorf("reading a lane: %w", err)
+		}
+		if first == nil {
+			first = &w
+		}
+		if w.JobID != m.ID && view.Next == nil {
+			view.Next = &job.NextWaiter{Waiter: w}
+		}
+	}
+	// Only the end of the holder passes the lane on; nobody else needs to know how the next waiter stands.
+	if view.Next == nil || view.Lane.Holder != m.ID {
+		view.Next = nil
+		return view, first, nil
+	}
+	n := view.Next
+	if n.Meta, err = t.JobMeta(ctx, n.Waiter.JobID); err != nil {
+		return nil, nil, err
+	}
+	if n.Deps, err = t.dependencies(ctx, n.Meta); err != nil {
+		return nil, nil, err
+	}
+	return view, first, nil
+}
+
+func (t *Table) dependencies(ctx context.Context, m job.Meta) (job.Dependencies, error) {
+	states, err := t.states(ctx, m.DependsOn)
+	if err != nil {
+		return job.Dependencies{}, err
+	}
+	return job.Judge(m, states), nil
+}

@@ -1,0 +1,269 @@
+package table
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// How long a runner that is not seen is remembered, and how seldom "last seen" is written.
+const (
+	runnerLife    = 7 * 24 * time.Hour
+	cliRunnerLife = 24 * time.Hour
+	seenAtMost    = 30 * time.Second
+)
+
+// RunnerItem is a registered runner. Times are Unix milliseconds.
+type RunnerItem struct {
+	ID          string            `dynamodbav:"id"`
+	Name        string            `dynamodbav:"name"`
+	Labels      map[string]string `dynamodbav:"labels,omitempty"`
+	Kind        int32             `dynamodbav:"kind"`
+	Pool        string            `dynamodbav:"pool,omitempty"`
+	Owner       string            `dynamodbav:"owner"`
+	Concurrency int64             `dynamodbav:"concurrency"`
+	Running     int64             `dynamodbav:"running,omitempty"`
+	Version     string            `dynamodbav:"version,omitempty"`
+	Registered  int64             `dynamodbav:"registered"`
+	Seen        int64             `dynamodbav:"seen"`
+	TTL         int64             `dynamodbav:"ttl"`
+	Index1PK    string            `dynamodbav:"gsi1pk"`
+	Index1SK    string            `dynamodbav:"gsi1sk"`
+	Index2PK    string            `dynamodbav:"gsi2pk,omitempty"`
+	Index2SK    string            `dynamodbav:"gsi2sk,omitempty"`
+}
+
+// Standing says whether the runner takes jobs of its pool.
+func (r RunnerItem) Standing() bool {
+	return r.Kind == int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING)
+}
+
+func (r RunnerItem) facts() job.Runner {
+	return job.Runner{ID: r.ID, Name: r.Name, Labels: r.Labels, Standing: r.Standing(), Owner: r.Owner}
+}
+
+// Proto is the runner in the contract.
+func (r RunnerItem) Proto(now time.Time) *waypointv1.Runner {
+	return &waypointv1.Runner{Id: r.ID, Name: r.Name, Labels: r.Labels, Kind: waypointv1.RunnerKind(r.Kind),
+		RegisteredUnix: r.Registered / 1000, LastSeenUnixMs: r.Seen, Online: job.Online(r.Seen, now),
+		Concurrency: int32(r.Concurrency), Running: int32(r.Running), Version: r.Version}
+}
+
+// RunnerNotFound is the refusal for a runner that is not registered (any more), or not with the caller's token.
+func RunnerNotFound(id string) *fault.Error {
+	return fault.New(connect.CodeNotFound, fault.RunnerNotFound, "there is no runner %s", id).
+		WithHint("A runner registers at its start: waypoint runner agent.").WithFact("runner_id", id)
+}
+
+// PoolItem is a pool of runners with equal labels.
+type PoolItem struct {
+	Name     string            `dynamodbav:"name"`
+	Labels   map[string]string `dynamodbav:"labels,omitempty"`
+	Seen     int64             `dynamodbav:"seen,omitempty"`
+	QueueURL string            `dynamodbav:"queue_url"`
+}
+
+// PoolName is the name of the pool of runners with these labels: a hash, since labels may hold any characters.
+func PoolName(labels map[string]string) string {
+	keys := make([]string, 0, len(labels))
+	for k := range labels {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	h := sha256.New()
+	for _, k := range keys {
+		fmt.Fprintf(h, "%q=%q\n", k, labels[k])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Pools reads all pools with one query.
+func (t *Table) Pools(ctx context.Context) ([]PoolItem, error) {
+	items, err := t.QueryAll(ctx, QueryInput{PK: PoolsPK, Forward: true}, 0)
+	if err != nil {
+		return nil, err
+	}
+	pools := make([]PoolItem, len(items))
+	for i, item := range items {
+		if err := Decode(item, &pools[i]); err != nil {
+			return nil, fmt.Errorf("reading the pools: %w", err)
+		}
+	}
+	return pools, nil
+}
+
+func poolFacts(pools []PoolItem) []job.Pool {
+	out := make([]job.Pool, len(pools))
+	for i, p := range pools {
+		out[i] = job.Pool{Name: p.Name, Labels: p.Labels, Seen: p.Seen}
+	}
+	return out
+}
+
+// PutRunner registers a runner, or registers it again; a runner id belongs to the token that registered it first. Its pool is
+// made, or seen.
+func (t *Table) PutRunner(ctx context.Context, r RunnerItem, queueURL string) (RunnerItem, error) {
+	now := t.clock()
+	r.Registered, r.Seen = now.UnixMilli(), now.UnixMilli()
+	r.TTL = now.Add(lifeOf(r)).Unix()
+	r.Index1PK, r.Index1SK = RunnersIndex, strings.ToLower(r.Name)+"#"+r.ID
+	if r.Standing() {
+		r.Index2PK, r.Index2SK = PoolPK(r.Pool), r.ID
+	}
+	var tx Tx
+	tx.Add(Put(Runner(r.ID), r, If("attribute_not_exists(#pk) OR #owner = ? OR #ttl <= ?", r.Owner, now.Unix())).Named("runner"))
+	if r.Standing() {
+		tx.Add(Put(Pool(r.Pool), PoolItem{Name: r.Pool, Labels: r.Labels, Seen: r.Seen, QueueURL: queueURL}))
+	}
+	err := t.Transact(ctx, tx)
+	if _, taken := Failed(err, "runner"); taken {
+		return r, fault.New(connect.CodeAlreadyExists, fault.AlreadyExists, "runner id %s is registered with another token", r.ID).
+			WithHint("Start the runner with an id of its own.")
+	}
+	return r, err
+}
+
+func lifeOf(r RunnerItem) time.Duration {
+	if r.Standing() {
+		return runnerLife
+	}
+	return cliRunnerLife
+}
+
+// Runner reads one runner strongly.
+func (t *Table) Runner(ctx context.Context, id string) (r RunnerItem, found bool, err error) {
+	found, err = t.Get(ctx, Runner(id), true, &r)
+	return r, found, err
+}
+
+// SeeRunner notes that a runner lives, at most every 30 s, unless how many jobs it runs changed. found is false for one
+// that is not registered.
+func (t *Table) SeeRunner(ctx context.Context, id, owner string, running int64) (r RunnerItem, found bool, err error) {
+	r, found, err = t.Runner(ctx, id)
+	if err != nil || !found || r.Owner != owner {
+		return r, false, err
+	}
+	now := t.clock()
+	if now.UnixMilli()-r.Seen < seenAtMost.Milliseconds() && r.Running == running {
+		return r, true, nil
+	}
+	err = t.Update(ctx, Runner(id), Set("SET #seen = ?, #running = ?, #ttl = ?", now.UnixMilli(), running, now.Add(lifeOf(r)).Unix()), Exists())
+	if err != nil {
+		if _, gone := Failed(err, ""); gone {
+			return r, false, nil
+		}
+		return r, false, err
+	}
+	r.Seen, r.Running = now.UnixMilli(), running
+	if !r.Standing() {
+		return r, true, nil
+	}
+	err = t.Update(ctx, Pool(r.Pool), Set("SET #seen = ?", now.UnixMilli()), If("attribute_exists(#pk) AND (attribute_not_exists(#seen) OR #seen < ?)", now.Add(-seenAtMost).UnixMilli()))
+	if _, fresh := Failed(err, ""); fresh {
+		err = nil
+	}
+	return r, true, err
+}
+
+// DropRunner removes a runner that stops, and lets its pool look as old as the runners that stay.
+func (t *Table) DropRunner(ctx context.Context, id, owner string) error {
+	r, found, err := t.Runner(ctx, id)
+	if err != nil || !found || r.Owner != owner {
+		return err
+	}
+	if err := t.Delete(ctx, Runner(id), If("#owner = ?", owner)); err != nil {
+		if _, gone := Failed(err, ""); gone {
+			return nil
+		}
+		return err
+	}
+	if !r.Standing() {
+		return nil
+	}
+	stay, err := t.PoolRunners(ctx, r.Pool)
+	if err != nil {
+		return err
+	}
+	seen := int64(0)
+	for _, other := range stay {
+		if other.ID != id {
+			seen = max(seen, other.Seen)
+		}
+	}
+	if seen >= t.clock().Add(-job.OnlineFor).UnixMilli() {
+		return nil
+	}
+	// Still the time at which the last one was seen, for people; but beyond what counts as online.
+	gone := t.clock().Add(-job.OnlineFor).UnixMilli() - 1
+	return t.Update(ctx, Pool(r.Pool), Set("SET #seen = ?", max(seen, gone)), Exists())
+}
+
+// PoolRunners lists a pool's runners (eventually consistent).
+func (t *Table) PoolRunners(ctx context.Context, pool string) ([]RunnerItem, error) {
+	page, err := t.QueryAll(ctx, QueryInput{Index: Index2, PK: PoolPK(pool), Forward: true, Limit: 100}, 100)
+	if err != nil {
+		return nil, err
+	}
+	return t.runners(ctx, page)
+}
+
+// Runners lists all runners by name.
+func (t *Table) Runners(ctx context.Context, size int, token string) ([]RunnerItem, string, error) {
+	page, next, err := t.Query(ctx, QueryInput{Index: Index1, PK: RunnersIndex, Forward: true, Limit: size, Token: token})
+	if err != nil {
+		return nil, "", err
+	}
+	out, err := t.runners(ctx, page)
+	return out, next, err
+}
+
+func (t *Table) runners(ctx context.Context, page []Item) ([]RunnerItem, error) {
+	items, err := t.Hydrate(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]RunnerItem, len(items))
+	for i, item := range items {
+		if err := Decode(item, &out[i]); err != nil {
+			return nil, fmt.Errorf("reading the runners: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// WaitingJobs finds READY jobs that a runner may claim: at most most of them, those that wait longest first. It looks at what is
+// owed to its pool, and to none yet.
+func (t *Table) WaitingJobs(ctx context.Context, r RunnerItem, most int) ([]job.Meta, error) {
+	const look = 25
+	var out []job.Meta
+	for _, pool := range []string{r.Pool, ""} {
+		page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: PoolWork(pool), Forward: true, Limit: look})
+		if err != nil {
+			return nil, err
+		}
+		items, err := t.Hydrate(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			var m job.Meta
+			if err := Decode(item, &m); err != nil {
+				return nil, fmt.Errorf("reading the waiting jobs: %w", err)
+			}
+			if m.State == job.Ready && r.facts().Fits(m.Target) && len(out) < most {
+				out = append(out, m)
+			}
+		}
+	}
+	return out, nil
+}

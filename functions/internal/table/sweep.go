@@ -1,0 +1,176 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// sweepItem is what the sweep remembers. Times are Unix milliseconds.
+type sweepItem struct {
+	// Alive is when the sweep last ran, or when a claim noticed that it had not.
+	Alive int64 `dynamodbav:"alive"`
+	// Spare is until when lapsed leases are left alone.
+	Spare int64 `dynamodbav:"spare"`
+}
+
+// BeginSweep notes that the sweep runs. spared: the server was away, and lapsed leases are to be left alone, so that
+// their runners can renew first.
+func (t *Table) BeginSweep(ctx context.Context) (spared bool, err error) {
+	return t.alive(ctx, true)
+}
+
+// leasesSpared is what a claim asks when it meets a lapsed lease: it may be the first to notice that the server was away.
+func (t *Table) leasesSpared(ctx context.Context) (bool, error) {
+	return t.alive(ctx, false)
+}
+
+func (t *Table) alive(ctx context.Context, ran bool) (bool, error) {
+	now := t.clock()
+	var s sweepItem
+	found, err := t.Get(ctx, SweepState(), true, &s)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		s = sweepItem{Alive: now.UnixMilli()} // a new installation was not away
+	}
+	away := now.UnixMilli()-s.Alive > job.SweepAway.Milliseconds()
+	if away {
+		s.Spare = now.Add(job.SpareTime).UnixMilli()
+	}
+	if ran || away || !found {
+		s.Alive = now.UnixMilli()
+		// Two that write at once say the same.
+		if err := t.Put(ctx, SweepState(), s); err != nil {
+			return false, err
+		}
+	}
+	return now.UnixMilli() < s.Spare, nil
+}
+
+// DueJobs lists jobs for which something is owed by now, the longest overdue first, at most most from each partition of
+// the work index.
+func (t *Table) DueJobs(ctx context.Context, most int) ([]string, error) {
+	pools, err := t.Pools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	partitions := []string{PoolWork("")}
+	for shard := range WorkShards {
+		partitions = append(partitions, WorkIndex(shard))
+	}
+	for _, p := range pools {
+		partitions = append(partitions, PoolWork(p.Name))
+	}
+	var ids []string
+	for _, pk := range partitions {
+		page, err := t.QueryAll(ctx, QueryInput{Index: Index2, PK: pk, SKTo: sortTime(t.clock()) + "~", Forward: true, Limit: most}, most)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page {
+			ids = append(ids, jobIDOf(KeyOf(item)))
+		}
+	}
+	return ids, nil
+}
+
+func jobIDOf(k Key) string {
+	if len(k.PK) < 2 {
+		return ""
+	}
+	return k.PK[2:]
+}
+
+// SweepJob does what is due for one job: rows 15, 16, 17 and 18. What its decision owes is returned.
+func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decision, error) {
+	m, err := t.JobMeta(ctx, id)
+	if err != nil {
+		return job.Decision{}, err
+	}
+	if m.State.Ended() {
+		return t.settle(ctx, id)
+	}
+	d, err := t.expire(ctx, id)
+	if err != nil || !d.Empty() {
+		return d, err
+	}
+	switch m.State {
+	case job.Blocked:
+		if d, err = t.AdvanceJob(ctx, id); err != nil || !d.Empty() {
+			return d, err
+		}
+		return t.onMeta(ctx, id, job.LookAgain)
+	case job.Ready:
+		return t.ringAgain(ctx, id)
+	}
+	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		m, found, err := t.jobItems(ctx, id, JobLease(id))
+		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		f, err := t.claimFacts(ctx, m, found)
+		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		f.Spared = spared
+		return job.LeaseOver(f, t.clock()), nil, nil
+	}, nil)
+}
+
+func (t *Table) onMeta(ctx context.Context, id string, f func(job.Meta, time.Time) job.Decision) (job.Decision, error) {
+	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		m, err := t.JobMeta(ctx, id)
+		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		return f(m, t.clock()), nil, nil
+	}, nil)
+}
+
+// expire is row 17.
+func (t *Table) expire(ctx context.Context, id string) (job.Decision, error) {
+	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		f, err := t.endFacts(ctx, id)
+		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		return job.Expire(f, t.clock()), nil, nil
+	}, nil)
+}
+
+// ringAgain is row 16. The job is routed again: its pool may have died, or one that fits may have appeared.
+func (t *Table) ringAgain(ctx context.Context, id string) (job.Decision, error) {
+	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		m, err := t.JobMeta(ctx, id)
+		if err != nil || m.State != job.Ready || m.Local {
+			return job.Decision{}, nil, err
+		}
+		now := t.clock()
+		_, pool, err := t.route(ctx, m.Target, false, now)
+		if err != nil {
+			return job.Decision{}, nil, fmt.Errorf("routing job %s: %w", id, err)
+		}
+		return job.RingAgainIfDue(m, pool, now), nil, nil
+	}, nil)
+}
+
+// Reroute rings the READY jobs that had no pool, now that a pool has appeared or come back. At most most are looked at; the sweep does the rest.
+func (t *Table) Reroute(ctx context.Context, most int) ([]job.Ring, error) {
+	page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: PoolWork(""), Forward: true, Limit: most})
+	if err != nil {
+		return nil, err
+	}
+	var rings []job.Ring
+	for _, item := range page {
+		d, err := t.ringAgain(ctx, jobIDOf(KeyOf(item)))
+		if err != nil {
+			return rings, err
+		}
+		rings = append(rings, d.Ring...)
+	}
+	return rings, nil
+}

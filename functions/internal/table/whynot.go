@@ -1,0 +1,82 @@
+package table
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+)
+
+// WhyNot says why a job is not running: nil for one that runs or has ended. It reads two to five items.
+func (t *Table) WhyNot(ctx context.Context, m job.Meta) (*waypointv1.WhyNot, error) {
+	w := job.Waiting{Meta: m}
+	g, inner := errgroup.WithContext(ctx)
+	switch {
+	case m.State == job.Blocked:
+		g.Go(func() (err error) {
+			w.Deps, err = t.dependencies(inner, m)
+			return err
+		})
+		g.Go(func() error { return t.holderOf(inner, m, &w) })
+	case m.State == job.Ready && !m.Local:
+		g.Go(func() error {
+			pools, err := t.Pools(inner)
+			w.Pools = poolFacts(pools)
+			return err
+		})
+		g.Go(func() error { return t.runnersFor(inner, m, &w) })
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	r, ok := job.WhyNot(w, t.clock())
+	if !ok {
+		return nil, nil
+	}
+	return &waypointv1.WhyNot{Reason: string(r.Reason), Message: r.Message, JobId: r.JobID}, nil
+}
+
+func (t *Table) holderOf(ctx context.Context, m job.Meta, w *job.Waiting) error {
+	if m.Lane == "" {
+		return nil
+	}
+	var lane job.Lane
+	found, err := t.Get(ctx, Lane(m.Lane), false, &lane)
+	if err != nil || !found {
+		return err
+	}
+	w.Lane = &lane
+	if lane.Holder == "" || lane.Holder == m.ID {
+		return nil
+	}
+	var holder job.Meta
+	found, err = t.Get(ctx, JobMeta(lane.Holder), false, &holder)
+	if found {
+		w.Holder = &holder
+	}
+	return err
+}
+
+func (t *Table) runnersFor(ctx context.Context, m job.Meta, w *job.Waiting) error {
+	var runners []RunnerItem
+	if id := m.Target.RunnerID; id != "" {
+		r, found, err := t.Runner(ctx, id)
+		if err != nil {
+			return err
+		}
+		if found && job.Online(r.Seen, t.clock()) {
+			runners = append(runners, r)
+		}
+	} else if m.Pool != "" {
+		var err error
+		if runners, err = t.PoolRunners(ctx, m.Pool); err != nil {
+			return err
+		}
+	}
+	for _, r := range runners {
+		w.Runners = append(w.Runners, job.RunnerView{ID: r.ID, Name: r.Name, Concurrency: r.Concurrency, Running: r.Running, Seen: r.Seen})
+	}
+	return nil
+}

@@ -18,14 +18,12 @@ const (
 	logLife = 7 * 24 * time.Hour
 	// logShards spreads one deployment's log over partitions: each takes 1,000 writes a second.
 	logShards = 4
-	// logBatchMost bounds an unpacked batch.
-	logBatchMost = 8 << 20
 	// TailedFor is how long after a reader's word an app's logs are sent each second.
 	TailedFor = 45 * time.Second
 )
 
 type logItem struct {
-	// Body is a deflated waypointv1.PutLogsRequest with its lines and dropped count only.
+	// Body is a packed waypointv1.PutLogsRequest with its lines and dropped count only.
 	Body []byte `dynamodbav:"body"`
 	TTL  int64  `dynamodbav:"ttl"`
 }
@@ -51,7 +49,11 @@ func (t *Table) PutLogs(ctx context.Context, req *waypointv1.PutLogsRequest) err
 		return fmt.Errorf("storing logs: %w", err)
 	}
 	key := logKey(req.GetDeploymentId(), req.GetInstanceId(), req.GetSequence())
-	err = t.Put(ctx, key, logItem{Body: deflate(body), TTL: t.Now().Add(logLife).Unix()}, Absent())
+	packed, err := t.pack(body)
+	if err != nil {
+		return fmt.Errorf("storing logs: %w", err)
+	}
+	err = t.Put(ctx, key, logItem{Body: packed, TTL: t.Now().Add(logLife).Unix()}, Absent())
 	if _, there := Failed(err, ""); there {
 		return nil
 	}
@@ -123,7 +125,7 @@ func readBatches(items []Item) ([]LogBatchRead, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading logs: the key %s is broken", KeyOf(raw))
 		}
-		body, err := inflate(item.Body, logBatchMost)
+		body, err := unpack(item.Body)
 		if err != nil {
 			return nil, fmt.Errorf("reading logs: %w", err)
 		}

@@ -184,35 +184,35 @@ func (t *Table) ProjectConfigVersion(ctx context.Context, project string) (int64
 	return v.N, err
 }
 
-// configChunk keeps transactions small; changes of one chunk happen together, and each raises the versions.
+// configChunk keeps transactions within DynamoDB's 100 actions and 4 MB; each of them raises the versions.
 const configChunk = 40
 
-// SetConfig sets and deletes variables, by the name of by. extra is committed with the first chunk (audit,
-// idempotency) after extra head actions (a fence). What is there already with the same value is not written,
-// so that syncing an unchanged waypoint.hcl costs reads alone. It returns how many variables changed.
-func (t *Table) SetConfig(ctx context.Context, vars []*waypointv1.ConfigVariable, by string, sealer Sealer, extra []TxAction) (changed int, err error) {
+// SetConfig sets and deletes variables in the name of by. Those that are there already with the same value are
+// not written, so that syncing an unchanged waypoint.hcl costs reads alone. Every transaction holds the fence
+// actions; the last one also holds last (audit, idempotency): a crash between two leaves work that a repeat
+// completes. It returns how many variables changed.
+func (t *Table) SetConfig(ctx context.Context, vars []*waypointv1.ConfigVariable, by string, sealer Sealer, fence, last []TxAction) (int, error) {
 	actions, projects, err := t.configActions(ctx, vars, by, sealer)
 	if err != nil {
 		return 0, err
 	}
-	if len(actions) == 0 {
+	changed := len(actions)
+	for {
+		n := min(len(actions), configChunk)
 		tx := Tx{}
-		return 0, t.Transact(ctx, *tx.Add(extra...))
-	}
-	for start := 0; start < len(actions); start += configChunk {
-		tx := Tx{}
-		if start == 0 {
-			tx.Add(extra...)
-		} else if len(extra) > 0 && extra[0].label == fenceLabel {
-			tx.Add(extra[0])
+		tx.Add(fence...)
+		tx.Add(actions[:n]...)
+		if n > 0 {
+			tx.Add(bumpVersions(projects)...)
 		}
-		tx.Add(actions[start:min(start+configChunk, len(actions))]...)
-		tx.Add(bumpVersions(projects)...)
+		if actions = actions[n:]; len(actions) == 0 {
+			tx.Add(last...)
+			return changed, t.Transact(ctx, tx)
+		}
 		if err := t.Transact(ctx, tx); err != nil {
-			return start, err
+			return 0, err
 		}
 	}
-	return len(actions), nil
 }
 
 // bumpVersions raises the versions of all that changed; projects[""] stands for the global variables.
@@ -299,4 +299,26 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 		item.App = s.GetApp()
 	}
 	return Put(key, item), true, nil
+}
+
+// RunnerEnv is the configuration of a runner for one job: the variables meant for runners, resolved and opened.
+func (t *Table) RunnerEnv(ctx context.Context, project, app string, target ConfigTarget, sealer Sealer,
+	matches func(selector string, labels map[string]string) bool,
+) (map[string]string, error) {
+	candidates, err := t.ConfigCandidates(ctx, project, app, false)
+	if err != nil {
+		return nil, err
+	}
+	target.Runner = true
+	env := map[string]string{}
+	for _, v := range ResolveConfig(candidates, target, matches) {
+		if v.GetInternal() || v.GetFile() {
+			continue
+		}
+		if err := OpenConfig(ctx, sealer, v); err != nil {
+			return nil, err
+		}
+		env[v.GetName()] = v.GetValue()
+	}
+	return env, nil
 }

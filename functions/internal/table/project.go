@@ -2,10 +2,8 @@ package table
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -30,7 +28,7 @@ type projectItem struct {
 	Source  []byte            `dynamodbav:"source,omitempty"`
 	Secrets []byte            `dynamodbav:"secrets,omitempty"`
 	Labels  map[string]string `dynamodbav:"labels,omitempty"`
-	// HCL is deflated.
+	// HCL is packed.
 	HCL      []byte `dynamodbav:"hcl,omitempty"`
 	Created  int64  `dynamodbav:"created"`
 	Updated  int64  `dynamodbav:"updated"`
@@ -136,7 +134,7 @@ func (i *projectItem) message() (*waypointv1.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	hcl, err := inflate(i.HCL, validate.MaxWaypointHCL)
+	hcl, err := unpack(i.HCL)
 	if err != nil {
 		return nil, fmt.Errorf("reading the waypoint.hcl of project %s: %w", i.Name, err)
 	}
@@ -303,7 +301,7 @@ func (t *Table) UpsertProject(ctx context.Context, req *waypointv1.UpsertProject
 			return nil, err
 		}
 		next := old
-		if err := next.change(ctx, req, sealer, exists); err != nil {
+		if err := t.changeProject(ctx, &next, req, sealer, exists); err != nil {
 			return nil, err
 		}
 		tx := Tx{}
@@ -347,7 +345,7 @@ func (t *Table) UpsertProject(ctx context.Context, req *waypointv1.UpsertProject
 	}
 }
 
-func (i *projectItem) change(ctx context.Context, req *waypointv1.UpsertProjectRequest, sealer Sealer, exists bool) error {
+func (t *Table) changeProject(ctx context.Context, i *projectItem, req *waypointv1.UpsertProjectRequest, sealer Sealer, exists bool) error {
 	p := req.GetProject()
 	i.Name, i.Index1PK, i.Index1SK = p.GetName(), ProjectsIndex, p.GetName()
 	fields := req.GetUpdateFields()
@@ -365,7 +363,13 @@ func (i *projectItem) change(ctx context.Context, req *waypointv1.UpsertProjectR
 				return err
 			}
 		case "waypoint_hcl":
-			i.HCL = deflate(p.GetWaypointHcl())
+			if i.HCL = nil; len(p.GetWaypointHcl()) > 0 {
+				packed, err := t.pack(p.GetWaypointHcl())
+				if err != nil {
+					return fmt.Errorf("storing waypoint.hcl: %w", err)
+				}
+				i.HCL = packed
+			}
 			if err := validate.Size("waypoint_hcl (compressed)", len(i.HCL), hclMost); err != nil {
 				return err
 			}
@@ -418,32 +422,6 @@ func (t *Table) changedApps(ctx context.Context, project string, apps []*waypoin
 func (t *Table) TouchWorkspace(project, workspace string) TxAction {
 	now := t.Now().Unix()
 	return Update(Workspace(project, workspace), Set("SET #name = ?, #first = if_not_exists(#first, ?), #last = ?", workspace, now, now))
-}
-
-func deflate(plain []byte) []byte {
-	if len(plain) == 0 {
-		return nil
-	}
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.DefaultCompression) // fails for unknown levels only
-	_, _ = w.Write(plain)                                 // a buffer takes everything
-	_ = w.Close()
-	return b.Bytes()
-}
-
-// inflate undoes deflate; more than most bytes are refused.
-func inflate(packed []byte, most int) ([]byte, error) {
-	if len(packed) == 0 {
-		return nil, nil
-	}
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), int64(most)+1))
-	if err != nil {
-		return nil, fmt.Errorf("unpacking: %w", err)
-	}
-	if len(plain) > most {
-		return nil, fmt.Errorf("unpacking: more than %d bytes", most)
-	}
-	return plain, nil
 }
 
 // FileChangeSignal is the signal that an app wants when only its configuration files changed; may be empty.

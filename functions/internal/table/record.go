@@ -254,6 +254,21 @@ func hasKind(key Key, kind RecordKind) bool {
 	return len(key.SK) > len(prefix) && key.SK[:len(prefix)] == prefix
 }
 
+// RecentRecord reads a record that its own job wrote a moment ago: it asks the app's counter, which is never
+// behind, before the index.
+func (t *Table) RecentRecord(ctx context.Context, kind RecordKind, project, app, id string) (*waypointv1.Record, error) {
+	var counter counterItem
+	if _, err := t.Get(ctx, Counter(project, app, string(kind)), true, &counter); err != nil {
+		return nil, err
+	}
+	for i, recent := range counter.Recent {
+		if recent == id {
+			return t.RecordBySequence(ctx, kind, project, app, counter.N-int64(i))
+		}
+	}
+	return t.RecordByID(ctx, kind, id)
+}
+
 // RecordBySequence reads a record by its number in its app.
 func (t *Table) RecordBySequence(ctx context.Context, kind RecordKind, project, app string, n int64) (*waypointv1.Record, error) {
 	return t.recordAt(ctx, kind, Record(project, app, string(kind), n), fmt.Sprintf("#%d of %s/%s", n, project, app))

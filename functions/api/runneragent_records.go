@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"io"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// RecordWrites is the part of the runner's service that writes what operations leave. Every write stands
+// under the fence of the job that it is for: a runner writes to the job that it claimed and to nothing else.
+type RecordWrites struct {
+	Table  *table.Table
+	Sealer table.Sealer
+	// Rand is where tokens come from. It must be safe for concurrent use.
+	Rand io.Reader
+}
+
+// fenced finds the caller, its fence and the job that it writes for. The job's project, app and workspace never
+// change, so that a weak read does; whether the lease holds is decided in the write's own transaction.
+func (s *RecordWrites) fenced(ctx context.Context, f *waypointv1.Fence) (auth.Principal, table.Fence, job.Meta, error) {
+	p, err := auth.RequireRunner(ctx)
+	if err != nil {
+		return p, table.Fence{}, job.Meta{}, err
+	}
+	if err := validate.ID("fence.job_id", f.GetJobId()); err != nil {
+		return p, table.Fence{}, job.Meta{}, err
+	}
+	meta, err := s.Table.JobMeta(ctx, f.GetJobId())
+	if err != nil {
+		return p, table.Fence{}, job.Meta{}, err
+	}
+	return p, table.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID}, meta, nil
+}
+
+// staleLease words the loss of a lease; other errors pass.
+func staleLease(err error) error {
+	if table.FenceLost(err) {
+		return fault.New(connect.CodeFailedPrecondition, fault.StaleLease, "this attempt does not hold the job any more").WithCause(err)
+	}
+	return err
+}
+
+// PutRecord writes a build, artifact, deployment or release of the job.
+func (s *RecordWrites) PutRecord(ctx context.Context, req *connect.Request[waypointv1.PutRecordRequest]) (*connect.Response[waypointv1.PutRecordResponse], error) {
+	_, fence, of, err := s.fenced(ctx, req.Msg.GetFence())
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRecord(req.Msg.GetRecord(), of); err != nil {
+		return nil, err
+	}
+	record, err := s.Table.PutRecord(ctx, fence, req.Msg.GetRecord())
+	if err != nil {
+		return nil, staleLease(err)
+	}
+	return connect.NewResponse(&waypointv1.PutRecordResponse{Record: record}), nil
+}
+
+// checkRecord checks a record and fills in what it leaves out: whose it is. A job may replace a record that an
+// earlier job made (a destroy changes a deployment's physical state), but only in its own project, app and workspace.
+func checkRecord(r *waypointv1.Record, of job.Meta) error {
+	_, meta, _ := table.RecordParts(r)
+	if meta == nil {
+		return invalid("record", "the record, or its meta data, is missing")
+	}
+	if meta.GetProject() == "" {
+		meta.Project = of.Project
+	}
+	if meta.GetApp() == "" {
+		meta.App = of.App
+	}
+	if meta.GetWorkspace() == "" {
+		meta.Workspace = of.Workspace
+	}
+	if meta.GetJobId() == "" {
+		meta.JobId = of.ID
+	}
+	errs := []error{
+		validate.ID("record.meta.id", meta.GetId()),
+		validate.ID("record.meta.job_id", meta.GetJobId()),
+		validate.Name("app", meta.GetApp()),
+		validate.Labels("record.meta.labels", meta.GetLabels()),
+	}
+	switch {
+	case meta.GetProject() != of.Project, meta.GetWorkspace() != of.Workspace, of.App != "" && meta.GetApp() != of.App:
+		errs = append(errs, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
+			"job %s writes records of %s/%s in workspace %s only", of.ID, of.Project, of.App, of.Workspace))
+	case meta.GetSequence() < 0:
+		errs = append(errs, invalid("record.meta.sequence", "sequences count from 1"))
+	case meta.GetState() == waypointv1.RecordState_RECORD_STATE_UNSPECIFIED:
+		errs = append(errs, invalid("record.meta.state", "the state of the record is missing"))
+	}
+	return first(errs)
+}
+
+// PutStatusReport keeps what a job found out about a deployment or release.
+func (s *RecordWrites) PutStatusReport(ctx context.Context, req *connect.Request[waypointv1.PutStatusReportRequest]) (*connect.Response[waypointv1.PutStatusReportResponse], error) {
+	_, fence, of, err := s.fenced(ctx, req.Msg.GetFence())
+	if err != nil {
+		return nil, err
+	}
+	report := req.Msg.GetReport()
+	kind, id := table.Deployments, report.GetDeploymentId()
+	if report.GetReleaseId() != "" {
+		kind, id = table.Releases, report.GetReleaseId()
+	}
+	if err := s.ofJob(ctx, kind, id, of); err != nil {
+		return nil, err
+	}
+	if kind == table.Deployments {
+		if report.Instances, err = s.Table.CountLive(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Table.PutStatusReport(ctx, fence, report); err != nil {
+		return nil, staleLease(err)
+	}
+	return connect.NewResponse(&waypointv1.PutStatusReportResponse{}), nil
+}
+
+// ofJob checks that a record belongs to the job's project and app.
+func (s *RecordWrites) ofJob(ctx context.Context, kind table.RecordKind, id string, of job.Meta) error {
+	if err := validate.ID(kind.String()+"_id", id); err != nil {
+		return err
+	}
+	record, err := s.Table.RecentRecord(ctx, kind, of.Project, of.App, id)
+	if err != nil {
+		return err
+	}
+	_, meta, _ := table.RecordParts(record)
+	if meta.GetProject() != of.Project || (of.App != "" && meta.GetApp() != of.App) {
+		return table.RecordNotFound(kind, "with the id "+id+" in the job's app")
+	}
+	return nil
+}
+
+// CreateEntrypointToken makes a token that opens one deployment of the job. It does not expire: the deployment
+// may run for years; it is listed and can be revoked.
+func (s *RecordWrites) CreateEntrypointToken(ctx context.Context, req *connect.Request[waypointv1.CreateEntrypointTokenRequest]) (*connect.Response[waypointv1.CreateEntrypointTokenResponse], error) {
+	p, fence, of, err := s.fenced(ctx, req.Msg.GetFence())
+	if err != nil {
+		return nil, err
+	}
+	deployment := req.Msg.GetDeploymentId()
+	if err := s.ofJob(ctx, table.Deployments, deployment, of); err != nil {
+		return nil, err
+	}
+	id, err := s.Table.NewID()
+	if err != nil {
+		return nil, err
+	}
+	tok := &waypointv1.Token{
+		Id: id, Kind: waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT, Name: "deployment " + deployment,
+		CreatedUnix: s.Table.Now().Unix(), DeploymentId: deployment, CreatedBy: p.Name,
+	}
+	secret, hash, err := newSecret(tok, s.Rand)
+	if err != nil {
+		return nil, err
+	}
+	tx := table.Tx{}
+	tx.Add(table.FenceCheck(fence), table.NewToken(tok, hash))
+	if err := s.Table.Transact(ctx, tx); err != nil {
+		return nil, staleLease(err)
+	}
+	return connect.NewResponse(&waypointv1.CreateEntrypointTokenResponse{Token: secret}), nil
+}
+
+// SyncConfig sets what waypoint.hcl's config stanzas say. Keys that are not in the file stay (reference §8).
+func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[waypointv1.SyncConfigRequest]) (*connect.Response[waypointv1.SyncConfigResponse], error) {
+	p, fence, of, err := s.fenced(ctx, req.Msg.GetFence())
+	if err != nil {
+		return nil, err
+	}
+	vars := make([]*waypointv1.ConfigVariable, len(req.Msg.GetEntries()))
+	for i, e := range req.Msg.GetEntries() {
+		scope := &waypointv1.ConfigScope{Level: levelProject, Project: of.Project, Workspace: e.GetWorkspace()}
+		if e.GetAppScope() {
+			scope.Level, scope.App = levelApp, of.App
+		}
+		vars[i] = &waypointv1.ConfigVariable{Name: e.GetName(), Value: e.GetValue(), Internal: e.GetInternal(), File: e.GetFile(), Scope: scope}
+	}
+	if len(vars) > 0 {
+		if _, err := checkVariables(vars); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.Table.SetConfig(ctx, vars, p.Name, s.Sealer, []table.TxAction{table.FenceCheck(fence)}, nil); err != nil {
+		return nil, staleLease(err)
+	}
+	return connect.NewResponse(&waypointv1.SyncConfigResponse{}), nil
+}

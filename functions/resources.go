@@ -1,0 +1,63 @@
+package functions
+
+import (
+	"strconv"
+
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// ResourceSpec says what the server needs of AWS: one table, and how the runners' queues are made. Whatever
+// installs the server makes this and nothing else; the AWS template is held to it by a test.
+type ResourceSpec struct {
+	Table TableSpec
+	// QueuePrefix is what the names of all queues begin with; a pool's queue is made when its first runner registers.
+	QueuePrefix string
+	// QueueAttributes by their SQS names.
+	QueueAttributes map[string]string
+}
+
+// TableSpec is an on-demand table with string keys.
+type TableSpec struct {
+	Name         string
+	PartitionKey string
+	SortKey      string
+	// TTL is the attribute with the Unix time after which an item may be deleted.
+	TTL     string
+	Indexes []IndexSpec
+}
+
+// IndexSpec is a global secondary index with string keys that projects keys only.
+type IndexSpec struct {
+	Name, PartitionKey, SortKey string
+}
+
+// Settings of the runners' queues.
+const (
+	// queueVisibility is how long a receive hides a message: a long poll that dies takes it along for so long.
+	queueVisibility = 10
+	// queueRetention is four days: whatever is older has long been rung again.
+	queueRetention = 4 * 24 * 3600
+	// queueLongPoll is the longest that SQS holds a receive.
+	queueLongPoll = 20
+)
+
+// Resources are what an installation named prefix is made of.
+func Resources(prefix string) ResourceSpec {
+	return ResourceSpec{
+		Table: TableSpec{
+			Name: prefix, PartitionKey: table.AttrPK, SortKey: table.AttrSK, TTL: table.AttrTTL,
+			Indexes: []IndexSpec{
+				{Name: table.Index1, PartitionKey: table.AttrIndex1, SortKey: table.AttrSort1},
+				{Name: table.Index2, PartitionKey: table.AttrIndex2, SortKey: table.AttrSort2},
+			},
+		},
+		QueuePrefix: prefix + "-",
+		// No redrive policy: the table knows what is owed, and a dead-letter move would be a lost doorbell.
+		QueueAttributes: map[string]string{
+			"VisibilityTimeout":             strconv.Itoa(queueVisibility),
+			"MessageRetentionPeriod":        strconv.Itoa(queueRetention),
+			"ReceiveMessageWaitTimeSeconds": strconv.Itoa(queueLongPoll),
+			"SqsManagedSseEnabled":          "true",
+		},
+	}
+}

@@ -1,0 +1,94 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/runner/lease"
+)
+
+// Waits of call.
+const (
+	callFirst = 100 * time.Millisecond
+	callMost  = 5 * time.Second
+	// typedBound is how long a typed refusal that may pass (throttled, disk full) is waited out.
+	typedBound = 2 * time.Minute
+)
+
+// Method is a generated client's method.
+type Method[Req, Res any] = func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error)
+
+func call[Req, Res any](ctx context.Context, j *job, f Method[Req, Res], req *Req) (*Res, error) {
+	return Call(ctx, j.lease, f, req)
+}
+
+// Call makes a call of the job until it is answered: a server that is away is waited for as long as ctx and the lease
+// last. All calls of a job may be repeated: the attempt and the record's id make them so.
+func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req, Res], req *Req) (*Res, error) {
+	ctx, cancel := untilLost(ctx, keeper)
+	defer cancel()
+	start := time.Now()
+	for pause := callFirst; ; pause = min(2*pause, callMost) {
+		res, err := f(ctx, connect.NewRequest(req))
+		switch {
+		case err == nil:
+			return res.Msg, nil
+		case Stale(err):
+			keeper.Lose()
+			return nil, lease.ErrStale
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case final(err, time.Since(start)):
+			return nil, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// untilLost ends with ErrStale when the lease is lost.
+func untilLost(ctx context.Context, k *lease.Keeper) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-k.Lost():
+			cancel(lease.ErrStale)
+		case <-stop:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { close(stop); cancel(context.Canceled) }
+}
+
+// Stale says whether an answer means that the lease is lost for good.
+func Stale(err error) bool {
+	return fault.Is(err, fault.StaleLease) || fault.Is(err, fault.JobEnded) || fault.Is(err, fault.JobNotFound)
+}
+
+// final says whether an error will not pass by waiting. What is no answer of the server's passes.
+func final(err error, waited time.Duration) bool {
+	f, typed := fault.From(err)
+	if !typed {
+		var c *connect.Error
+		// A gateway or an older server that does not know the call.
+		return errors.As(err, &c) && c.Code() == connect.CodeUnimplemented
+	}
+	switch f.Reason {
+	case fault.Throttled, fault.Conflict, fault.Internal, fault.StorageFull:
+		return waited > typedBound
+	}
+	return true
+}
+
+// Final says the same of output's appends, whose refusals are waited out as long as the lease lasts.
+func Final(err error) bool { return Stale(err) || final(err, 0) }

@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// destroy removes everything of the app in the workspace: releases, then deployments, then what they shared; or only
+// the deployments that are named, with their releases. Removing what is gone succeeds, so it may be run again.
+func (j *job) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
+	j.ui.Line(plugin.Header, "Destroying %s in workspace %s", j.app.Name, j.workspace())
+	return j.step(ctx, stepDestroy, true, func(ctx context.Context) (string, error) {
+		j.result.Destroyed = 0
+		deployments, err := j.listDeployments(ctx)
+		if err != nil {
+			return "", err
+		}
+		releases, err := j.listReleases(ctx)
+		if err != nil {
+			return "", err
+		}
+		latest := latestOf(deployments)
+		if ids := op.GetDeploymentIds(); len(ids) > 0 {
+			deployments = named(deployments, ids)
+			return "", j.destroyThese(ctx, releases, deployments, op.GetForce())
+		}
+		err = j.destroyThese(ctx, releases, deployments, op.GetForce())
+		if err != nil && !op.GetForce() {
+			return "", err
+		}
+		return "", errors.Join(err, j.destroyShared(ctx, latest))
+	})
+}
+
+// latestOf is the deployment whose artifact the configuration is rendered with.
+func latestOf(all []*waypointv1.Deployment) *waypointv1.Deployment {
+	if len(all) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(all, func(a, b *waypointv1.Deployment) int {
+		return int(a.GetMeta().GetSequence() - b.GetMeta().GetSequence())
+	})
+}
+
+func named(all []*waypointv1.Deployment, ids []string) []*waypointv1.Deployment {
+	return slices.DeleteFunc(slices.Clone(all), func(d *waypointv1.Deployment) bool {
+		return !slices.Contains(ids, d.GetMeta().GetId())
+	})
+}
+
+// destroyThese destroys deployments after their releases. Only the newest release has traffic; the others are marked.
+func (j *job) destroyThese(ctx context.Context, releases []*waypointv1.Release, deployments []*waypointv1.Deployment, force bool) error {
+	var failed []error
+	for i, r := range releases {
+		at := slices.IndexFunc(deployments, func(d *waypointv1.Deployment) bool { return d.GetMeta().GetId() == r.GetDeploymentId() })
+		if at < 0 {
+			continue
+		}
+		if i == 0 {
+			if err := j.removeRelease(ctx, r, deployments[at]); err != nil {
+				if stopped(err) {
+					return err
+				}
+				failed = append(failed, fmt.Errorf("release v%d: %w", r.GetMeta().GetSequence(), err))
+				if !force {
+					continue
+				}
+			}
+		}
+		r.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+		if err := j.put(ctx, releaseRecord(r)); err != nil {
+			return err
+		}
+	}
+	if err := j.destroyAll(ctx, deployments); err != nil {
+		if stopped(err) {
+			return err
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+func (j *job) removeRelease(ctx context.Context, r *waypointv1.Release, target *waypointv1.Deployment) error {
+	if r.GetUnimplemented() || len(r.GetResult().GetStateJson()) == 0 {
+		return nil
+	}
+	c, err := j.releaser(ctx, target)
+	if err != nil {
+		return err
+	}
+	if c.releaser == nil || c.plugin != r.GetMeta().GetPlugin() {
+		if c.releaser, err = j.h.Catalog.Releaser(r.GetMeta().GetPlugin()); err != nil {
+			return err
+		}
+	}
+	destroyer, ok := c.releaser.(plugin.ReleaseDestroyer)
+	if !ok {
+		return nil
+	}
+	step := j.ui.Step("Destroying release v%d", r.GetMeta().GetSequence())
+	err = j.guarded(ctx, func(work context.Context) error {
+		return destroyer.DestroyRelease(work, j.env(c.labels), pluginRelease(r))
+	})
+	if err != nil {
+		step.Fail("Destroying release v%d: %s", r.GetMeta().GetSequence(), err)
+		return err
+	}
+	step.Done("Destroyed release v%d", r.GetMeta().GetSequence())
+	return nil
+}
+
+// destroyShared removes what all deployments of the app in the workspace shared: the releaser's, then the platform's.
+func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) error {
+	if latest == nil {
+		latest = &waypointv1.Deployment{Meta: &waypointv1.RecordMeta{}}
+	}
+	in, err := j.inputOf(ctx, latest)
+	if err != nil {
+		return err
+	}
+	stage, platform, err := j.platform(in)
+	if err != nil {
+		return err
+	}
+	c, err := j.releaser(ctx, latest)
+	if err != nil {
+		return err
+	}
+	var owners []plugin.WorkspaceDestroyer
+	if d, ok := c.releaser.(plugin.WorkspaceDestroyer); ok {
+		owners = append(owners, d)
+	}
+	if d, ok := platform.(plugin.WorkspaceDestroyer); ok {
+		owners = append(owners, d)
+	}
+	for _, owner := range owners {
+		err := j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels)) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+// Package lifecycle runs one claimed job from its source to its result: fetch the source, evaluate waypoint.hcl,
+// run the operation's steps through plugins, and keep the server's records of them.
+//
+// It writes to the server only what its fence allows, begins no step without a fresh lease, and resumes after the
+// last step that an earlier attempt finished. Claiming, renewing, output and completion are the runner's.
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/runner/lease"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/source"
+)
+
+// Server is what a job calls.
+type Server struct {
+	Agent       waypointv1connect.RunnerAgentServiceClient
+	Projects    waypointv1connect.ProjectServiceClient
+	Builds      waypointv1connect.BuildServiceClient
+	Artifacts   waypointv1connect.ArtifactServiceClient
+	Deployments waypointv1connect.DeploymentServiceClient
+	Releases    waypointv1connect.ReleaseServiceClient
+}
+
+// Host is the runner that a job runs on.
+type Host struct {
+	Server  Server
+	Catalog *plugin.Catalog
+	Logger  *slog.Logger
+	// StateDir outlives jobs; Entrypoint is a waypoint-entrypoint binary, or empty.
+	StateDir, Entrypoint string
+	// EntrypointServerAddr is what deployed apps use to reach the API.
+	EntrypointServerAddr string
+	// LocalDir is what a local source means; empty on standing runners.
+	LocalDir string
+	// Environ is the runner's environment; Hostname its machine's name.
+	Environ  []string
+	Hostname string
+	Now      func() time.Time
+}
+
+// Outcome of a run. Exactly one of these holds: Stale, HandBack, Err set, or the job succeeded.
+type Outcome struct {
+	Result *waypointv1.JobResult
+	Err    *waypointv1.JobError
+	// HandBack: the job stopped between two steps because the runner drains.
+	HandBack bool
+	// Stale: the lease is lost; nothing may be written.
+	Stale bool
+}
+
+// errHandBack stops a job between two steps.
+var errHandBack = errors.New("the runner drains")
+
+// job is one run.
+type job struct {
+	h     *Host
+	claim *waypointv1.ClaimJobResponse
+	spec  *waypointv1.JobSpec
+	ui    plugin.UI
+	lease *lease.Keeper
+	drain <-chan struct{}
+
+	temp    string
+	environ []string
+	source  *source.Fetched
+	file    *config.File
+	input   config.Input
+	project *config.Project
+	app     *config.App
+	// current is the step that runs, for the error.
+	current string
+	result  *waypointv1.JobResult
+}
+
+// Run runs the job. ctx bounds everything, writes included; what the lease says stops the plugins alone. drain, when
+// closed, stops the job before its next step.
+func Run(ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui plugin.UI, drain <-chan struct{}) Outcome {
+	j := &job{
+		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain,
+		environ: environment(h.Environ, claim.GetRunnerEnv()), result: &waypointv1.JobResult{},
+	}
+	err := j.run(ctx)
+	switch {
+	case err == nil:
+		return Outcome{Result: j.result}
+	case errors.Is(err, lease.ErrStale):
+		return Outcome{Stale: true}
+	case errors.Is(err, errHandBack):
+		return Outcome{HandBack: true}
+	}
+	return Outcome{Result: j.result, Err: jobError(err, j.current)}
+}
+
+func (j *job) run(ctx context.Context) error {
+	if j.spec.GetOperation().GetNoop() != nil {
+		return j.lease.Ready(ctx)
+	}
+	temp, err := os.MkdirTemp("", "waypoint-job-*")
+	if err != nil {
+		return fmt.Errorf("making the job's directory: %w", err)
+	}
+	defer func() {
+		if err := removeAll(temp); err != nil {
+			j.h.Logger.WarnContext(ctx, "could not remove a job's directory", "error", err)
+		}
+	}()
+	j.temp = temp
+	if err := j.prepare(ctx); err != nil {
+		return err
+	}
+	return j.operate(ctx)
+}
+
+// operate runs the operation's steps.
+func (j *job) operate(ctx context.Context) error {
+	switch op := j.spec.GetOperation().GetOperation().(type) {
+	case *waypointv1.Operation_Init:
+		return j.init(ctx)
+	case *waypointv1.Operation_Build:
+		_, err := j.buildAndPush(ctx, !op.Build.GetDisablePush())
+		return err
+	case *waypointv1.Operation_Push:
+		build, err := j.findBuild(ctx, op.Push.GetBuildId())
+		if err != nil {
+			return err
+		}
+		_, err = j.push(ctx, build)
+		return err
+	case *waypointv1.Operation_Deploy:
+		return j.deployOperation(ctx, op.Deploy)
+	case *waypointv1.Operation_Release:
+		return j.releaseOperation(ctx, op.Release)
+	case *waypointv1.Operation_Up:
+		return j.up(ctx, op.Up)
+	case *waypointv1.Operation_Destroy:
+		return j.destroy(ctx, op.Destroy)
+	case *waypointv1.Operation_Status:
+		return j.status(ctx, op.Status)
+	}
+	return &failure{
+		reason: "INVALID_ARGUMENT", message: "this runner does not know the job's operation",
+		hint: "Upgrade the runner.",
+	}
+}
+
+// up is build, push, deploy, release in one job.
+func (j *job) up(ctx context.Context, op *waypointv1.UpOp) error {
+	var artifact *waypointv1.Artifact
+	if j.finished(stepDeploy) == nil {
+		var err error
+		if artifact, err = j.buildAndPush(ctx, true); err != nil {
+			return err
+		}
+	}
+	deployment, err := j.deploy(ctx, artifact)
+	if err != nil {
+		return err
+	}
+	return j.release(ctx, deployment, false, op.GetPrune())
+}
+
+func (j *job) deployOperation(ctx context.Context, op *waypointv1.DeployOp) error {
+	var artifact *waypointv1.Artifact
+	if j.finished(stepDeploy) == nil {
+		var err error
+		if artifact, err = j.findArtifact(ctx, op.GetArtifactId()); err != nil {
+			return err
+		}
+	}
+	deployment, err := j.deploy(ctx, artifact)
+	if err != nil || !op.GetRelease() {
+		return err
+	}
+	return j.release(ctx, deployment, false, op.GetPrune())
+}
+
+func (j *job) releaseOperation(ctx context.Context, op *waypointv1.ReleaseOp) error {
+	deployment, err := j.findDeployment(ctx, op.GetDeploymentId())
+	if err != nil {
+		return err
+	}
+	return j.release(ctx, deployment, op.GetRepeat(), op.GetPrune())
+}
+
+// buildAndPush makes the artifact, or loads what an earlier attempt made and this runner can use.
+func (j *job) buildAndPush(ctx context.Context, push bool) (*waypointv1.Artifact, error) {
+	if done := j.finished(stepPush); done != nil {
+		artifact, err := j.findArtifact(ctx, done.GetRecordId())
+		if err != nil {
+			return nil, err
+		}
+		if artifact.GetResult().GetPortable() {
+			j.result.Artifact = artifact
+			return artifact, nil
+		}
+	}
+	build, err := j.build(ctx)
+	if err != nil || !push {
+		return nil, err
+	}
+	return j.push(ctx, build)
+}

@@ -1,0 +1,251 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/runner/lease"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/source"
+)
+
+// prepare brings the source here, reads waypoint.hcl, resolves the variables and reports both.
+func (j *job) prepare(ctx context.Context) error {
+	if err := j.fetch(ctx); err != nil {
+		return err
+	}
+	diags, err := j.load()
+	if err != nil {
+		return err
+	}
+	if err := j.diagnosed(diags); err != nil {
+		return err
+	}
+	used, err := j.resolve()
+	if err != nil {
+		return err
+	}
+	if err := j.report(ctx, used); err != nil {
+		return err
+	}
+	var projectDiags hcl.Diagnostics
+	j.project, projectDiags = j.file.Project(j.input)
+	if err := j.diagnosed(projectDiags); err != nil {
+		return err
+	}
+	return j.chooseApp()
+}
+
+func (j *job) fetch(ctx context.Context) error {
+	dir := filepath.Join(j.temp, "source")
+	for {
+		if err := j.ready(ctx); err != nil {
+			return err
+		}
+		work, end := j.lease.Work(ctx)
+		fetched, err := source.Fetch(work, source.Request{
+			Source: j.dataSource(), Overrides: j.spec.GetDataSourceOverrides(), LocalDir: j.h.LocalDir, Dir: dir,
+		})
+		cause := context.Cause(work)
+		end()
+		switch {
+		case err == nil:
+			j.source = fetched
+			if !fetched.Local {
+				j.ui.Line(plugin.Info, "Source: %s", fetched.Note)
+			}
+			return nil
+		case errors.Is(cause, lease.ErrLapsed):
+			if err := removeAll(dir); err != nil {
+				return err
+			}
+		case cause != nil:
+			return cause
+		default:
+			return err
+		}
+	}
+}
+
+func (j *job) dataSource() *waypointv1.DataSource {
+	if ds := j.claim.GetDataSource(); ds.GetSource() != nil {
+		return ds
+	}
+	return j.spec.GetDataSource()
+}
+
+// load reads waypoint.hcl: the job's own, else the source's, else the one that is kept with the server.
+func (j *job) load() (hcl.Diagnostics, error) {
+	name := j.spec.GetWaypointHclName()
+	if name == "" {
+		name = "waypoint.hcl"
+	}
+	var diags hcl.Diagnostics
+	projectDir := j.source.Dir
+	switch path, err := j.findFile(); {
+	case len(j.spec.GetWaypointHcl()) > 0:
+		j.file, diags = config.Parse(j.spec.GetWaypointHcl(), name)
+	case err == nil:
+		projectDir = filepath.Dir(path)
+		src, readErr := os.ReadFile(path)
+		if readErr != nil {
+			return nil, &failure{reason: fault.ConfigInvalid, message: "waypoint.hcl cannot be read", cause: readErr}
+		}
+		j.file, diags = config.Parse(src, filepath.Base(path))
+	case !errors.Is(err, config.ErrNoFile):
+		return nil, &failure{reason: fault.ConfigInvalid, message: "waypoint.hcl cannot be read", cause: err}
+	case len(j.claim.GetWaypointHcl()) > 0:
+		j.file, diags = config.Parse(j.claim.GetWaypointHcl(), "waypoint.hcl")
+	default:
+		return nil, &failure{
+			reason: fault.ConfigInvalid, message: "the project's source has no waypoint.hcl",
+			hint: "Commit one, or set the data source's path to the directory that holds it.",
+		}
+	}
+	j.input = config.Input{
+		Pwd: projectDir, ProjectDir: projectDir, Workspace: j.workspace(),
+		LabelOverrides: j.spec.GetLabels(), GitDir: projectDir, Now: j.h.Now,
+	}
+	return diags, nil
+}
+
+// findFile looks in the source's directory; a local directory may also be below the project's.
+func (j *job) findFile() (string, error) {
+	if j.source.Local {
+		return config.Find(j.source.Dir)
+	}
+	return config.FindIn(j.source.Dir)
+}
+
+func (j *job) workspace() string {
+	if w := j.spec.GetWorkspace(); w != "" {
+		return w
+	}
+	return "default"
+}
+
+// resolve picks the variables' values: defaults, then the server's, the runner's environment, the source's automatic
+// files, and the job's own.
+func (j *job) resolve() ([]config.VarUsed, error) {
+	given := inputs(j.claim.GetServerVariables(), config.SourceServer)
+	given = append(given, j.file.VarsFromEnv(j.environ, config.SourceRunnerEnv)...)
+	files, err := config.FindAutoFiles(j.input.ProjectDir)
+	if err != nil {
+		return nil, &failure{reason: fault.ConfigInvalid, message: "the automatic variable files cannot be read", cause: err}
+	}
+	for _, path := range files {
+		values, diags := config.LoadVarFile(path, config.SourceAutoFile)
+		if err := j.diagnosed(diags); err != nil {
+			return nil, err
+		}
+		given = append(given, values...)
+	}
+	given = append(given, inputs(j.spec.GetVariables(), config.SourceFlag)...)
+	vars, used, diags := j.file.ResolveVars(given, j.input)
+	if err := j.diagnosed(diags); err != nil {
+		return nil, err
+	}
+	j.input.Vars = vars
+	return used, nil
+}
+
+// inputs are variables as they came over the wire; those that do not say their source have the given one.
+func inputs(vars []*waypointv1.Variable, unnamed config.VarSource) []config.VarInput {
+	out := make([]config.VarInput, 0, len(vars))
+	for _, v := range vars {
+		from := unnamed
+		switch v.GetSource() {
+		case waypointv1.VariableSource_VARIABLE_SOURCE_ENV:
+			from = config.SourceEnv
+		case waypointv1.VariableSource_VARIABLE_SOURCE_FILE:
+			from = config.SourceFile
+		case waypointv1.VariableSource_VARIABLE_SOURCE_FLAG:
+			from = config.SourceFlag
+		case waypointv1.VariableSource_VARIABLE_SOURCE_SERVER:
+			from = config.SourceServer
+		}
+		out = append(out, config.VarInput{Name: v.GetName(), Value: v.GetValue(), Source: from, Origin: v.GetOrigin()})
+	}
+	return out
+}
+
+func (j *job) report(ctx context.Context, used []config.VarUsed) error {
+	req := &waypointv1.ReportJobRequest{Fence: j.claim.GetFence(), Source: j.source.Ref}
+	for _, v := range used {
+		row := &waypointv1.VariableUsed{
+			Name: v.Name, Value: v.Value, Type: v.Type, Source: wireSource(v.Source), Origin: v.Origin, Sensitive: v.Sensitive,
+		}
+		if v.Sensitive {
+			row.Value = "(sensitive)"
+		}
+		req.VariablesUsed = append(req.VariablesUsed, row)
+	}
+	if req.Source == nil && len(req.VariablesUsed) == 0 {
+		return nil
+	}
+	_, err := call(ctx, j, j.h.Server.Agent.ReportJob, req)
+	return err
+}
+
+func wireSource(s config.VarSource) waypointv1.VariableSource {
+	switch s {
+	case config.SourceDefault:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_DEFAULT
+	case config.SourceDynamic:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_DYNAMIC
+	case config.SourceServer:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_SERVER
+	case config.SourceRunnerEnv:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_RUNNER_ENV
+	case config.SourceAutoFile:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_AUTO_FILE
+	case config.SourceEnv:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_ENV
+	case config.SourceFile:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_FILE
+	case config.SourceFlag:
+		return waypointv1.VariableSource_VARIABLE_SOURCE_FLAG
+	}
+	return waypointv1.VariableSource_VARIABLE_SOURCE_UNSPECIFIED
+}
+
+// chooseApp finds the job's app in the file. An operation on the whole project has none.
+func (j *job) chooseApp() error {
+	if j.spec.GetOperation().GetInit() != nil {
+		return nil
+	}
+	name := j.spec.GetApp()
+	if j.app = j.project.App(name); j.app != nil {
+		return nil
+	}
+	names := make([]string, 0, len(j.project.Apps))
+	for _, a := range j.project.Apps {
+		names = append(names, a.Name)
+	}
+	return &failure{
+		reason: fault.ConfigInvalid, message: fmt.Sprintf("waypoint.hcl has no app %q", name),
+		hint: "Its apps: " + strings.Join(names, ", ") + ".",
+	}
+}
+
+// init registers the apps that the file names.
+func (j *job) init(ctx context.Context) error {
+	req := &waypointv1.UpsertProjectRequest{Project: &waypointv1.Project{Name: j.spec.GetProject()}}
+	for _, a := range j.project.Apps {
+		req.Apps = append(req.Apps, &waypointv1.App{Project: j.spec.GetProject(), Name: a.Name, Labels: a.Labels})
+	}
+	if _, err := call(ctx, j, j.h.Server.Projects.UpsertProject, req); err != nil {
+		return err
+	}
+	j.ui.Line(plugin.Success, "Registered %d app(s)", len(req.Apps))
+	return nil
+}

@@ -1,0 +1,145 @@
+package lifecycle
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// defaultRetain is how many unreleased deployments stay if nobody says otherwise, as in Waypoint.
+const defaultRetain = 1
+
+// toPrune picks the deployments that go: of those that exist, were made by the target's platform and are another
+// generation than the target, all but the newest retain.
+func toPrune(all []*waypointv1.Deployment, target *waypointv1.Deployment, retain int32) []*waypointv1.Deployment {
+	if retain < 0 {
+		retain = defaultRetain
+	}
+	var others []*waypointv1.Deployment
+	for _, d := range all {
+		if d.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_CREATED &&
+			d.GetMeta().GetId() != target.GetMeta().GetId() &&
+			d.GetMeta().GetPlugin() == target.GetMeta().GetPlugin() &&
+			(d.GetGeneration() == "" || d.GetGeneration() != target.GetGeneration()) {
+			others = append(others, d)
+		}
+	}
+	slices.SortFunc(others, func(a, b *waypointv1.Deployment) int {
+		return cmp.Compare(b.GetMeta().GetSequence(), a.GetMeta().GetSequence())
+	})
+	return others[min(int(retain), len(others)):]
+}
+
+// prune destroys the deployments that a release left over. Its failure fails the job, which says that the release
+// itself stands.
+func (j *job) prune(ctx context.Context, target *waypointv1.Deployment, retain int32) error {
+	all, err := j.listDeployments(ctx)
+	if err != nil {
+		return err
+	}
+	old := toPrune(all, target, retain)
+	if len(old) == 0 {
+		return nil
+	}
+	j.ui.Line(plugin.Header, "Pruning old deployments of %s", j.app.Name)
+	return j.step(ctx, stepPrune, true, func(ctx context.Context) (string, error) {
+		releases, err := j.listReleases(ctx)
+		if err != nil {
+			return "", err
+		}
+		if err := j.destroyAll(ctx, old); err != nil {
+			if stopped(err) {
+				return "", err
+			}
+			return "", &failure{
+				reason: fault.PluginFailed, message: fmt.Sprintf("deployment v%d is released, but older ones could not be removed", target.GetMeta().GetSequence()),
+				cause: err, hint: "Remove them with: waypoint deployment destroy",
+			}
+		}
+		return "", j.retireReleases(ctx, releases, old)
+	})
+}
+
+// retireReleases marks releases of destroyed deployments. No plugin is called: a newer release took their traffic over.
+func (j *job) retireReleases(ctx context.Context, releases []*waypointv1.Release, gone []*waypointv1.Deployment) error {
+	for _, r := range releases {
+		if !slices.ContainsFunc(gone, func(d *waypointv1.Deployment) bool { return d.GetMeta().GetId() == r.GetDeploymentId() }) {
+			continue
+		}
+		r.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+		if err := j.put(ctx, releaseRecord(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// destroyAll destroys deployments one after another, goes on after a failure, and returns all failures.
+func (j *job) destroyAll(ctx context.Context, deployments []*waypointv1.Deployment) error {
+	var failed []error
+	for _, d := range deployments {
+		err := j.destroyDeployment(ctx, d)
+		if err != nil && stopped(err) {
+			return err
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("deployment v%d: %w", d.GetMeta().GetSequence(), err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// destroyDeployment removes what a deployment made and marks its record. A platform that cannot remove, or a
+// deployment that never came into being, is only marked.
+func (j *job) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) error {
+	step := j.ui.Step("Destroying deployment v%d", d.GetMeta().GetSequence())
+	err := j.removeDeployment(ctx, d)
+	if err == nil {
+		d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+		err = j.put(ctx, deploymentRecord(d))
+	}
+	if err != nil {
+		step.Fail("Destroying deployment v%d: %s", d.GetMeta().GetSequence(), err)
+		return err
+	}
+	j.result.Destroyed++
+	step.Done("Destroyed deployment v%d", d.GetMeta().GetSequence())
+	return nil
+}
+
+func (j *job) removeDeployment(ctx context.Context, d *waypointv1.Deployment) error {
+	if len(d.GetResult().GetStateJson()) == 0 {
+		return nil
+	}
+	platform, labels, err := j.platformOf(ctx, d)
+	if err != nil {
+		return err
+	}
+	destroyer, ok := platform.(plugin.DeploymentDestroyer)
+	if !ok {
+		return nil
+	}
+	return j.guarded(ctx, func(work context.Context) error {
+		return destroyer.DestroyDeployment(work, j.env(labels), pluginDeployment(d))
+	})
+}
+
+// platformOf is the plugin that made a deployment. It has its configuration if waypoint.hcl still deploys with it.
+func (j *job) platformOf(ctx context.Context, d *waypointv1.Deployment) (plugin.Platform, map[string]string, error) {
+	in, err := j.inputOf(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	stage, platform, err := j.platform(in)
+	if err != nil || stage.Plugin == d.GetMeta().GetPlugin() {
+		return platform, d.GetMeta().GetLabels(), err
+	}
+	platform, err = j.h.Catalog.Platform(d.GetMeta().GetPlugin())
+	return platform, d.GetMeta().GetLabels(), err
+}

@@ -1,0 +1,252 @@
+package lifecycle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// labelHost names, on a record that other machines cannot use, the machine that can.
+const labelHost = "waypoint/host"
+
+// recordID is the id of the record that a step of a job makes: the same in each attempt, so that an attempt after a
+// lost runner goes on with the record, the sequence number and the deployment id of the one before.
+func recordID(jobID, step string) (string, error) {
+	id, err := ulid.ParseStrict(jobID)
+	if err != nil {
+		return "", fmt.Errorf("reading the job's id %q: %w", jobID, err)
+	}
+	sum := sha256.Sum256([]byte(jobID + "/" + step))
+	if err := id.SetEntropy(sum[:10]); err != nil {
+		return "", fmt.Errorf("making the id of a record: %w", err)
+	}
+	return id.String(), nil
+}
+
+func (j *job) newMeta(step, pluginName string, labels map[string]string) (*waypointv1.RecordMeta, error) {
+	id, err := recordID(j.claim.GetJob().GetId(), step)
+	if err != nil {
+		return nil, err
+	}
+	return &waypointv1.RecordMeta{
+		Id: id, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
+		JobId: j.claim.GetJob().GetId(), Plugin: pluginName, Labels: maps.Clone(labels), Source: j.source.Ref,
+		StartedUnixMs: j.h.Now().UnixMilli(),
+	}, nil
+}
+
+func metaOf(r *waypointv1.Record) *waypointv1.RecordMeta {
+	switch kind := r.GetRecord().(type) {
+	case *waypointv1.Record_Build:
+		return kind.Build.GetMeta()
+	case *waypointv1.Record_Artifact:
+		return kind.Artifact.GetMeta()
+	case *waypointv1.Record_Deployment:
+		return kind.Deployment.GetMeta()
+	case *waypointv1.Record_Release:
+		return kind.Release.GetMeta()
+	}
+	return nil
+}
+
+// put writes a record and takes the sequence that the server gave it.
+func (j *job) put(ctx context.Context, r *waypointv1.Record) error {
+	res, err := call(ctx, j, j.h.Server.Agent.PutRecord, &waypointv1.PutRecordRequest{Fence: j.claim.GetFence(), Record: r})
+	if err != nil {
+		return err
+	}
+	if got := metaOf(res.GetRecord()); got != nil {
+		metaOf(r).Sequence = got.GetSequence()
+	}
+	return nil
+}
+
+func buildRecord(b *waypointv1.Build) *waypointv1.Record {
+	return &waypointv1.Record{Record: &waypointv1.Record_Build{Build: b}}
+}
+
+func artifactRecord(a *waypointv1.Artifact) *waypointv1.Record {
+	return &waypointv1.Record{Record: &waypointv1.Record_Artifact{Artifact: a}}
+}
+
+func deploymentRecord(d *waypointv1.Deployment) *waypointv1.Record {
+	return &waypointv1.Record{Record: &waypointv1.Record_Deployment{Deployment: d}}
+}
+
+func releaseRecord(r *waypointv1.Release) *waypointv1.Record {
+	return &waypointv1.Record{Record: &waypointv1.Record_Release{Release: r}}
+}
+
+// keep turns a component's result into what records hold, and adds its labels to the record's.
+func (j *job) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypointv1.PluginResult, error) {
+	state, err := json.Marshal(r.State)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the state of %s: %w", meta.GetPlugin(), err)
+	}
+	template := r.Template
+	if template == nil {
+		template = map[string]any{}
+	}
+	shown, err := json.Marshal(template)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the values of %s: %w", meta.GetPlugin(), err)
+	}
+	if meta.Labels == nil {
+		meta.Labels = map[string]string{}
+	}
+	maps.Copy(meta.Labels, r.Labels)
+	if !r.Portable && j.h.Hostname != "" {
+		meta.Labels[labelHost] = j.h.Hostname
+	}
+	return &waypointv1.PluginResult{StateJson: state, TemplateJson: shown, Portable: r.Portable}, nil
+}
+
+// template is what expressions see of a result. Numbers stay as exact as JSON has them.
+func template(r *waypointv1.PluginResult) map[string]any {
+	out := map[string]any{}
+	if len(r.GetTemplateJson()) > 0 {
+		_ = json.Unmarshal(r.GetTemplateJson(), &out) // written by keep; what cannot be read is as if it were not there
+	}
+	return out
+}
+
+func (j *job) selector() *waypointv1.RecordSelector {
+	return &waypointv1.RecordSelector{Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace()}
+}
+
+// ref is a record by its id, or the latest that succeeded.
+func (j *job) ref(id string) *waypointv1.RecordRef {
+	if id != "" {
+		return &waypointv1.RecordRef{Ref: &waypointv1.RecordRef_Id{Id: id}}
+	}
+	return &waypointv1.RecordRef{Ref: &waypointv1.RecordRef_Latest{Latest: j.selector()}}
+}
+
+func missing(err error) bool {
+	return fault.Is(err, fault.RecordNotFound) || fault.Is(err, fault.NotFound)
+}
+
+func (j *job) none(what, hint string) error {
+	return &failure{
+		reason:  fault.RecordNotFound,
+		message: fmt.Sprintf("%s has no %s in workspace %s", j.spec.GetApp(), what, j.workspace()), hint: hint,
+	}
+}
+
+// findBuild gets a build by id, or the latest.
+func (j *job) findBuild(ctx context.Context, id string) (*waypointv1.Build, error) {
+	res, err := call(ctx, j, j.h.Server.Builds.GetBuild, &waypointv1.GetBuildRequest{Ref: j.ref(id)})
+	if missing(err) && id == "" {
+		return nil, j.none("build", "Run: waypoint build")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res.GetBuild(), nil
+}
+
+// findArtifact gets an artifact by id, or the latest.
+func (j *job) findArtifact(ctx context.Context, id string) (*waypointv1.Artifact, error) {
+	res, err := call(ctx, j, j.h.Server.Artifacts.GetArtifact, &waypointv1.GetArtifactRequest{Ref: j.ref(id)})
+	if missing(err) && id == "" {
+		return nil, j.none("artifact", "Run: waypoint build")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res.GetArtifact(), nil
+}
+
+// findDeployment gets a deployment by id, or the latest.
+func (j *job) findDeployment(ctx context.Context, id string) (*waypointv1.Deployment, error) {
+	res, err := call(ctx, j, j.h.Server.Deployments.GetDeployment, &waypointv1.GetDeploymentRequest{Ref: j.ref(id)})
+	if missing(err) && id == "" {
+		return nil, j.none("deployment", "Run: waypoint deploy")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res.GetDeployment(), nil
+}
+
+// latestRelease gets the latest release; nil if there is none.
+func (j *job) latestRelease(ctx context.Context) (*waypointv1.Release, error) {
+	res, err := call(ctx, j, j.h.Server.Releases.GetRelease, &waypointv1.GetReleaseRequest{Ref: j.ref("")})
+	if missing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res.GetRelease(), nil
+}
+
+// listDeployments lists all deployments of the app in the workspace that are not destroyed, newest first.
+func (j *job) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, error) {
+	var all []*waypointv1.Deployment
+	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
+	for {
+		res, err := call(ctx, j, j.h.Server.Deployments.ListDeployments, req)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range res.GetDeployments() {
+			if d.GetPhysicalState() != waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED {
+				all = append(all, d)
+			}
+		}
+		if res.GetNextPageToken() == "" {
+			return all, nil
+		}
+		req.Page.Token = res.GetNextPageToken()
+	}
+}
+
+// listReleases lists all releases of the app in the workspace that are not destroyed, newest first.
+func (j *job) listReleases(ctx context.Context) ([]*waypointv1.Release, error) {
+	var all []*waypointv1.Release
+	req := &waypointv1.ListReleasesRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
+	for {
+		res, err := call(ctx, j, j.h.Server.Releases.ListReleases, req)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range res.GetReleases() {
+			if r.GetPhysicalState() != waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED {
+				all = append(all, r)
+			}
+		}
+		if res.GetNextPageToken() == "" {
+			return all, nil
+		}
+		req.Page.Token = res.GetNextPageToken()
+	}
+}
+
+func pluginArtifact(meta *waypointv1.RecordMeta, r *waypointv1.PluginResult) *plugin.Artifact {
+	return &plugin.Artifact{
+		ID: meta.GetId(), Sequence: meta.GetSequence(), Plugin: meta.GetPlugin(),
+		State: r.GetStateJson(), Template: template(r), Portable: r.GetPortable(),
+	}
+}
+
+func pluginDeployment(d *waypointv1.Deployment) *plugin.Deployment {
+	return &plugin.Deployment{
+		ID: d.GetMeta().GetId(), Sequence: d.GetMeta().GetSequence(), Generation: d.GetGeneration(),
+		Plugin: d.GetMeta().GetPlugin(), State: d.GetResult().GetStateJson(), Template: template(d.GetResult()), URL: d.GetUrl(),
+	}
+}
+
+func pluginRelease(r *waypointv1.Release) *plugin.Release {
+	return &plugin.Release{
+		ID: r.GetMeta().GetId(), State: r.GetResult().GetStateJson(), URL: r.GetUrl(), DeploymentID: r.GetDeploymentId(),
+	}
+}

@@ -1,0 +1,141 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/runner/command"
+	"github.com/waypoint-serverless/waypoint/runner/lease"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// stage evaluates a stage of the app; nil if the app has none of that kind.
+func (j *job) stage(kind config.StageKind, in config.StageInput) (*config.Stage, error) {
+	temp, err := j.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	in.TempDir = temp
+	stage, diags := j.app.Stage(kind, in)
+	return stage, j.diagnosed(diags)
+}
+
+// tempDir is what plugins and functions write to; it goes with the job.
+func (j *job) tempDir() (string, error) {
+	dir := filepath.Join(j.temp, "tmp")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making the job's directory: %w", err)
+	}
+	return dir, nil
+}
+
+// component makes a stage's component and decodes its configuration.
+func component[C plugin.Component](j *job, stage *config.Stage, of func(name string) (C, error)) (C, error) {
+	c, err := of(stage.Plugin)
+	if err != nil {
+		var unknown *plugin.Error
+		if errors.As(err, &unknown) {
+			err = &failure{
+				reason: fault.ConfigInvalid, hint: unknown.Hint,
+				message: fmt.Sprintf("%s:%d:%d: %s", stage.Range.Filename, stage.Range.Start.Line, stage.Range.Start.Column, unknown.Message),
+			}
+		}
+		return c, err
+	}
+	return c, j.diagnosed(stage.Decode(c.Config()))
+}
+
+func (j *job) env(labels map[string]string) *plugin.Env {
+	temp, _ := j.tempDir() // made when the stage was evaluated
+	return &plugin.Env{
+		UI: j.ui, Logger: j.h.Logger, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
+		JobID: j.claim.GetJob().GetId(), Labels: labels, Environ: j.environ, Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
+		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LaneFence: j.claim.GetLaneFence(),
+	}
+}
+
+// stageRun is one stage to run as a step.
+type stageRun struct {
+	step string
+	// labels and hooks of the stage.
+	labels map[string]string
+	hooks  []config.Hook
+	// rerunnable says whether the step may be run again after it was cut.
+	rerunnable bool
+	// record is written before and after; act completes it.
+	record *waypointv1.Record
+	act    func(ctx context.Context, env *plugin.Env) error
+}
+
+// runStage runs a stage: its record says RUNNING, the hooks before, act, the hooks after, its record says how it ended.
+func (j *job) runStage(ctx context.Context, s stageRun) error {
+	meta := metaOf(s.record)
+	return j.step(ctx, s.step, s.rerunnable, func(ctx context.Context) (string, error) {
+		meta.State, meta.Error, meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_RUNNING, "", 0
+		if err := j.put(ctx, s.record); err != nil {
+			return "", err
+		}
+		err := j.runHooks(ctx, s.hooks, "before")
+		if err == nil {
+			err = s.act(ctx, j.env(s.labels))
+		}
+		if err == nil {
+			err = j.runHooks(ctx, s.hooks, "after")
+		}
+		if errors.Is(err, lease.ErrStale) {
+			return "", err
+		}
+		meta.State, meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_SUCCESS, j.h.Now().UnixMilli()
+		if err != nil {
+			meta.State, meta.Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error())
+		}
+		if putErr := j.put(ctx, s.record); putErr != nil && err == nil {
+			err = putErr
+		}
+		return meta.GetId(), err
+	})
+}
+
+// runHooks runs the hooks of one time in their order: no shell, in the project's directory. The first failure that
+// does not allow going on ends it.
+func (j *job) runHooks(ctx context.Context, hooks []config.Hook, when string) error {
+	for _, hook := range hooks {
+		if hook.When != when || len(hook.Command) == 0 {
+			continue
+		}
+		// The arguments can hold secrets; only the program's name is shown.
+		step := j.ui.Step("Hook %s: %s", when, hook.Command[0])
+		err := j.guarded(ctx, func(work context.Context) error {
+			return command.Run(work, command.Spec{
+				Args: hook.Command, Dir: j.input.ProjectDir, Env: j.environ, Stdout: j.ui.Stdout(), Stderr: j.ui.Stderr(),
+			})
+		})
+		if err == nil {
+			step.Done("")
+			continue
+		}
+		step.Fail("Hook %s: %s: %s", when, hook.Command[0], err)
+		switch {
+		case stopped(err):
+			return err
+		case hook.OnFailure != "continue":
+			return &failure{
+				reason: fault.HookFailed, message: fmt.Sprintf("the hook %s %s failed", when, hook.Command[0]), cause: err,
+				hint: "Set on_failure = \"continue\" if its failure does not matter.",
+			}
+		}
+	}
+	return nil
+}
+
+// stopped says whether an error is the lease's or the caller's word to stop, and no failure of what ran.
+func stopped(err error) bool {
+	return errors.Is(err, lease.ErrStale) || errors.Is(err, lease.ErrCanceled) || errors.Is(err, lease.ErrLapsed) ||
+		errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,94 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/lease"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// Names of steps, as the server keeps them.
+const (
+	stepBuild   = "build"
+	stepPush    = "push"
+	stepDeploy  = "deploy"
+	stepRelease = "release"
+	stepPrune   = "prune"
+	stepDestroy = "destroy"
+	stepStatus  = "status"
+)
+
+// finished is the step as an earlier attempt finished it; nil if none did.
+func (j *job) finished(name string) *waypointv1.JobStep {
+	for _, s := range j.claim.GetJob().GetSteps() {
+		if s.GetName() == name && s.GetEndedUnixMs() != 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+// ready waits until a step may begin, and stops the job here if the runner drains.
+func (j *job) ready(ctx context.Context) error {
+	select {
+	case <-j.drain:
+		return errHandBack
+	default:
+	}
+	return j.lease.Ready(ctx)
+}
+
+// step runs act as a step: begun on the server before act, ended after it. act returns the record that it made.
+//
+// A step that is cut because the lease may be over is run again once the lease is renewed, if it may be; else its
+// error says so. The step's end is written only after act succeeded.
+func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
+	j.current = name
+	for {
+		if err := j.ready(ctx); err != nil {
+			return err
+		}
+		begin := &waypointv1.BeginStepRequest{Fence: j.claim.GetFence(), Name: name, Rerunnable: rerunnable}
+		if _, err := call(ctx, j, j.h.Server.Agent.BeginStep, begin); err != nil {
+			return err
+		}
+		record, err := act(ctx)
+		if err == nil {
+			end := &waypointv1.EndStepRequest{Fence: j.claim.GetFence(), Name: name, RecordId: record}
+			if _, err = call(ctx, j, j.h.Server.Agent.EndStep, end); err != nil {
+				return err
+			}
+			j.current = ""
+			return nil
+		}
+		if !errors.Is(err, lease.ErrLapsed) || !rerunnable {
+			return err
+		}
+		j.ui.Line(plugin.Warning, "The server was away for too long: the step %s is run again.", name)
+	}
+}
+
+// guarded calls a plugin under a context that the lease can end, and returns why it ended rather than what the plugin
+// made of that. A plugin that panics fails its job, not the runner.
+func (j *job) guarded(ctx context.Context, f func(ctx context.Context) error) (err error) {
+	work, end := j.lease.Work(ctx)
+	defer end()
+	defer func() {
+		if p := recover(); p != nil {
+			j.h.Logger.ErrorContext(ctx, "a plugin panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = &plugin.Error{Message: fmt.Sprintf("the plugin panicked: %v", p), Hint: "This is a bug in the plugin; the runner's log has the details."}
+		}
+	}()
+	err = f(work)
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(work); cause != nil {
+		return cause
+	}
+	return err
+}

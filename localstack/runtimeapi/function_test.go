@@ -19,10 +19,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda"
+
 	"github.com/waypoint-serverless/waypoint/localstack/runtimeapi"
 )
 
-var binary string
+var _ lambda.Handler = (*runtimeapi.Function)(nil)
+
+var binary string // the test function, built once by TestMain
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "runtimeapi")

@@ -17,6 +17,8 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/sqs"
@@ -346,6 +348,45 @@ func TestPolicyLimitsASessionToItsQueue(t *testing.T) {
 	denied("create", err)
 	_, err = inProcess(t, e).ReceiveMessage(ctx(t), &awssqs.ReceiveMessageInput{QueueUrl: &mine})
 	denied("nobody", err)
+}
+
+func TestTheSDKsSignaturesAreAccepted(t *testing.T) {
+	key := sigv4.Credential{AccessKeyID: "AKIATEST", Secret: "secret", Principal: sigv4.Principal{Account: account, UserID: "AIDAUSER"}}
+	v := &sigv4.Verifier{Lookup: sigv4.Static(key), Region: "us-east-1", Clock: time.Now}
+	e := newEngine(t, openStore(t, ""), func(o *sqs.Options) { o.Authorize = sigv4.Authorize })
+	srv := httptest.NewServer(v.Middleware(sqs.Service, e))
+	t.Cleanup(srv.Close)
+	c := dial(t, srv.URL)
+	url := c.queue(nil)
+	c.send(url, "x")
+	if m := c.one(url); m.Attributes["SenderId"] != "AIDAUSER" {
+		t.Errorf("sender %q", m.Attributes["SenderId"])
+	}
+	key.Secret = "another"
+	v.Lookup = sigv4.Static(key)
+	_, err := c.SendMessage(ctx(t), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
+	c.wantCode(err, "InvalidSignatureException")
+}
+
+func TestExpiredMessagesOfAnUnreadQueueDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, "")
+		c := inProcess(t, newEngine(t, s, nil))
+		url := c.queue(map[string]string{"MessageRetentionPeriod": "60"})
+		for range 10 {
+			c.send(url, "x")
+			time.Sleep(time.Minute)
+		}
+		rows := 0
+		err := s.Read(context.Background(), func(conn *sqlite.Conn) error {
+			return sqlitex.Execute(conn, "SELECT count(*) FROM sqs_message", &sqlitex.ExecOptions{
+				ResultFunc: func(st *sqlite.Stmt) error { rows = st.ColumnInt(0); return nil },
+			})
+		})
+		if err != nil || rows > 3 {
+			t.Fatal(rows, err)
+		}
+	})
 }
 
 // Senders, receivers that crash, and receivers that finish: nothing is lost.

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"encoding/base64"
 	"maps"
 	"regexp"
 	"slices"
@@ -29,9 +28,10 @@ type queue struct {
 	settings settings
 	purged   int64 // ms, of the last purge
 
-	// inFlight is an upper bound of the messages in flight, -1 for unknown. Only the
-	// store's writer touches it.
+	// Only the store's writer touches these. inFlight is an upper bound of the messages in
+	// flight, -1 for unknown; swept is when the expired were last deleted.
 	inFlight int
+	swept    int64
 }
 
 func (q *queue) set() settings {
@@ -196,108 +196,6 @@ func (e *Engine) getQueueURL(ctx context.Context, in *getQueueURLInput) (*queueU
 	return &queueURLOutput{e.url(q.name)}, nil
 }
 
-type listQueuesInput struct {
-	QueueNamePrefix string
-	MaxResults      *int
-	NextToken       string
-}
-
-type listQueuesOutput struct {
-	QueueURLs []string `json:"QueueUrls,omitempty"`
-	NextToken string   `json:",omitempty"`
-}
-
-func (e *Engine) listQueues(ctx context.Context, in *listQueuesInput) (*listQueuesOutput, error) {
-	if err := e.authorize(ctx, "ListQueues", "*"); err != nil {
-		return nil, err
-	}
-	e.mu.RLock()
-	names := slices.Sorted(maps.Keys(e.queues))
-	e.mu.RUnlock()
-	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, in.QueueNamePrefix) })
-	page, next, err := paginate(names, in.MaxResults, in.NextToken)
-	if err != nil {
-		return nil, err
-	}
-	return &listQueuesOutput{e.urls(page), next}, nil
-}
-
-type listSourcesInput struct {
-	QueueURL   string `json:"QueueUrl"`
-	MaxResults *int
-	NextToken  string
-}
-
-type listSourcesOutput struct {
-	QueueURLs []string `json:"queueUrls"` // AWS's own spelling
-	NextToken string   `json:",omitempty"`
-}
-
-func (e *Engine) listDeadLetterSourceQueues(ctx context.Context, in *listSourcesInput) (*listSourcesOutput, error) {
-	q, err := e.find(ctx, "ListDeadLetterSourceQueues", in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	e.mu.RLock()
-	for name, other := range e.queues {
-		if r := other.set().redrive; r != nil && r.target == e.arn(q.name) {
-			names = append(names, name)
-		}
-	}
-	e.mu.RUnlock()
-	slices.Sort(names)
-	page, next, err := paginate(names, in.MaxResults, in.NextToken)
-	if err != nil {
-		return nil, err
-	}
-	return &listSourcesOutput{e.urls(page), next}, nil
-}
-
-func (e *Engine) urls(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = e.url(n)
-	}
-	return out
-}
-
-const maxResults = 1000
-
-// paginate cuts sorted names into pages. The token is the last name of the page before.
-// As on AWS, a token is returned only to who set MaxResults.
-func paginate(names []string, limit *int, token string) ([]string, string, error) {
-	n := maxResults
-	if limit != nil {
-		n = *limit
-		if n < 1 || n > maxResults {
-			return nil, "", invalidValue("MaxResults must be between 1 and %d.", maxResults)
-		}
-	}
-	if token != "" {
-		if limit == nil {
-			return nil, "", invalidValue("MaxResults is a mandatory parameter when you provide a value for NextToken.")
-		}
-		last, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil {
-			return nil, "", invalidValue("Invalid or expired next token.")
-		}
-		i, found := slices.BinarySearch(names, string(last))
-		if found {
-			i++
-		}
-		names = names[i:]
-	}
-	if len(names) <= n {
-		return names, "", nil
-	}
-	next := ""
-	if limit != nil {
-		next = base64.RawURLEncoding.EncodeToString([]byte(names[n-1]))
-	}
-	return names[:n], next, nil
-}
-
 type getAttributesInput struct {
 	QueueURL       string `json:"QueueUrl"`
 	AttributeNames []string
@@ -408,89 +306,6 @@ func (e *Engine) purgeQueue(ctx context.Context, in *queueInput) (*empty, error)
 		return nil, err
 	}
 	return &empty{}, nil
-}
-
-type tagInput struct {
-	QueueURL string `json:"QueueUrl"`
-	Tags     map[string]string
-}
-
-const maxTags = 50
-
-func checkTags(tags map[string]string) error {
-	if len(tags) > maxTags {
-		return invalidValue("Too many tags: at most %d.", maxTags)
-	}
-	for k, v := range tags {
-		if k == "" || len(k) > 128*4 || len(v) > 256*4 {
-			return invalidValue("A tag key has 1 to 128 characters, a tag value at most 256.")
-		}
-	}
-	return nil
-}
-
-func (e *Engine) tagQueue(ctx context.Context, in *tagInput) (*empty, error) {
-	q, err := e.find(ctx, "TagQueue", in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
-	if len(in.Tags) == 0 {
-		return nil, missing("Tags")
-	}
-	return e.retag(ctx, q, func(tags map[string]string) { maps.Copy(tags, in.Tags) })
-}
-
-type untagInput struct {
-	QueueURL string `json:"QueueUrl"`
-	TagKeys  []string
-}
-
-func (e *Engine) untagQueue(ctx context.Context, in *untagInput) (*empty, error) {
-	q, err := e.find(ctx, "UntagQueue", in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
-	if len(in.TagKeys) == 0 {
-		return nil, missing("TagKeys")
-	}
-	return e.retag(ctx, q, func(tags map[string]string) {
-		for _, k := range in.TagKeys {
-			delete(tags, k)
-		}
-	})
-}
-
-func (e *Engine) retag(ctx context.Context, q *queue, change func(map[string]string)) (*empty, error) {
-	e.admin.Lock()
-	defer e.admin.Unlock()
-	q.mu.Lock()
-	attrs, tags := q.attrs, maps.Clone(q.tags)
-	q.mu.Unlock()
-	if tags == nil {
-		tags = make(map[string]string)
-	}
-	change(tags)
-	if err := checkTags(tags); err != nil {
-		return nil, err
-	}
-	if err := e.redefine(ctx, q, attrs, tags); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
-}
-
-type tagsOutput struct {
-	Tags map[string]string `json:",omitempty"`
-}
-
-func (e *Engine) listQueueTags(ctx context.Context, in *queueInput) (*tagsOutput, error) {
-	q, err := e.find(ctx, "ListQueueTags", in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return &tagsOutput{maps.Clone(q.tags)}, nil
 }
 
 // expiredBefore is the send time at or before which messages are too old.

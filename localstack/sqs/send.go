@@ -90,12 +90,23 @@ func (e *Engine) prepare(ctx context.Context, s settings, in *entry) ([]row, *se
 	return rows, &sent{id, bodyMD5(in.MessageBody), attributesMD5(in.MessageAttributes), attributesMD5(in.MessageSystemAttributes)}, size, nil
 }
 
+// sweepInterval is how often a send deletes expired messages. A receive deletes those that
+// it meets; this is for queues from which nobody receives.
+const sweepInterval = time.Minute
+
 // store writes messages durably and wakes who waits for them.
 func (e *Engine) store(ctx context.Context, q *queue, rows []row) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	s, now := q.set(), e.now()
 	err := e.opt.Store.Write(ctx, func(c *sqlite.Conn) error {
+		if now-q.swept > ms(sweepInterval) {
+			if err := removeExpired(c, q.id, s.expiredBefore(now)); err != nil {
+				return err
+			}
+			q.swept = now
+		}
 		for i := range rows {
 			if err := insertMessage(c, q.id, &rows[i]); err != nil {
 				return err

@@ -1,0 +1,172 @@
+package functions
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// MaxFileSize bounds what file() and its like read.
+const MaxFileSize = 64 << 20
+
+// Expand makes a path absolute: ~ is the user's home, a relative path starts at dir.
+func Expand(dir, path string) (string, error) {
+	if path == "~" || strings.HasPrefix(path, "~/") || strings.HasPrefix(path, `~\`) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("expanding ~: %w", err)
+		}
+		path = filepath.Join(home, path[1:])
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return filepath.Clean(path), nil
+}
+
+// ReadFile reads a file for an expression. Its errors are short sentences without the absolute path twice.
+func ReadFile(dir, path string) ([]byte, error) {
+	full, err := Expand(dir, path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(full)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s%s", full, nearbyFile(full))
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory", full)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", full)
+	case info.Size() > MaxFileSize:
+		return nil, fmt.Errorf("%s is larger than %d MB", full, MaxFileSize>>20)
+	}
+	return os.ReadFile(full)
+}
+
+// nearbyFile suggests a file of the same directory whose name differs only in case or extension.
+func nearbyFile(full string) string {
+	entries, err := os.ReadDir(filepath.Dir(full))
+	if err != nil {
+		return ""
+	}
+	stem := func(name string) string { return strings.ToLower(strings.TrimSuffix(name, filepath.Ext(name))) }
+	for _, e := range entries {
+		if !e.IsDir() && stem(e.Name()) == stem(filepath.Base(full)) {
+			return fmt.Sprintf("; there is %s", e.Name())
+		}
+	}
+	return ""
+}
+
+func readText(dir, path string) (string, error) {
+	b, err := ReadFile(dir, path)
+	if err != nil {
+		return "", err
+	}
+	if !utf8.Valid(b) {
+		return "", fmt.Errorf("%s is not UTF-8 text; use filebase64 for other content", path)
+	}
+	return string(b), nil
+}
+
+func addFilesystem(table map[string]function.Function, dir string) {
+	table["file"] = stringFunc("path", func(p string) (string, error) { return readText(dir, p) })
+	table["filebase64"] = stringFunc("path", func(p string) (string, error) {
+		b, err := ReadFile(dir, p)
+		return base64.StdEncoding.EncodeToString(b), err
+	})
+	for name, newHash := range hashes() {
+		table["file"+name] = stringFunc("path", func(p string) (string, error) {
+			b, err := ReadFile(dir, p)
+			return hex.EncodeToString(sum(newHash, b)), err
+		})
+		if name == "sha256" || name == "sha512" {
+			table["filebase64"+name] = stringFunc("path", func(p string) (string, error) {
+				b, err := ReadFile(dir, p)
+				return base64.StdEncoding.EncodeToString(sum(newHash, b)), err
+			})
+		}
+	}
+	table["basename"] = stringFunc("path", func(p string) (string, error) { return filepath.Base(p), nil })
+	table["dirname"] = stringFunc("path", func(p string) (string, error) { return filepath.Dir(p), nil })
+	table["abspath"] = stringFunc("path", func(p string) (string, error) {
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(dir, p)
+		}
+		return filepath.ToSlash(filepath.Clean(p)), nil
+	})
+	table["pathexpand"] = stringFunc("path", func(p string) (string, error) {
+		if !strings.HasPrefix(p, "~") {
+			return p, nil
+		}
+		return Expand(dir, p)
+	})
+	table["fileexists"] = fileExistsFunc(dir)
+	table["fileset"] = fileSetFunc(dir)
+}
+
+func fileExistsFunc(dir string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{stringParam("path")},
+		Type:   function.StaticReturnType(cty.Bool),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			full, err := Expand(dir, args[0].AsString())
+			if err != nil {
+				return cty.UnknownVal(cty.Bool), err
+			}
+			info, err := os.Stat(full)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return cty.False, nil
+			case err != nil:
+				return cty.UnknownVal(cty.Bool), err
+			case !info.Mode().IsRegular():
+				return cty.UnknownVal(cty.Bool), function.NewArgErrorf(0, "%s is not a regular file", full)
+			}
+			return cty.True, nil
+		},
+	})
+}
+
+// fileSetFunc is fileset(dir, pattern): the files below dir that match, with slashes, relative to dir.
+func fileSetFunc(base string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{stringParam("dir"), stringParam("pattern")},
+		Type:   function.StaticReturnType(cty.Set(cty.String)),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			root, err := Expand(base, args[0].AsString())
+			if err != nil {
+				return cty.UnknownVal(cty.Set(cty.String)), function.NewArgError(0, err)
+			}
+			pattern := args[1].AsString()
+			if !doublestar.ValidatePattern(pattern) {
+				return cty.UnknownVal(cty.Set(cty.String)), function.NewArgErrorf(1, "%q is not a file pattern", pattern)
+			}
+			names, err := doublestar.Glob(os.DirFS(root), pattern, doublestar.WithFilesOnly())
+			if err != nil {
+				return cty.UnknownVal(cty.Set(cty.String)), function.NewArgErrorf(1, "matching %q: %s", pattern, err)
+			}
+			if len(names) == 0 {
+				return cty.SetValEmpty(cty.String), nil
+			}
+			vals := make([]cty.Value, len(names))
+			for i, n := range names {
+				vals[i] = cty.StringVal(n)
+			}
+			return cty.SetVal(vals), nil
+		},
+	})
+}

@@ -1,0 +1,434 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// A stanza says what a body may hold. The language is a tree of them; plugin bodies are not part of it.
+type stanza struct {
+	// name is how people call it: `the top level`, `app`, `build`.
+	name   string
+	attrs  []hcl.AttributeSchema
+	blocks []hcl.BlockHeaderSchema
+	// single are the block types that may stand here only once.
+	single []string
+	// required are the block types that must stand here.
+	required []string
+}
+
+func attr(name string) hcl.AttributeSchema { return hcl.AttributeSchema{Name: name} }
+
+func attrs(names ...string) []hcl.AttributeSchema {
+	list := make([]hcl.AttributeSchema, len(names))
+	for i, n := range names {
+		list[i] = attr(n)
+	}
+	return list
+}
+
+func block(typ string, labels ...string) hcl.BlockHeaderSchema {
+	return hcl.BlockHeaderSchema{Type: typ, LabelNames: labels}
+}
+
+func rootStanza() stanza {
+	return stanza{
+		name:  "the top level",
+		attrs: []hcl.AttributeSchema{{Name: "project"}, attr("labels")},
+		blocks: []hcl.BlockHeaderSchema{
+			block("app", "name"), block("variable", "name"), block("runner"), block("config"),
+			block("pipeline", "name"), block("plugin", "name"),
+		},
+		single: []string{"runner", "config"},
+	}
+}
+
+func appStanza() stanza {
+	return stanza{
+		name:  "app",
+		attrs: attrs("path", "labels"),
+		blocks: []hcl.BlockHeaderSchema{
+			block("build"), block("deploy"), block("release"), block("config"), block("url"), block("runner"),
+		},
+		single:   []string{"build", "deploy", "release", "config", "url", "runner"},
+		required: []string{"build", "deploy"},
+	}
+}
+
+// stageStanza is a stage, or (scoped) the body of a workspace or label block inside one.
+func stageStanza(kind StageKind, scoped bool) stanza {
+	s := stanza{
+		name:   string(kind),
+		attrs:  attrs("labels"),
+		blocks: []hcl.BlockHeaderSchema{block("use", "plugin"), block("hook")},
+		single: []string{"use"},
+	}
+	if !scoped {
+		s.blocks = append(s.blocks, block("workspace", "name"), block("label", "selector"))
+	}
+	if kind == Build {
+		s.blocks = append(s.blocks, block("registry"))
+		s.single = append(s.single, "registry")
+	}
+	return s
+}
+
+func hookStanza() stanza {
+	return stanza{name: "hook", attrs: []hcl.AttributeSchema{
+		{Name: "when", Required: true}, {Name: "command", Required: true}, attr("on_failure"),
+	}}
+}
+
+func variableStanza() stanza {
+	return stanza{name: "variable", attrs: attrs("type", "default", "description", "env", "sensitive")}
+}
+
+func runnerStanza() stanza {
+	return stanza{
+		name:   "runner",
+		attrs:  attrs("enabled", "profile"),
+		blocks: []hcl.BlockHeaderSchema{block("data_source", "type"), block("poll")},
+		single: []string{"data_source", "poll"},
+	}
+}
+
+func pollStanza() stanza { return stanza{name: "poll", attrs: attrs("enabled", "interval")} }
+
+func dataSourceStanza(typ string) stanza {
+	s := stanza{name: "data_source"}
+	if typ == "git" {
+		s.attrs = attrs("url", "ref", "path", "username", "password", "key", "key_password",
+			"ignore_changes_outside_path", "recurse_submodules")
+	}
+	return s
+}
+
+// configStanza is config, a scope in it, or its runner block: which blocks it may still hold depends on where it is.
+func configStanza(name string, blocks ...string) stanza {
+	s := stanza{name: name, attrs: attrs("env", "internal", "file")}
+	if name == "config" {
+		s.attrs = append(s.attrs, attr("file_change_signal"))
+	}
+	for _, b := range blocks {
+		switch b {
+		case "workspace":
+			s.blocks = append(s.blocks, block("workspace", "name"))
+		case "label":
+			s.blocks = append(s.blocks, block("label", "selector"))
+		case "runner":
+			s.blocks = append(s.blocks, block("runner"))
+			s.single = append(s.single, "runner")
+		}
+	}
+	return s
+}
+
+func pipelineStanza() stanza {
+	return stanza{
+		name: "pipeline", blocks: []hcl.BlockHeaderSchema{block("step", "name")}, required: []string{"step"},
+	}
+}
+
+func stepStanza() stanza {
+	return stanza{
+		name:   "step",
+		attrs:  attrs("depends_on", "image_url", "workspace", "labels"),
+		blocks: []hcl.BlockHeaderSchema{block("use", "plugin"), block("pipeline", "name")},
+		single: []string{"use", "pipeline"},
+	}
+}
+
+func pluginStanza() stanza {
+	return stanza{
+		name: "plugin", attrs: attrs("checksum"), blocks: []hcl.BlockHeaderSchema{block("type")}, single: []string{"type"},
+	}
+}
+
+func pluginTypeStanza() stanza {
+	return stanza{name: "type", attrs: attrs(
+		"mapper", "build", "builder", "registry", "deploy", "platform", "release", "releaser", "releasemanager")}
+}
+
+func urlStanza() stanza { return stanza{name: "url", attrs: attrs("auto_hostname")} }
+
+// blockHomes says where blocks of the language belong.
+func blockHomes(typ string) string {
+	switch typ {
+	case "app", "variable", "plugin":
+		return "the top level of the file"
+	case "pipeline":
+		return "the top level of the file, or a pipeline's step"
+	case "build", "deploy", "release", "url":
+		return "app"
+	case "runner":
+		return "the top level of the file, app, or config"
+	case "config":
+		return "the top level of the file, or app"
+	case "registry":
+		return "build"
+	case "use":
+		return "build, registry, deploy, release, or a pipeline's step"
+	case "hook":
+		return "build, registry, deploy, or release, beside use"
+	case "workspace", "label":
+		return "build, registry, deploy, release, or config"
+	case "data_source", "poll":
+		return "runner"
+	case "step":
+		return "pipeline"
+	case "type":
+		return "plugin"
+	}
+	return ""
+}
+
+// attrHomes says where attributes of the language belong.
+func attrHomes(name string) string {
+	switch name {
+	case "project":
+		return "the top level of the file"
+	case "path":
+		return "app, or data_source"
+	case "labels":
+		return "the top level, app, a stage, or a pipeline's step"
+	case "env", "internal", "file", "file_change_signal":
+		return "config"
+	case "enabled":
+		return "runner, or poll"
+	case "interval":
+		return "poll"
+	case "profile":
+		return "runner"
+	case "url", "ref", "username", "password", "key", "key_password", "ignore_changes_outside_path", "recurse_submodules":
+		return `data_source "git"`
+	case "when", "command", "on_failure":
+		return "hook"
+	case "auto_hostname":
+		return "url"
+	case "depends_on", "image_url":
+		return "a pipeline's step"
+	case "type", "default", "description", "sensitive":
+		return "variable"
+	case "checksum":
+		return "plugin"
+	}
+	return ""
+}
+
+// read takes a body apart by its stanza, and reports everything that does not belong there.
+func (s stanza) read(body hcl.Body, opener hcl.Range) (*hcl.BodyContent, hcl.Diagnostics) {
+	schema := &hcl.BodySchema{Attributes: s.attrs, Blocks: s.blocks}
+	native, ok := body.(*hclsyntax.Body)
+	if !ok {
+		content, diags := body.Content(schema)
+		return content, append(diags, s.counts(content, opener)...)
+	}
+	content, _, diags := native.PartialContent(schema)
+	for _, d := range diags {
+		s.improve(d, native, opener)
+	}
+	for _, a := range sortedAttributes(native) {
+		if !s.hasAttr(a.Name) {
+			diags = append(diags, s.strayAttribute(a))
+		}
+	}
+	for _, b := range native.Blocks {
+		if !s.hasBlock(b.Type) {
+			diags = append(diags, s.strayBlock(b))
+		}
+	}
+	return content, append(diags, s.counts(content, opener)...)
+}
+
+// improve makes HCL's own messages about missing things point at the block that misses them.
+func (s stanza) improve(d *hcl.Diagnostic, body *hclsyntax.Body, opener hcl.Range) {
+	if d.Summary == "Missing required argument" {
+		d.Summary = fmt.Sprintf("Missing attribute in %s", s.name)
+		if d.Subject != nil && !opener.Empty() {
+			d.Subject = opener.Ptr()
+		}
+		d.Detail = strings.Replace(d.Detail, "The argument ", "The attribute ", 1)
+	}
+}
+
+func (s stanza) hasAttr(name string) bool {
+	return slices.ContainsFunc(s.attrs, func(a hcl.AttributeSchema) bool { return a.Name == name })
+}
+
+func (s stanza) hasBlock(typ string) bool {
+	return slices.ContainsFunc(s.blocks, func(b hcl.BlockHeaderSchema) bool { return b.Type == typ })
+}
+
+func (s stanza) names() (attrNames, blockNames []string) {
+	for _, a := range s.attrs {
+		attrNames = append(attrNames, a.Name)
+	}
+	for _, b := range s.blocks {
+		blockNames = append(blockNames, b.Type)
+	}
+	return attrNames, blockNames
+}
+
+func (s stanza) strayAttribute(a *hclsyntax.Attribute) *hcl.Diagnostic {
+	attrNames, blockNames := s.names()
+	d := &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  fmt.Sprintf("Unknown attribute %q", a.Name),
+		Subject:  a.NameRange.Ptr(),
+		Context:  a.SrcRange.Ptr(),
+	}
+	switch near := nearest(a.Name, append(slices.Clone(attrNames), blockNames...)); {
+	case s.hasBlock(a.Name):
+		d.Summary = fmt.Sprintf("%q is a block, not an attribute", a.Name)
+		d.Detail = fmt.Sprintf("Write %s { … } without an equals sign.", header(s.blockSpec(a.Name)))
+	case near != "":
+		d.Detail = fmt.Sprintf("%s has no attribute %q. Did you mean %q?", sentence(s.name), a.Name, near)
+	case s.isStage():
+		d.Detail = fmt.Sprintf("%s has only labels, use, hook, workspace and label. Attributes of a plugin go inside its use block.", sentence(s.name))
+	case attrHomes(a.Name) != "":
+		d.Detail = fmt.Sprintf("%q belongs in %s, not in %s.", a.Name, attrHomes(a.Name), s.name)
+	default:
+		d.Detail = fmt.Sprintf("%s has %s.", sentence(s.name), enumerate(attrNames, blockNames))
+	}
+	return d
+}
+
+func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
+	attrNames, blockNames := s.names()
+	d := &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Subject:  b.DefRange().Ptr(),
+	}
+	home := blockHomes(b.Type)
+	near := nearest(b.Type, append(slices.Clone(blockNames), attrNames...))
+	switch {
+	case s.hasAttr(b.Type):
+		d.Summary = fmt.Sprintf("%q is an attribute, not a block", b.Type)
+		d.Detail = fmt.Sprintf("Write %s = … with an equals sign.", b.Type)
+	case home != "":
+		d.Summary = fmt.Sprintf("Misplaced block %q", b.Type)
+		d.Detail = fmt.Sprintf("%q belongs in %s, not in %s.", b.Type, home, s.name)
+		if s.name != "the top level" {
+			d.Detail += " If it looks right, a closing brace } is missing further up."
+		}
+	case near != "":
+		d.Summary = fmt.Sprintf("Unknown block %q", b.Type)
+		d.Detail = fmt.Sprintf("%s has no block %q. Did you mean %q?", sentence(s.name), b.Type, near)
+	default:
+		d.Summary = fmt.Sprintf("Unknown block %q", b.Type)
+		d.Detail = fmt.Sprintf("%s has %s.", sentence(s.name), enumerate(attrNames, blockNames))
+		if s.isStage() {
+			d.Detail += " Blocks of a plugin go inside its use block."
+		}
+	}
+	return d
+}
+
+func (s stanza) isStage() bool {
+	switch StageKind(s.name) {
+	case Build, Registry, Deploy, Release:
+		return true
+	}
+	return false
+}
+
+func (s stanza) blockSpec(typ string) hcl.BlockHeaderSchema {
+	for _, b := range s.blocks {
+		if b.Type == typ {
+			return b
+		}
+	}
+	return hcl.BlockHeaderSchema{Type: typ}
+}
+
+func header(b hcl.BlockHeaderSchema) string {
+	text := b.Type
+	for _, l := range b.LabelNames {
+		text += fmt.Sprintf(" %q", strings.ToUpper(l))
+	}
+	return text
+}
+
+// counts checks how often blocks occur.
+func (s stanza) counts(content *hcl.BodyContent, opener hcl.Range) hcl.Diagnostics {
+	if content == nil {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for typ, blocks := range content.Blocks.ByType() {
+		if slices.Contains(s.single, typ) && len(blocks) > 1 {
+			for _, extra := range blocks[1:] {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError,
+					Summary:  fmt.Sprintf("Second block %q", typ),
+					Detail:   fmt.Sprintf("%s has one %q; the first is at %s.", sentence(s.name), typ, shortRange(blocks[0].DefRange)),
+					Subject:  extra.DefRange.Ptr(),
+				})
+			}
+		}
+	}
+	for _, typ := range s.required {
+		if len(content.Blocks.OfType(typ)) == 0 {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  fmt.Sprintf("Missing block %q", typ),
+				Detail:   fmt.Sprintf("%s needs a block %s { … }.", sentence(s.name), header(s.blockSpec(typ))),
+				Subject:  opener.Ptr(),
+			})
+		}
+	}
+	return diags
+}
+
+func sortedAttributes(body *hclsyntax.Body) []*hclsyntax.Attribute {
+	list := make([]*hclsyntax.Attribute, 0, len(body.Attributes))
+	for _, a := range body.Attributes {
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b *hclsyntax.Attribute) int { return a.SrcRange.Start.Byte - b.SrcRange.Start.Byte })
+	return list
+}
+
+// sentence makes a stanza's name begin a sentence.
+func sentence(name string) string {
+	if rest, ok := strings.CutPrefix(name, "the "); ok {
+		return "The " + rest
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+func enumerate(attrNames, blockNames []string) string {
+	switch {
+	case len(attrNames) == 0 && len(blockNames) == 0:
+		return "neither attributes nor blocks"
+	case len(blockNames) == 0:
+		return "only " + words(attrNames)
+	case len(attrNames) == 0:
+		return "only " + blockWords(blockNames)
+	}
+	return "only " + words(attrNames) + ", and " + blockWords(blockNames)
+}
+
+func blockWords(names []string) string {
+	if len(names) == 1 {
+		return "the block " + names[0]
+	}
+	return "the blocks " + words(names)
+}
+
+// words joins names: "a, b and c".
+func words(list []string) string {
+	switch len(list) {
+	case 0:
+		return ""
+	case 1:
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
+}
+
+func shortRange(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }

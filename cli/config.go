@@ -1,0 +1,287 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+func newCmdConfig(sh *shell) *cobra.Command {
+	return group("config", "Set, get and delete configuration of apps and runners",
+		newCmdConfigSet(sh), newCmdConfigGet(sh), newCmdConfigDelete(sh))
+}
+
+type configScopeOptions struct {
+	scope, labels string
+	runner        bool
+	internal      bool
+	file          bool
+}
+
+func (o *configScopeOptions) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.scope, "scope", "project", "whom it is for: global, project or app")
+	cmd.Flags().StringVar(&o.labels, "label-scope", "", "only where the labels match this selector")
+	cmd.Flags().BoolVar(&o.runner, "runner", false, "for runners instead of apps")
+}
+
+// resolve makes the contract's scope. -app means the scope app, as people expect.
+func (o *configScopeOptions) resolve(cmd *cobra.Command, sh *shell) (*waypointv1.ConfigScope, error) {
+	out := &waypointv1.ConfigScope{Workspace: sh.flags.workspace, LabelSelector: o.labels, Runner: o.runner}
+	level := o.scope
+	if sh.flags.app != "" && !cmd.Flags().Changed("scope") {
+		level = "app"
+	}
+	if o.runner && !cmd.Flags().Changed("scope") {
+		level = "global"
+	}
+	switch level {
+	case "global":
+		out.Level = waypointv1.ConfigScope_LEVEL_GLOBAL
+		return out, nil
+	case "project":
+		out.Level = waypointv1.ConfigScope_LEVEL_PROJECT
+	case "app":
+		out.Level = waypointv1.ConfigScope_LEVEL_APP
+	default:
+		return nil, problem("USAGE", "-scope %s: unknown", level).withHint("It can be global, project or app.")
+	}
+	s, err := sh.findScope()
+	if err != nil {
+		return nil, err
+	}
+	out.Project = s.project
+	if level == "project" {
+		return out, nil
+	}
+	apps, err := pickApps(sh.flags.app, s.localApps(), []string{sh.flags.app})
+	if err != nil {
+		return nil, err
+	}
+	if len(apps) != 1 || apps[0] == "" {
+		return nil, problem("APP_NEEDED", "the scope app needs one app").withHint("Name it with -app: %s.", orNone(s.localApps()))
+	}
+	out.App = apps[0]
+	return out, nil
+}
+
+func newCmdConfigSet(sh *shell) *cobra.Command {
+	o := &configScopeOptions{}
+	cmd := &cobra.Command{
+		Use: "set NAME=VALUE ...", Short: "Set configuration variables", Args: argCount(0, -1),
+		Long: `Sets variables. Without arguments, lines of the form NAME=VALUE are read from stdin, which keeps secrets out of
+the shell's history. An empty value deletes.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runConfigSet(cmd, sh, o, args) },
+	}
+	o.register(cmd)
+	cmd.Flags().BoolVar(&o.internal, "internal", false, "only for reference by others, not exported to the app")
+	cmd.Flags().BoolVar(&o.file, "file", false, "NAME is the path of a file that gets VALUE as its content")
+	return cmd
+}
+
+func runConfigSet(cmd *cobra.Command, sh *shell, o *configScopeOptions, args []string) error {
+	if len(args) == 0 {
+		if sh.env.InTTY {
+			return problem("USAGE", "`waypoint config set` needs NAME=VALUE, or such lines on stdin").withHint("Usage: %s", cmd.UseLine())
+		}
+		var err error
+		if args, err = settingLines(sh.env.In); err != nil {
+			return err
+		}
+	}
+	at, err := o.resolve(cmd, sh)
+	if err != nil {
+		return err
+	}
+	vars, err := settings(args, at)
+	if err != nil {
+		return err
+	}
+	for _, v := range vars {
+		v.Internal, v.File = o.internal, o.file
+	}
+	ctx := cmd.Context()
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Config.SetConfig(ctx, connect.NewRequest(&waypointv1.SetConfigRequest{Variables: vars})); err != nil {
+		return fmt.Errorf("setting the configuration: %w", err)
+	}
+	sh.sayf("Set %s. Running apps get it within a minute.\n", plural(len(vars), "variable"))
+	return nil
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// settingLines reads NAME=VALUE lines; empty lines and those that begin with # do not count.
+func settingLines(in io.Reader) (out []string, err error) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, validate.MaxConfigValue+512)
+	for lines.Scan() {
+		line := strings.TrimSuffix(lines.Text(), "\r")
+		if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		out = append(out, line)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("reading NAME=VALUE lines: %w", err)
+	}
+	if len(out) == 0 {
+		return nil, problem("USAGE", "there are no NAME=VALUE lines on stdin")
+	}
+	return out, nil
+}
+
+func settings(args []string, at *waypointv1.ConfigScope) (out []*waypointv1.ConfigVariable, err error) {
+	for i, a := range args {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok {
+			// The text is not repeated: it may be a secret.
+			return nil, problem("USAGE", "argument %d has no '=': NAME=VALUE is wanted", i+1)
+		}
+		if err := validate.ConfigName(name); err != nil {
+			return nil, err
+		}
+		if err := validate.Size("the value of "+name, len(value), validate.MaxConfigValue); err != nil {
+			return nil, err
+		}
+		out = append(out, &waypointv1.ConfigVariable{Name: name, Value: value, Scope: at})
+	}
+	return out, nil
+}
+
+type configGetOptions struct {
+	json, raw, runner bool
+	labels            []string
+}
+
+func newCmdConfigGet(sh *shell) *cobra.Command {
+	o := &configGetOptions{}
+	cmd := &cobra.Command{
+		Use: "get [PREFIX]", Short: "Show configuration variables", Args: argCount(0, 1),
+		Long: "Shows all variables that the project may see; with -app, the set that this app gets in the workspace.",
+		RunE: func(cmd *cobra.Command, args []string) error { return runConfigGet(cmd.Context(), sh, o, args) },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON array")
+	cmd.Flags().BoolVar(&o.raw, "raw", false, "print the value of the one variable that is named")
+	cmd.Flags().BoolVar(&o.runner, "runner", false, "of runners instead of apps")
+	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "labels that selectors are matched with, k=v (repeatable)")
+	return cmd
+}
+
+func runConfigGet(ctx context.Context, sh *shell, o *configGetOptions, args []string) error {
+	req := &waypointv1.GetConfigRequest{App: sh.flags.app, Workspace: sh.flags.workspace, Runner: o.runner}
+	var err error
+	if req.Labels, err = keyValues("label", o.labels); err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		req.Prefix = args[0]
+	}
+	if s, err := sh.findScope(); err == nil {
+		req.Project = s.project
+	} else if !o.runner {
+		return err
+	}
+	if req.GetApp() != "" && req.GetWorkspace() == "" {
+		req.Workspace = sh.workspace()
+	}
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	res, err := c.Config.GetConfig(ctx, connect.NewRequest(req))
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	vars := res.Msg.GetVariables()
+	if o.raw {
+		return sh.rawConfig(vars, req.GetPrefix())
+	}
+	cols := []terminal.Column{{Title: "SCOPE", Rank: 1}, {Title: "NAME"}, {Title: "VALUE"}, {Title: "WORKSPACE", Rank: 2}, {Title: "LABELS", Rank: 3}}
+	return showList(sh, o.json, vars, "configuration variables", cols, func(v *waypointv1.ConfigVariable) []string {
+		workspace := v.GetScope().GetWorkspace()
+		if workspace == "" {
+			workspace = "(all)"
+		}
+		return []string{configScopeName(v.GetScope()), v.GetName(), v.GetValue(), workspace, v.GetScope().GetLabelSelector()}
+	})
+}
+
+func (sh *shell) rawConfig(vars []*waypointv1.ConfigVariable, name string) error {
+	var found []*waypointv1.ConfigVariable
+	for _, v := range vars {
+		if v.GetName() == name {
+			found = append(found, v)
+		}
+	}
+	if name == "" || len(found) == 0 {
+		return problem("NOT_FOUND", "there is no variable %q", name).withHint("-raw prints the value of one variable: `waypoint config get -raw NAME`.")
+	}
+	if len(found) > 1 {
+		return problem("AMBIGUOUS", "%q is set in %d scopes", name, len(found)).withHint("Add -app, and -workspace if need be, for the value that the app gets.")
+	}
+	sh.printf("%s\n", found[0].GetValue())
+	return nil
+}
+
+func configScopeName(s *waypointv1.ConfigScope) string {
+	name := enumName(s.GetLevel().String(), "LEVEL_")
+	if s.GetApp() != "" {
+		name += " " + s.GetApp()
+	}
+	if s.GetRunner() {
+		name += " (runner)"
+	}
+	return name
+}
+
+func newCmdConfigDelete(sh *shell) *cobra.Command {
+	o := &configScopeOptions{}
+	cmd := &cobra.Command{
+		Use: "delete NAME ...", Short: "Delete configuration variables", Args: argCount(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runConfigDelete(cmd, sh, o, args) },
+	}
+	o.register(cmd)
+	return cmd
+}
+
+func runConfigDelete(cmd *cobra.Command, sh *shell, o *configScopeOptions, names []string) error {
+	at, err := o.resolve(cmd, sh)
+	if err != nil {
+		return err
+	}
+	req := &waypointv1.DeleteConfigRequest{}
+	for _, name := range names {
+		if err := validate.ConfigName(name); err != nil {
+			return err
+		}
+		req.Variables = append(req.Variables, &waypointv1.ConfigVariable{Name: name, Scope: at})
+	}
+	ctx := cmd.Context()
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	res, err := c.Config.DeleteConfig(ctx, connect.NewRequest(req))
+	if err != nil {
+		return fmt.Errorf("deleting the configuration: %w", err)
+	}
+	sh.sayf("Deleted %s.\n", plural(int(res.Msg.GetDeleted()), "variable"))
+	return nil
+}

@@ -1,0 +1,348 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	"github.com/waypoint-serverless/waypoint/cli/contexts"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+func newCmdContext(sh *shell) *cobra.Command {
+	return group("context", "Manage which servers this CLI knows",
+		newCmdContextCreate(sh), newCmdContextUse(sh), newCmdContextList(sh), newCmdContextInspect(sh), newCmdContextVerify(sh),
+		newCmdContextSet(sh), newCmdContextRename(sh), newCmdContextClear(sh), newCmdContextDelete(sh))
+}
+
+type contextOptions struct {
+	addr, token, platform, workspace string
+	setDefault, json, all            bool
+}
+
+func newCmdContextCreate(sh *shell) *cobra.Command {
+	o := &contextOptions{}
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Make a context", Args: argCount(1, 1),
+		Long: `Makes a context. "waypoint login" does the same and checks the token; this does not call the server.`,
+		RunE: func(_ *cobra.Command, args []string) error { return runContextCreate(sh, o, args[0]) },
+	}
+	cmd.Flags().StringVar(&o.addr, "server-addr", "", "address: https://HOST, http://127.0.0.1:PORT or unix:///PATH")
+	cmd.Flags().StringVar(&o.token, "server-auth-token", "", `the token, or "-" to read it from stdin`)
+	cmd.Flags().StringVar(&o.platform, "server-platform", "", "what the server runs on: local or aws")
+	cmd.Flags().BoolVar(&o.setDefault, "set-default", true, "make it the default context")
+	for _, old := range []string{"server-tls", "server-tls-skip-verify", "server-require-auth"} {
+		cmd.Flags().Bool(old, true, "has no meaning here: the address says how to connect")
+		_ = cmd.Flags().MarkHidden(old)
+	}
+	return cmd
+}
+
+func runContextCreate(sh *shell, o *contextOptions, name string) error {
+	if o.addr == "" {
+		return problem("USAGE", "the server's address is missing").withHint("Add -server-addr, for example https://waypoint.example.com.")
+	}
+	if err := contexts.CheckName(name); err != nil {
+		return err
+	}
+	token := ""
+	if o.token != "" {
+		var err error
+		if token, err = sh.readToken(o.token); err != nil {
+			return err
+		}
+	}
+	conn, err := sh.probe(contexts.Context{Address: o.addr})
+	if err != nil {
+		return err
+	}
+	conn.CloseIdle()
+	store, err := sh.contextStore()
+	if err != nil {
+		return err
+	}
+	if _, err := store.Load(name); err == nil {
+		return problem("ALREADY_EXISTS", "there is a context %q already", name).withHint("Delete it first: `waypoint context delete %s`.", name)
+	}
+	if err := store.Save(name, contexts.Context{Address: o.addr, Token: token, Platform: o.platform, Workspace: sh.flags.workspace}); err != nil {
+		return err
+	}
+	if o.setDefault {
+		if err := store.SetDefault(name); err != nil {
+			return err
+		}
+	}
+	sh.sayf("Made the context %q.\n", name)
+	return nil
+}
+
+func newCmdContextUse(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use: "use NAME", Short: "Make a context the default one", Args: argCount(1, 1), ValidArgsFunction: sh.completeContexts,
+		RunE: func(_ *cobra.Command, args []string) error { return runContextUse(sh, args[0]) },
+	}
+}
+
+func runContextUse(sh *shell, name string) error {
+	store, err := sh.contextStore()
+	if err != nil {
+		return err
+	}
+	if err := contextMissing(store, name, store.SetDefault(name)); err != nil {
+		return err
+	}
+	sh.sayf("The context %q is now the default.\n", name)
+	if env := sh.env.get("WAYPOINT_CONTEXT"); env != "" && env != name {
+		sh.warnf("WAYPOINT_CONTEXT is set to %q and wins over the default.", env)
+	}
+	return nil
+}
+
+// contextMissing adds to a missing context what there is; a context of HashiCorp Waypoint is said to be one.
+func contextMissing(store contexts.Store, name string, err error) error {
+	if !errors.Is(err, contexts.ErrNotFound) {
+		return err
+	}
+	if l, legacyErr := store.LoadLegacy(name); legacyErr == nil {
+		return legacyProblem(l)
+	}
+	names, listErr := store.List()
+	if listErr != nil {
+		return listErr
+	}
+	return problem("CONTEXT_NOT_FOUND", "there is no context %q", name).withHint("The contexts: %s.", orNone(names))
+}
+
+func newCmdContextList(sh *shell) *cobra.Command {
+	o := &contextOptions{}
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List the contexts", Args: argCount(0, 0),
+		RunE: func(*cobra.Command, []string) error { return runContextList(sh, o) },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON array")
+	return cmd
+}
+
+func runContextList(sh *shell, o *contextOptions) error {
+	store, err := sh.contextStore()
+	if err != nil {
+		return err
+	}
+	names, err := store.List()
+	if err != nil {
+		return err
+	}
+	current, err := sh.currentContext(store)
+	if err != nil {
+		return err
+	}
+	list := make([]any, 0, len(names))
+	t := terminal.Table{Columns: []terminal.Column{{Title: ""}, {Title: "NAME"}, {Title: "PLATFORM", Rank: 2}, {Title: "ADDRESS"}, {Title: "WORKSPACE", Rank: 1}}}
+	for _, name := range names {
+		c, err := store.Load(name)
+		if err != nil {
+			sh.warnf("%s", err.Error())
+			continue
+		}
+		list = append(list, contextObject(name, c, name == current))
+		t.Rows = append(t.Rows, []string{mark(name == current), name, c.Platform, c.Address, c.Workspace})
+	}
+	if o.json {
+		return sh.printJSON(list)
+	}
+	if len(t.Rows) == 0 {
+		sh.sayf("No contexts. `waypoint install --platform=local` or `waypoint login ADDRESS` makes one.\n")
+	} else {
+		sh.table(t)
+	}
+	old, err := store.Legacy()
+	if err == nil && len(old) > 0 {
+		sh.sayf("In %s there are also contexts of HashiCorp Waypoint, which cannot be used here: %s.\n", store.Dir, orNone(old))
+	}
+	return err
+}
+
+// contextObject is a context for programs; the token stays in its file.
+func contextObject(name string, c contexts.Context, current bool) map[string]any {
+	return map[string]any{
+		"name": name, "default": current, "address": c.Address, "platform": c.Platform, "workspace": c.Workspace, "has_token": c.Token != "",
+	}
+}
+
+func newCmdContextInspect(sh *shell) *cobra.Command {
+	o := &contextOptions{}
+	cmd := &cobra.Command{
+		Use: "inspect [NAME]", Short: "Show a context, the current one by default", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		RunE: func(_ *cobra.Command, args []string) error { return runContextInspect(sh, o, args) },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+func runContextInspect(sh *shell, o *contextOptions, args []string) error {
+	store, name, c, err := sh.namedContext(args)
+	if err != nil {
+		return err
+	}
+	def, err := store.Default()
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return sh.printJSON(contextObject(name, c, name == def))
+	}
+	token := "none"
+	if c.Token != "" {
+		token = "set (not shown)"
+	}
+	facts := [][2]string{{"Name", name}, {"Address", c.Address}, {"Token", token}, {"Platform", c.Platform}, {"Workspace", c.Workspace}}
+	if c.Dir != "" {
+		facts = append(facts, [2]string{"Data", c.Dir})
+	}
+	for _, line := range terminal.NamedValues(facts, sh.outSetting().Color()) {
+		sh.printf("%s\n", line)
+	}
+	return nil
+}
+
+// namedContext loads the context of an argument, or the current one.
+func (sh *shell) namedContext(args []string) (store contexts.Store, name string, c contexts.Context, err error) {
+	if store, err = sh.contextStore(); err != nil {
+		return store, "", c, err
+	}
+	if len(args) > 0 {
+		name = args[0]
+	} else if name, err = sh.currentContext(store); err != nil {
+		return store, "", c, err
+	}
+	if name == "" {
+		err = sh.noServer(store)
+		if errors.Is(err, errNoServer) {
+			err = problem("NO_CONTEXT", "there is no context").withHint("`waypoint install --platform=local` or `waypoint login ADDRESS` makes one.")
+		}
+		return store, "", c, err
+	}
+	c, err = store.Load(name)
+	return store, name, c, contextMissing(store, name, err)
+}
+
+func newCmdContextVerify(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use: "verify [NAME]", Short: "Check that a context's server answers and takes its token", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		RunE: func(cmd *cobra.Command, args []string) error { return runContextVerify(cmd.Context(), sh, args) },
+	}
+}
+
+func runContextVerify(ctx context.Context, sh *shell, args []string) error {
+	_, name, c, err := sh.namedContext(args)
+	if err != nil {
+		return err
+	}
+	if c.Platform == "local" && c.Dir != "" {
+		if err := sh.wakeLocal(ctx, &server{Context: c}); err != nil {
+			return err
+		}
+	}
+	info, err := sh.checkServer(ctx, c)
+	if err != nil {
+		return err
+	}
+	sh.printf("The context %q works: server %s at %s, you are %q.\n", name, info.GetVersion(), c.Address, info.GetPrincipal().GetName())
+	return nil
+}
+
+func newCmdContextSet(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use: "set [NAME]", Short: "Set the workspace that a context uses", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		Example: "  waypoint context set -workspace staging",
+		RunE:    func(_ *cobra.Command, args []string) error { return runContextSet(sh, args) },
+	}
+}
+
+func runContextSet(sh *shell, args []string) error {
+	if sh.flags.workspace == "" {
+		return problem("USAGE", "there is nothing to set").withHint("Add -workspace NAME.")
+	}
+	if err := validate.Workspace(sh.flags.workspace); err != nil {
+		return err
+	}
+	store, name, c, err := sh.namedContext(args)
+	if err != nil {
+		return err
+	}
+	c.Workspace = sh.flags.workspace
+	if err := store.Save(name, c); err != nil {
+		return err
+	}
+	sh.sayf("The context %q now uses the workspace %s.\n", name, c.Workspace)
+	return nil
+}
+
+func newCmdContextRename(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use: "rename FROM TO", Short: "Give a context another name", Args: argCount(2, 2), ValidArgsFunction: sh.completeContexts,
+		RunE: func(_ *cobra.Command, args []string) error {
+			store, err := sh.contextStore()
+			if err != nil {
+				return err
+			}
+			if err := contextMissing(store, args[0], store.Rename(args[0], args[1])); err != nil {
+				return err
+			}
+			sh.sayf("Renamed the context %q to %q.\n", args[0], args[1])
+			return nil
+		},
+	}
+}
+
+func newCmdContextClear(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use: "clear", Short: "Let no context be the default", Args: argCount(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			store, err := sh.contextStore()
+			if err != nil {
+				return err
+			}
+			if err := store.SetDefault(""); err != nil {
+				return err
+			}
+			sh.sayf("No context is the default now. `waypoint context use NAME` picks one.\n")
+			return nil
+		},
+	}
+}
+
+func newCmdContextDelete(sh *shell) *cobra.Command {
+	o := &contextOptions{}
+	cmd := &cobra.Command{
+		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a context", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		RunE: func(_ *cobra.Command, args []string) error { return runContextDelete(sh, o, args) },
+	}
+	cmd.Flags().BoolVar(&o.all, "all", false, "delete all contexts")
+	return cmd
+}
+
+func runContextDelete(sh *shell, o *contextOptions, args []string) error {
+	if o.all == (len(args) == 1) {
+		return problem("USAGE", "`waypoint context delete` takes one name, or -all")
+	}
+	store, err := sh.contextStore()
+	if err != nil {
+		return err
+	}
+	if o.all {
+		if args, err = store.List(); err != nil {
+			return err
+		}
+	}
+	for _, name := range args {
+		if err := contextMissing(store, name, store.Delete(name)); err != nil {
+			return fmt.Errorf("deleting: %w", err)
+		}
+		sh.sayf("Deleted the context %q.\n", name)
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+package contexts
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// LegacyContext is what a context file of HashiCorp Waypoint says.
+type LegacyContext struct {
+	Name, Path, Address string
+}
+
+// Their files hold `server { address = "host:9701" … }`. One attribute is all that is wanted of them, so no
+// HCL parser is brought in; a file that looks otherwise has an unknown address.
+var legacyAddress = regexp.MustCompile(`(?m)^\s*address\s*=\s*"([^"\n]*)"`)
+
+// LoadLegacy reads one; its token is not read.
+func (s Store) LoadLegacy(name string) (LegacyContext, error) {
+	c := LegacyContext{Name: name, Path: filepath.Join(s.Dir, name+".hcl")}
+	data, err := os.ReadFile(c.Path)
+	if err != nil {
+		return c, fmt.Errorf("reading the context %q: %w", name, err)
+	}
+	if m := legacyAddress.FindSubmatch(data); m != nil {
+		c.Address = string(m[1])
+	}
+	return c, nil
+}

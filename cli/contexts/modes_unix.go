@@ -1,0 +1,5 @@
+//go:build !windows
+
+package contexts
+
+const modesCount = true

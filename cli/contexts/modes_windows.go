@@ -1,0 +1,3 @@
+package contexts
+
+const modesCount = false

@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// trouble is a failure that the CLI itself finds: a fault without a server.
+type trouble struct{ fault.Error }
+
+func problem(reason fault.Reason, format string, args ...any) *trouble {
+	return &trouble{*fault.New(connect.CodeFailedPrecondition, reason, format, args...)}
+}
+
+func (t *trouble) withHint(format string, args ...any) *trouble {
+	return &trouble{*t.Error.WithHint(format, args...)}
+}
+
+func (t *trouble) Error() string { return t.Message }
+
+// errSilent ends a command with 1 after it has said everything itself.
+var errSilent = errors.New("the command failed")
+
+// rendered is an error that shows itself over several lines, such as diagnostics with their source.
+type rendered interface {
+	error
+	render(w io.Writer, color bool)
+}
+
+// report is what is told of an error: what happened, and what to do next.
+type report struct{ message, reason, hint string }
+
+// explain finds what a person needs to know in an error. addr is the server's address, for errors of
+// reaching it; "" if no server was called.
+func explain(err error, addr, platform string) report {
+	var own *trouble
+	if errors.As(err, &own) {
+		return report{message: around(err, own, own.Message), hint: own.Hint}
+	}
+	if f, ok := fault.From(err); ok {
+		r := report{message: f.Message, reason: string(f.Reason), hint: f.Hint}
+		if r.hint == "" {
+			r.hint = hintFor(f.Reason)
+		}
+		return r
+	}
+	var p *plugin.Error
+	if errors.As(err, &p) {
+		return report{message: err.Error(), hint: p.Hint}
+	}
+	var c *connect.Error
+	if errors.As(err, &c) {
+		return explainConnect(err, c, addr, platform)
+	}
+	return report{message: err.Error()}
+}
+
+func explainConnect(err error, c *connect.Error, addr, platform string) report {
+	cause := c.Message()
+	switch {
+	case client.Unreachable(err):
+		r := report{message: fmt.Sprintf("the server at %s cannot be reached: %s", addr, cause)}
+		r.hint = "Check the address (`waypoint context inspect`) and that the server is running."
+		if platform == "local" {
+			r.hint = "Start it with `waypoint install --platform=local`; its log is server.log in the data directory."
+		}
+		return r
+	case c.Code() == connect.CodeUnimplemented:
+		return report{
+			message: fmt.Sprintf("what answers at %s is no Waypoint server of this kind: %s", addr, cause),
+			hint:    "Check the address. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI.",
+		}
+	case c.Code() == connect.CodeCanceled:
+		return report{message: "interrupted"}
+	}
+	return report{message: fmt.Sprintf("the server at %s answered %s: %s", addr, c.Code(), cause)}
+}
+
+// around keeps the words that were wrapped around an own error.
+func around(err, inner error, message string) string {
+	if outer, found := strings.CutSuffix(err.Error(), inner.Error()); found {
+		return outer + message
+	}
+	return message
+}
+
+// hintFor says what to do about reasons for which the server gave no hint.
+func hintFor(reason fault.Reason) string {
+	switch reason {
+	case fault.TokenMissing, fault.TokenInvalid, fault.TokenExpired, fault.TokenRevoked:
+		return "Get a new token from your administrator and run `waypoint login ADDRESS`."
+	case fault.ProjectNotFound:
+		return "`waypoint project list` shows the projects; `waypoint init` registers the one in this directory."
+	case fault.AppNotFound:
+		return "`waypoint project inspect` shows the project's apps; `waypoint init` registers those in waypoint.hcl."
+	case fault.JobNotFound:
+		return "`waypoint job list` shows the jobs."
+	}
+	return ""
+}
+
+// showError prints an error, once, at the edge.
+func (sh *shell) showError(err error) {
+	color := sh.errSetting().Color()
+	var many interface{ Unwrap() []error }
+	switch {
+	case errors.Is(err, errSilent):
+		return
+	case errors.As(err, &many):
+		for _, one := range many.Unwrap() {
+			sh.showError(one)
+		}
+		return
+	}
+	var r rendered
+	if errors.As(err, &r) {
+		r.render(sh.env.Err, color)
+		return
+	}
+	addr, platform := "", ""
+	if sh.server != nil {
+		addr, platform = sh.server.Address, sh.server.Platform
+	}
+	e := explain(err, addr, platform)
+	text := "Error: " + sentence(e.message)
+	if e.reason != "" {
+		text += " (" + e.reason + ")"
+	}
+	fmt.Fprintln(sh.env.Err, terminal.Paint(terminal.Clean(strings.ReplaceAll(text, "\n", " "), false), terminal.Failure, color))
+	if e.hint != "" {
+		for _, line := range strings.Split(e.hint, "\n") {
+			fmt.Fprintln(sh.env.Err, "  "+terminal.Clean(line, false))
+		}
+	}
+}
+
+// sentence begins with a capital letter, unless the first word is a name or code.
+func sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	word, _, _ := strings.Cut(s, " ")
+	if strings.ContainsAny(word, `_-./":=`) || !unicode.IsLower(first) {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// isReason says whether err is a fault of that reason, made here or by the server.
+func isReason(err error, reason fault.Reason) bool {
+	var own *trouble
+	if errors.As(err, &own) {
+		return own.Reason == reason
+	}
+	return fault.Is(err, reason)
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+type initOptions struct {
+	update bool
+	json   bool
+}
+
+func newCmdInit(sh *shell) *cobra.Command {
+	o := &initOptions{}
+	cmd := &cobra.Command{
+		Use: "init", Short: "Register the project of this directory, or begin one", Args: argCount(0, 0),
+		Long: `Checks waypoint.hcl and the server, and registers the project and its apps. In a directory without a
+waypoint.hcl it writes one to begin with.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), sh, o) },
+	}
+	cmd.Flags().BoolVar(&o.update, "update", false, "also replace the project's labels")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the project as JSON")
+	return cmd
+}
+
+func runInit(ctx context.Context, sh *shell, o *initOptions) error {
+	if _, err := config.Find(sh.env.Dir); errors.Is(err, config.ErrNoFile) {
+		return writeStarter(sh)
+	}
+	s, err := sh.findScope()
+	if err != nil {
+		return err
+	}
+	if s.foreign() {
+		return problem("NO_PROJECT", "`waypoint init` registers the project of this directory; -project names another")
+	}
+	say := func(format string, args ...any) {
+		sh.sayf(" %s %s\n", terminal.Paint("ok", terminal.Success, sh.errSetting().Color()), fmt.Sprintf(format, args...))
+	}
+	say("%s is valid", filepath.Base(s.file.Name))
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := verify(ctx, c)
+	if err != nil {
+		return err
+	}
+	say("The server %s answers (%s)", info.GetVersion(), sh.server.From)
+	made, err := register(ctx, c, s.local, o.update)
+	if err != nil {
+		return err
+	}
+	verb := "Updated"
+	if made.GetCreated() {
+		verb = "Registered"
+	}
+	say("%s the project %q with the apps %s", verb, s.project, orNone(appNames(made.GetApps())))
+	say("Operations run %s; the source is: %s", whereRuns(made.GetProject()), sourceText(made.GetProject().GetDataSource()))
+	if o.json {
+		m := jsonObject(made.GetProject())
+		m["apps"] = jsonList(made.GetApps())
+		return sh.printJSON(m)
+	}
+	sh.sayf("Next: `waypoint up`\n")
+	return nil
+}
+
+var notInProjectNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// starter is a waypoint.hcl to begin with.
+func starter(name string) string {
+	return strings.ReplaceAll(`# The project's name. It is how the server knows it.
+project = "NAME"
+
+# A project has one app or several.
+app "web" {
+  # How the app is built: here, a command that leaves its result in a directory.
+  build {
+    use "process" {
+      command = ["make"]
+      output  = "bin"
+    }
+  }
+
+  # Where it runs: here, on this machine, on a free port that it finds in $PORT.
+  deploy {
+    use "process" {
+      command = ["./web"]
+    }
+  }
+}
+`, "NAME", name)
+}
+
+func writeStarter(sh *shell) error {
+	name := strings.Trim(notInProjectNames.ReplaceAllString(filepath.Base(sh.env.Dir), "-"), "-")
+	if name == "" {
+		name = "my-project"
+	}
+	path := filepath.Join(sh.env.Dir, "waypoint.hcl")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing waypoint.hcl: %w", err)
+	}
+	_, err = f.WriteString(starter(name))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing waypoint.hcl: %w", err)
+	}
+	sh.sayf("There was no waypoint.hcl here, so one to begin with has been written to %s.\n", path)
+	sh.sayf("Next: change it for your app, then run `waypoint init` again.\n")
+	return nil
+}

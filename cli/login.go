@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/cli/contexts"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/version"
+)
+
+type loginOptions struct {
+	token, name, addr string
+}
+
+func newCmdLogin(sh *shell) *cobra.Command {
+	o := &loginOptions{}
+	cmd := &cobra.Command{
+		Use: "login [ADDRESS] [-]", Short: "Connect this CLI to a server", Args: argCount(0, 2),
+		Long: `Asks for a token, checks it with the server, and keeps both as a context, which becomes the default one.
+
+The token is read from a prompt that does not show it, or from stdin with "-". Without an address the server of
+the current context is used.`,
+		Example: "  waypoint login https://waypoint.example.com\n  cat token | waypoint login https://waypoint.example.com -",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runLogin(cmd.Context(), sh, o, args) },
+	}
+	cmd.Flags().StringVar(&o.token, "token", "", `the token, or "-" to read it from stdin; on the command line it lands in the shell's history`)
+	cmd.Flags().StringVar(&o.name, "context", "", "name of the context; by default made of the address")
+	cmd.Flags().StringVar(&o.addr, "server-addr", "", "the address, as an argument")
+	return cmd
+}
+
+func runLogin(ctx context.Context, sh *shell, o *loginOptions, args []string) error {
+	if n := len(args); n > 0 && args[n-1] == "-" {
+		o.token, args = "-", args[:n-1]
+	}
+	if len(args) > 1 {
+		return problem("USAGE", "`waypoint login` takes one address")
+	}
+	if len(args) == 1 {
+		o.addr = args[0]
+	}
+	if o.addr == "" {
+		s, err := sh.chosenServer()
+		if err != nil {
+			return problem("USAGE", "the server's address is missing").withHint("Usage: waypoint login ADDRESS")
+		}
+		o.addr = s.Address
+		if o.name == "" {
+			o.name = s.Name
+		}
+	}
+	if !strings.Contains(o.addr, "://") {
+		o.addr = "https://" + o.addr
+	}
+	token, err := sh.readToken(o.token)
+	if err != nil {
+		return err
+	}
+	who, err := sh.checkServer(ctx, contexts.Context{Address: o.addr, Token: token})
+	if err != nil {
+		return err
+	}
+	if o.name == "" {
+		o.name = contextName(o.addr)
+	}
+	store, err := sh.contextStore()
+	if err != nil {
+		return err
+	}
+	c, _ := store.Load(o.name) // a new one has no workspace to keep
+	c.Address, c.Token = o.addr, token
+	if err := store.Save(o.name, c); err != nil {
+		return err
+	}
+	if err := store.SetDefault(o.name); err != nil {
+		return err
+	}
+	sh.sayf("Logged in to %s as %q. The context %q is now the default.\n", o.addr, who.GetPrincipal().GetName(), o.name)
+	return nil
+}
+
+// readToken gets the token from a prompt, from stdin ("-") or, with a warning, from the command line.
+func (sh *shell) readToken(given string) (string, error) {
+	var token string
+	switch given {
+	case "-":
+		data, err := io.ReadAll(io.LimitReader(sh.env.In, 4096))
+		if err != nil {
+			return "", fmt.Errorf("reading the token: %w", err)
+		}
+		token = string(data)
+	case "":
+		if !sh.canAsk() {
+			return "", problem("USAGE", "there is no terminal to ask for the token").withHint("Give it on stdin: `waypoint login ADDRESS - < FILE`.")
+		}
+		sh.sayf("Token (not shown): ")
+		var err error
+		if token, err = sh.env.ReadSecret(); err != nil {
+			return "", fmt.Errorf("reading the token: %w", err)
+		}
+		sh.sayf("\n")
+	default:
+		sh.warnf("a token on the command line lands in the shell's history; leave -token out to be asked for it.")
+		token = given
+	}
+	token = strings.TrimSpace(token)
+	switch {
+	case token == "":
+		return "", problem("USAGE", "the token is empty")
+	case strings.ContainsAny(token, " \t\r\n"):
+		return "", problem("USAGE", "what was given is no token: it has spaces or several lines")
+	}
+	return token, nil
+}
+
+// checkServer asks a server whether it knows the token.
+func (sh *shell) checkServer(ctx context.Context, c contexts.Context) (*waypointv1.GetServerInfoResponse, error) {
+	conn, err := sh.probe(c)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.CloseIdle()
+	info, err := verify(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if info.GetPrincipal() == nil {
+		return nil, problem("TOKEN_INVALID", "the server at %s does not accept the token", c.Address).
+			withHint("It may be mistyped, expired or revoked; `waypoint token create` makes one.")
+	}
+	return info, nil
+}
+
+// probe is a client for a server that need not be the chosen one.
+func (sh *shell) probe(c contexts.Context) (*client.Client, error) {
+	say := sh.sayOnce()
+	sh.onWait.Store(&say)
+	sh.server = &server{Context: c, From: "the command line"}
+	conn, err := client.New(client.Options{
+		Address: c.Address, Token: c.Token, Component: "cli", Version: version.Version(),
+		MaxRetry: retryLook, OnWait: sh.waiting, Logger: sh.logger(slog.LevelError),
+	})
+	if err != nil {
+		return nil, problem("SERVER_ADDRESS", "%s", err.Error())
+	}
+	return conn, nil
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
+
+// contextName makes a name of an address: its host.
+func contextName(addr string) string {
+	u, err := url.Parse(addr)
+	if err != nil || u.Hostname() == "" {
+		return "default"
+	}
+	name := strings.Trim(notInNames.ReplaceAllString(u.Hostname(), "-"), "-.")
+	if contexts.CheckName(name) != nil {
+		return "default"
+	}
+	return name
+}

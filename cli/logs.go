@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+type logsOptions struct {
+	deployment string
+	lines      int32
+	follow     bool
+	json       bool
+}
+
+func newCmdLogs(sh *shell) *cobra.Command {
+	o := &logsOptions{}
+	cmd := &cobra.Command{
+		Use: "logs", Short: "Show what an app prints", Args: argCount(0, 0),
+		Long: "Shows the last lines of the app's live deployments, and then new ones as they come, until Ctrl-C.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return runLogs(cmd.Context(), sh, o) },
+	}
+	cmd.Flags().StringVar(&o.deployment, "deployment-seq", "", "one deployment, by number or id")
+	cmd.Flags().Int32VarP(&o.lines, "lines", "n", 100, "how many of the last lines to begin with")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", true, "wait for more; =false: print what there is")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func runLogs(ctx context.Context, sh *shell, o *logsOptions) error {
+	if o.lines < 1 {
+		return problem("USAGE", "-lines %d: a number from 1 on is wanted", o.lines)
+	}
+	s, err := sh.findScope()
+	if err != nil {
+		return err
+	}
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	app, err := sh.oneApp(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	id, err := deploymentID(ctx, c, s.project, app, o.deployment)
+	if err != nil {
+		return err
+	}
+	req := &waypointv1.TailLogsRequest{
+		Project: s.project, App: app, Workspace: sh.workspace(), DeploymentId: id, Backlog: o.lines,
+	}
+	return tailLogs(ctx, sh, c, req, o)
+}
+
+// tailLogs reads on until the context ends, which is success: that is how people end it.
+func tailLogs(ctx context.Context, sh *shell, c *client.Client, req *waypointv1.TailLogsRequest, o *logsOptions) error {
+	show := sh.logLine
+	if o.json {
+		out := terminal.NewJSONLines(sh.env.Out)
+		show = func(l *waypointv1.LogLine) { out.Write(jsonObject(l)) }
+	}
+	if o.follow {
+		req.WaitMs = validate.MaxTailWaitMS
+		ctx = client.WithMaxRetry(ctx, retryOperation)
+	}
+	shown := false
+	for {
+		began := sh.env.Now()
+		res, err := c.Tail.TailLogs(ctx, connect.NewRequest(req))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the logs: %w", err)
+		}
+		for _, l := range res.Msg.GetLines() {
+			show(l)
+			shown = true
+		}
+		if sh.writeErr != nil {
+			return sh.writeErr
+		}
+		req.Cursor = res.Msg.GetNextCursor()
+		if !o.follow {
+			if len(res.Msg.GetLines()) > 0 && req.GetCursor() != "" {
+				continue // a page; the next may hold more
+			}
+			if !shown {
+				sh.sayf("No logs.\n")
+			}
+			return nil
+		}
+		if len(res.Msg.GetLines()) == 0 && sh.env.Now().Sub(began) < pollPause/2 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pollPause):
+			}
+		}
+	}
+}
+
+// logLine prints one line with its time and where it comes from.
+func (sh *shell) logLine(l *waypointv1.LogLine) {
+	color := sh.outSetting().Color()
+	at := unixMS(l.GetTimeUnixMs()).Local().Format("2006-01-02 15:04:05.000")
+	source := "v" + strconv.FormatInt(l.GetDeploymentSequence(), 10) + "/" + shortInstance(l.GetInstanceId())
+	style := terminal.Normal
+	switch {
+	case l.GetEntrypoint():
+		source, style = source+" entrypoint", terminal.Dim
+	case l.GetStderr():
+		source += " stderr"
+	}
+	sh.printf("%s %s\n", terminal.Paint(at+" "+source+":", terminal.Dim, color), terminal.Paint(terminal.Clean(l.GetText(), color), style, color))
+}
+
+func shortInstance(id string) string {
+	if len(id) > 4 {
+		return id[len(id)-4:]
+	}
+	return id
+}

@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+)
+
+// localExpiry is how long a local job waits, from READY on, for the runner in this process: as in Waypoint.
+const localExpiry = 30
+
+// operation is one command that queues a job for each app.
+type operation struct {
+	// name as people know it: "up", "deploy", ….
+	name string
+	// doing and done begin sentences: "Deploying", "Deployed".
+	doing, done string
+	// spec makes the operation for an app.
+	spec func(ctx context.Context, c *client.Client, project, app string) (*waypointv1.Operation, error)
+	// oneApp: fail unless exactly one app is meant.
+	oneApp bool
+	// next are commands that a person may want now.
+	next []string
+	// confirm, if set, is asked once the apps are known.
+	confirm func(project string, apps []string) error
+}
+
+// runOperation queues the operation for each app in turn, follows it and shows its result. An app's failure does not
+// keep the others from their turn.
+func runOperation(cmd *cobra.Command, sh *shell, flags *operationFlags, op operation) error {
+	_, err := runForResults(cmd, sh, flags, op)
+	return err
+}
+
+func runForResults(cmd *cobra.Command, sh *shell, flags *operationFlags, op operation) ([]*outcome, error) {
+	ctx := cmd.Context()
+	s, err := sh.findScope()
+	if err != nil {
+		return nil, err
+	}
+	if err := sh.checkWorkspace(); err != nil {
+		return nil, err
+	}
+	in, err := flags.gather(sh, s)
+	if err != nil {
+		return nil, err
+	}
+	c, err := sh.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	project, known, err := sh.ensureRegistered(ctx, c, s)
+	if err != nil {
+		return nil, err
+	}
+	apps, err := pickApps(sh.flags.app, s.localApps(), known)
+	if err != nil {
+		return nil, err
+	}
+	if op.oneApp && len(apps) != 1 {
+		return nil, problem("APP_NEEDED", "the project has several apps, and this works on one").withHint("Name it with -app: %s.", orNone(apps))
+	}
+	if op.confirm != nil {
+		if err := op.confirm(s.project, apps); err != nil {
+			return nil, err
+		}
+	}
+	at, err := placeFor(ctx, c, flags.local, s, project)
+	if err != nil {
+		return nil, err
+	}
+	var out sink
+	if flags.json {
+		out = newJSONSink(sh)
+	} else {
+		out = newHumanSink(sh)
+	}
+	r := &run{sh: sh, client: c, op: op, scope: s, in: in, at: at, out: out}
+	results, err := r.all(ctx, apps)
+	out.finish(op, results)
+	return results, err
+}
+
+// run is an operation on its way.
+type run struct {
+	sh     *shell
+	client *client.Client
+	op     operation
+	scope  *scope
+	in     *inputs
+	at     placement
+	out    sink
+}
+
+// outcome is what became of one app.
+type outcome struct {
+	project, app, workspace string
+	remote                  bool
+	job                     *waypointv1.Job
+	took                    time.Duration
+	err                     error
+}
+
+func (r *run) all(ctx context.Context, apps []string) (results []*outcome, err error) {
+	for _, app := range apps {
+		began := r.sh.env.Now()
+		o := &outcome{project: r.scope.project, app: app, workspace: r.sh.workspace(), remote: r.at.remote}
+		o.job, o.err = r.one(ctx, o)
+		o.took = r.sh.env.Now().Sub(began)
+		r.out.ended(r.op, o)
+		results = append(results, o)
+		if errors.Is(o.err, errDetached) || ctx.Err() != nil {
+			return results, errors.Join(err, o.err)
+		}
+		if o.err != nil {
+			err = errors.Join(err, o.err)
+		}
+	}
+	return results, err
+}
+
+func (r *run) one(ctx context.Context, o *outcome) (*waypointv1.Job, error) {
+	say := r.out.note
+	r.sh.onWait.Store(&say)
+	ctx = client.WithMaxRetry(ctx, retryOperation)
+	what, err := r.op.spec(ctx, r.client, o.project, o.app)
+	if errors.Is(err, errNothingToDo) {
+		r.out.note("")
+		r.sh.sayf("Nothing to %s of %s in workspace %s.\n", r.op.name, o.app, o.workspace)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	spec := r.jobSpec(o, what)
+	var local *localRunner
+	if !r.at.remote {
+		if local, err = r.newLocalRunner(); err != nil {
+			return nil, err
+		}
+		spec.Target = &waypointv1.Target{Target: &waypointv1.Target_RunnerId{RunnerId: local.id}}
+	}
+	queued, err := r.client.Job.QueueJob(ctx, connect.NewRequest(&waypointv1.QueueJobRequest{Spec: spec}))
+	if err != nil {
+		return nil, fmt.Errorf("queueing the job: %w", err)
+	}
+	job := queued.Msg.GetJob()
+	r.out.queued(r.op, o, job, r.at)
+	if local != nil {
+		return r.runHere(ctx, local, job)
+	}
+	return r.watchRemote(ctx, job)
+}
+
+func (r *run) jobSpec(o *outcome, what *waypointv1.Operation) *waypointv1.JobSpec {
+	spec := &waypointv1.JobSpec{
+		Project: o.project, App: o.app, Workspace: o.workspace, Operation: what,
+		Variables: r.in.variables, Labels: r.in.labels,
+		Target: &waypointv1.Target{Target: &waypointv1.Target_Any{Any: &waypointv1.AnyRunner{}}},
+	}
+	if r.at.remote {
+		spec.DataSourceOverrides = r.in.overrides
+		return spec
+	}
+	spec.DataSource = &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
+	spec.ExpiresInSeconds = localExpiry
+	return spec
+}
+
+// errNothingToDo says that an app needs no job.
+var errNothingToDo = errors.New("nothing to do")
+
+// errDetached ends a command whose job goes on without it.
+var errDetached = fmt.Errorf("detached: %w", errSilent)
+
+// watchRemote follows a job that runs elsewhere. An interrupt detaches.
+func (r *run) watchRemote(ctx context.Context, job *waypointv1.Job) (*waypointv1.Job, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer r.sh.onInterrupt(func() { cancel(errDetached) })()
+	ended, err := follow(ctx, r.client, job, r.out, r.sh.env.Now)
+	if errors.Is(context.Cause(ctx), errDetached) {
+		r.out.detached(job)
+		return job, errDetached
+	}
+	if err != nil {
+		return job, err
+	}
+	return ended, jobError(r.op, ended)
+}
+
+// onInterrupt sets what the first interrupt does; the returned function unsets it.
+func (sh *shell) onInterrupt(f func()) (restore func()) {
+	sh.interrupt.Store(&f)
+	return func() { sh.interrupt.Store(nil) }
+}
+
+// stopGrace is how long a cancelled local job may take to end.
+const stopGrace = 30 * time.Second
+
+// runHere runs a job with a runner in this process and follows it like any other. An interrupt cancels the job.
+func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.Job) (*waypointv1.Job, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	defer cancel(nil)
+
+	runnerErr := make(chan error, 1)
+	tasks.Go(func() {
+		err := local.runner.RunJob(ctx, job.GetId())
+		if err != nil && ctx.Err() == nil {
+			cancel(err) // nobody will finish the job: stop following it
+		}
+		runnerErr <- err
+	})
+	defer r.sh.onInterrupt(func() {
+		r.out.note("Cancelling; once more to stop at once")
+		tasks.Go(func() { r.cancelJob(ctx, job.GetId(), cancel) })
+	})()
+
+	ended, err := follow(ctx, r.client, job, r.out, r.sh.env.Now)
+	if err == nil {
+		// The runner is told of the end by the same server; it has little left to do.
+		select {
+		case <-runnerErr:
+		case <-time.After(stopGrace):
+		}
+		return ended, jobError(r.op, ended)
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+		// Its end, if the server has one, says more than the runner's error.
+		bounded, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer done()
+		if got, getErr := r.client.Job.GetJob(bounded, connect.NewRequest(&waypointv1.GetJobRequest{Id: job.GetId()})); getErr == nil && hasEnded(got.Msg.GetJob()) {
+			return got.Msg.GetJob(), jobError(r.op, got.Msg.GetJob())
+		}
+		_, _ = r.client.Job.CancelJob(bounded, connect.NewRequest(&waypointv1.CancelJobRequest{Id: job.GetId(), Force: true}))
+	}
+	return job, err
+}
+
+// errInterrupted ends a local job whose cancelling did not get through.
+var errInterrupted = errors.New("interrupted; the job could not be cancelled in an orderly way")
+
+// cancelJob asks the server to cancel; if the job has not ended after a grace, the runner is stopped.
+func (r *run) cancelJob(ctx context.Context, id string, stop context.CancelCauseFunc) {
+	bounded, done := context.WithTimeout(ctx, stopGrace)
+	defer done()
+	_, err := r.client.Job.CancelJob(bounded, connect.NewRequest(&waypointv1.CancelJobRequest{Id: id}))
+	if err == nil {
+		<-bounded.Done()
+	}
+	stop(errInterrupted)
+}
+
+// newULID is an id made now.
+func newULID() string { return ulid.Make().String() }

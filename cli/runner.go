@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/internal/version"
+	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/runner"
+)
+
+func newCmdRunner(sh *shell) *cobra.Command {
+	return group("runner", "Run, list and inspect runners", newCmdRunnerAgent(sh), newCmdRunnerList(sh), newCmdRunnerInspect(sh))
+}
+
+type runnerAgentOptions struct {
+	id, name, stateDir string
+	labels             []string
+	concurrency        int
+}
+
+func newCmdRunnerAgent(sh *shell) *cobra.Command {
+	o := &runnerAgentOptions{}
+	cmd := &cobra.Command{
+		Use: "agent", Short: "Run a runner, which takes jobs from the queue", Args: argCount(0, 0),
+		Long: `Runs a standing runner until Ctrl-C or SIGTERM, which let it finish the jobs that it has. It opens outbound
+connections only. The server comes from WAYPOINT_SERVER_ADDR and the runner token (waypoint token create -kind
+runner) from WAYPOINT_SERVER_TOKEN, or both from the context.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runRunnerAgent(cmd.Context(), sh, o) },
+	}
+	cmd.Flags().StringVar(&o.id, "id", "", "id (a ULID); by default a new one at each start")
+	cmd.Flags().StringVar(&o.name, "name", "", "name that people see; by default the host's")
+	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that jobs can ask for, k=v (repeatable)")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 3*runtime.NumCPU(), "how many jobs to run at once")
+	cmd.Flags().StringVar(&o.stateDir, "state-dir", "", "where to keep what outlives jobs")
+	for _, old := range []string{"cookie", "liveness-tcp-addr"} {
+		cmd.Flags().String(old, "", "has no meaning here")
+		_ = cmd.Flags().MarkHidden(old)
+	}
+	return cmd
+}
+
+func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error {
+	labels, err := keyValues("label", o.labels)
+	if err != nil {
+		return err
+	}
+	if o.concurrency < 1 {
+		return problem("USAGE", "-concurrency %d: at least 1 is wanted", o.concurrency)
+	}
+	if o.id == "" {
+		o.id = newULID()
+	} else if err := validate.ID("id", o.id); err != nil {
+		return err
+	}
+	if o.name == "" {
+		if o.name, err = os.Hostname(); err != nil {
+			o.name = "runner"
+		}
+	}
+	logger := sh.logger(slog.LevelInfo)
+	s, err := sh.chosenServer()
+	if err != nil {
+		return err
+	}
+	if sh.env.isSet(localstack.EnvRunner) {
+		dir, err := localstack.DefaultDir()
+		if err != nil {
+			return err
+		}
+		release, err := localstack.HoldRunner(dir)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	c, err := client.New(client.Options{
+		Address: s.Address, Token: s.Token, Component: "runner", Version: version.Version(), MaxRetry: retryOperation, Logger: logger,
+	})
+	if err != nil {
+		return problem("SERVER_ADDRESS", "%s", err.Error()).withHint("The address comes from %s.", s.From)
+	}
+	defer c.CloseIdle()
+	opts, err := sh.runnerOptions()
+	if err != nil {
+		return err
+	}
+	opts.Client, opts.ID, opts.Name, opts.Labels = c, o.id, o.name, labels
+	opts.Kind, opts.Concurrency, opts.Logger = waypointv1.RunnerKind_RUNNER_KIND_STANDING, o.concurrency, logger
+	if o.stateDir != "" {
+		opts.StateDir = o.stateDir
+	}
+	r, err := runner.New(opts)
+	if err != nil {
+		return err
+	}
+	return r.Run(ctx)
+}
+
+func newCmdRunnerList(sh *shell) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List runners", Args: argCount(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runRunnerList(cmd.Context(), sh, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+func runRunnerList(ctx context.Context, sh *shell, asJSON bool) error {
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	runners, err := pages(0, func(p *waypointv1.Page) ([]*waypointv1.Runner, string, error) {
+		res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{Page: p}))
+		if err != nil {
+			return nil, "", err
+		}
+		return res.Msg.GetRunners(), res.Msg.GetNextPageToken(), nil
+	})
+	if err != nil {
+		return err
+	}
+	cols := []terminal.Column{
+		{Title: "ID"}, {Title: "NAME"}, {Title: "KIND", Rank: 2}, {Title: "STATE"}, {Title: "RUNNING", Rank: 1},
+		{Title: "LABELS", Rank: 3}, {Title: "SEEN", Rank: 4}, {Title: "VERSION", Rank: 5},
+	}
+	return showList(sh, asJSON, runners, "runners", cols, func(r *waypointv1.Runner) []string {
+		return []string{
+			r.GetId(), r.GetName(), enumName(r.GetKind().String(), "RUNNER_KIND_"), onlineWord(r),
+			strconv.Itoa(int(r.GetRunning())) + " of " + strconv.Itoa(int(r.GetConcurrency())), labelText(r.GetLabels()),
+			sh.ago(unixMS(r.GetLastSeenUnixMs())), r.GetVersion(),
+		}
+	})
+}
+
+func onlineWord(r *waypointv1.Runner) string {
+	if r.GetOnline() {
+		return "online"
+	}
+	return "offline"
+}
+
+func newCmdRunnerInspect(sh *shell) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "inspect ID", Short: "Show one runner", Args: argCount(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runRunnerInspect(cmd.Context(), sh, asJSON, args[0])
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func runRunnerInspect(ctx context.Context, sh *shell, asJSON bool, id string) error {
+	if err := validate.ID("id", id); err != nil {
+		return err
+	}
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	got, err := c.Runner.GetRunner(ctx, connect.NewRequest(&waypointv1.GetRunnerRequest{Id: id}))
+	if err != nil {
+		return err
+	}
+	r := got.Msg.GetRunner()
+	if asJSON {
+		return sh.printJSON(jsonObject(r))
+	}
+	facts := [][2]string{
+		{"Runner", r.GetId()}, {"Name", r.GetName()}, {"Kind", enumName(r.GetKind().String(), "RUNNER_KIND_")}, {"State", onlineWord(r)},
+		{"Labels", labelText(r.GetLabels())}, {"Running", strconv.Itoa(int(r.GetRunning())) + " of " + strconv.Itoa(int(r.GetConcurrency()))},
+		{"Registered", sh.ago(unix(r.GetRegisteredUnix()))}, {"Last seen", sh.ago(unixMS(r.GetLastSeenUnixMs()))}, {"Version", r.GetVersion()},
+	}
+	for _, line := range terminal.NamedValues(facts, sh.outSetting().Color()) {
+		sh.printf("%s\n", line)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/runner"
+)
+
+// localRunner is the runner in this process: it claims by id the one job that it was made for.
+type localRunner struct {
+	id     string
+	runner *runner.Runner
+}
+
+func (r *run) newLocalRunner() (*localRunner, error) {
+	id := newULID()
+	o, err := r.sh.runnerOptions()
+	if err != nil {
+		return nil, err
+	}
+	o.Client, o.ID, o.Name = r.client, id, "cli"
+	o.Kind, o.Concurrency = waypointv1.RunnerKind_RUNNER_KIND_CLI, 1
+	o.LocalDir = r.scope.dir
+	o.Logger = r.sh.logger(slog.LevelError)
+	made, err := runner.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("starting a runner here: %w", err)
+	}
+	return &localRunner{id: id, runner: made}, nil
+}
+
+// runnerOptions are what all runners of this binary have in common.
+func (sh *shell) runnerOptions() (runner.Options, error) {
+	state, err := sh.env.stateDir()
+	if err != nil {
+		return runner.Options{}, err
+	}
+	state = filepath.Join(state, "runner")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return runner.Options{}, fmt.Errorf("making the runner's directory: %w", err)
+	}
+	return runner.Options{
+		Catalog: sh.deps.Catalog(), StateDir: state, Entrypoint: sh.entrypoint(),
+		QueueHTTPClient:      localstack.QueueClient(sh.server.Address),
+		EntrypointServerAddr: sh.server.Address,
+	}, nil
+}
+
+// entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else in the PATH; empty if there is
+// none.
+func (sh *shell) entrypoint() string {
+	name := "waypoint-entrypoint"
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	beside := sh.env.Executable
+	if real, err := filepath.EvalSymlinks(beside); err == nil {
+		beside = real
+	}
+	for _, dir := range []string{filepath.Dir(sh.env.Executable), filepath.Dir(beside)} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
+			return filepath.Join(dir, name)
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
+}

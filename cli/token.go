@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+func newCmdToken(sh *shell) *cobra.Command {
+	return group("token", "Create, list and revoke tokens", newCmdTokenCreate(sh), newCmdTokenList(sh), newCmdTokenRevoke(sh))
+}
+
+type tokenCreateOptions struct {
+	kind      string
+	role      string
+	expiresIn time.Duration
+	labels    []string
+	json      bool
+}
+
+func newCmdTokenCreate(sh *shell) *cobra.Command {
+	o := &tokenCreateOptions{}
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Make a token for a person, a CI job or a runner", Args: argCount(1, 1),
+		Long: `Makes a token and prints it to stdout, once: only its hash is kept.
+
+A user token has a role for all projects, or with -project for that one: viewer (reads everything but secrets),
+deployer (queues jobs, sets configuration) or admin (everything). A runner token is for "waypoint runner agent".`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runTokenCreate(cmd.Context(), sh, o, args[0]) },
+	}
+	cmd.Flags().StringVar(&o.kind, "kind", "user", "user or runner")
+	cmd.Flags().StringVar(&o.role, "role", "deployer", "role of a user token: viewer, deployer or admin")
+	cmd.Flags().DurationVar(&o.expiresIn, "expires-in", 720*time.Hour, "how long it is valid; 0: for ever")
+	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that a runner with this token has, k=v (repeatable)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON, the token in it")
+	return cmd
+}
+
+func runTokenCreate(ctx context.Context, sh *shell, o *tokenCreateOptions, name string) error {
+	if len(name) > validate.MaxTokenName || strings.TrimSpace(name) == "" {
+		return problem("USAGE", "a token's name has 1 to %d characters", validate.MaxTokenName)
+	}
+	if o.expiresIn < 0 {
+		return problem("USAGE", "-expires-in %s lies in the past", o.expiresIn)
+	}
+	req := &waypointv1.CreateTokenRequest{Name: name, ExpiresInSeconds: int64(o.expiresIn / time.Second)}
+	labels, err := keyValues("label", o.labels)
+	if err != nil {
+		return err
+	}
+	switch o.kind {
+	case "user":
+		role, err := enumFlag("role", o.role, "ROLE_", waypointv1.Role_value)
+		if err != nil {
+			return err
+		}
+		req.Kind, req.Roles = waypointv1.TokenKind_TOKEN_KIND_USER, map[string]waypointv1.Role{sh.flags.project: waypointv1.Role(role)}
+		if labels != nil {
+			return problem("USAGE", "-label is for runner tokens").withHint("Add -kind runner.")
+		}
+	case "runner":
+		req.Kind, req.RunnerLabels = waypointv1.TokenKind_TOKEN_KIND_RUNNER, labels
+	default:
+		return problem("USAGE", "-kind %s: unknown", o.kind).withHint("It can be user or runner.")
+	}
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	res, err := c.Token.CreateToken(ctx, connect.NewRequest(req))
+	if err != nil {
+		return fmt.Errorf("making the token: %w", err)
+	}
+	if res.Msg.GetSecret() == "" {
+		return problem("TOKEN_NOT_SHOWN", "the token was made, but its answer was lost: it cannot be shown again").
+			withHint("Revoke it with `waypoint token revoke %s` and make another.", res.Msg.GetToken().GetId())
+	}
+	if o.json {
+		m := jsonObject(res.Msg.GetToken())
+		m["token"] = res.Msg.GetSecret()
+		return sh.printJSON(m)
+	}
+	sh.printf("%s\n", res.Msg.GetSecret())
+	sh.sayf("This is shown once. Use it with `waypoint login %s`, or as WAYPOINT_SERVER_TOKEN.\n", sh.server.Address)
+	return nil
+}
+
+func newCmdTokenList(sh *shell) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List tokens (never their values)", Args: argCount(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd.Context(), sh, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+func runTokenList(ctx context.Context, sh *shell, asJSON bool) error {
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	tokens, err := pages(0, func(p *waypointv1.Page) ([]*waypointv1.Token, string, error) {
+		res, err := c.Token.ListTokens(ctx, connect.NewRequest(&waypointv1.ListTokensRequest{Page: p}))
+		if err != nil {
+			return nil, "", err
+		}
+		return res.Msg.GetTokens(), res.Msg.GetNextPageToken(), nil
+	})
+	if err != nil {
+		return err
+	}
+	cols := []terminal.Column{
+		{Title: "ID"}, {Title: "NAME"}, {Title: "KIND", Rank: 1}, {Title: "MAY"}, {Title: "CREATED", Rank: 3}, {Title: "EXPIRES", Rank: 2}, {Title: "BY", Rank: 4},
+	}
+	return showList(sh, asJSON, tokens, "tokens", cols, func(t *waypointv1.Token) []string {
+		return []string{
+			t.GetId(), t.GetName(), enumName(t.GetKind().String(), "TOKEN_KIND_"), mayText(t),
+			sh.ago(unix(t.GetCreatedUnix())), sh.ago(unix(t.GetExpiresUnix())), t.GetCreatedBy(),
+		}
+	})
+}
+
+func mayText(t *waypointv1.Token) string {
+	switch t.GetKind() {
+	case waypointv1.TokenKind_TOKEN_KIND_RUNNER:
+		return "run jobs, labels " + labelText(t.GetRunnerLabels())
+	case waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT:
+		return "one deployment"
+	}
+	var parts []string
+	for _, project := range sortedKeys(t.GetRoles()) {
+		role := enumName(t.GetRoles()[project].String(), "ROLE_")
+		if project != "" {
+			role += " of " + project
+		}
+		parts = append(parts, role)
+	}
+	return orNone(parts)
+}
+
+func newCmdTokenRevoke(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke ID", Short: "Revoke a token; it stops working within 30 seconds", Args: argCount(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runTokenRevoke(cmd.Context(), sh, args[0]) },
+	}
+}
+
+func runTokenRevoke(ctx context.Context, sh *shell, id string) error {
+	id = strings.ToUpper(id)
+	if strings.HasPrefix(id, "WP_") {
+		return problem("USAGE", "this takes a token's id, not the token itself").withHint("`waypoint token list` shows the ids.")
+	}
+	if err := validate.ID("id", id); err != nil {
+		return err
+	}
+	c, err := sh.look(ctx)
+	if err != nil {
+		return err
+	}
+	res, err := c.Token.RevokeToken(ctx, connect.NewRequest(&waypointv1.RevokeTokenRequest{Id: id}))
+	if err != nil {
+		return fmt.Errorf("revoking the token: %w", err)
+	}
+	sh.sayf("Revoked the token %q. It stops working within 30 seconds.\n", res.Msg.GetToken().GetName())
+	return nil
+}

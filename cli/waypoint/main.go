@@ -1,0 +1,39 @@
+// Command waypoint is the CLI; it is also the local server, the runner and its plugins.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/waypoint-serverless/waypoint/cli"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/dockerref"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/exec"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/files"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/null"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/process"
+	"github.com/waypoint-serverless/waypoint/runner/proxy"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	interrupts := make(chan os.Signal, 4)
+	signal.Notify(interrupts, cli.Signals()...)
+	defer signal.Stop(interrupts)
+	env, err := cli.SystemEnv(interrupts)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		return 1
+	}
+	return cli.Run(context.Background(), cli.Deps{Env: env, Catalog: catalog, Proxy: proxy.Main}, os.Args[1:])
+}
+
+// catalog is the set of plugins in this binary.
+func catalog() *plugin.Catalog {
+	return plugin.NewCatalog(
+		dockerref.Plugin(), exec.Plugin(), files.Plugin(), null.Plugin(), process.Plugin(),
+	)
+}

@@ -60,12 +60,20 @@ type NewJob struct {
 	Audit *AuditEntry
 }
 
-// QueueJob is rows 1 and 2. It returns the job's id, which is an earlier one's when the intent was carried out before (the decision is
-// then empty), and the decision, whose rings and dependents are owed.
-func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (string, job.Decision, error) {
+// Queued is what queueing made, or found: an intent that was carried out before made Earlier, and nothing now.
+type Queued struct {
+	Meta    job.Meta
+	Earlier string
+	// Decision's rings and dependents are owed.
+	Decision job.Decision
+}
+
+// QueueJob is rows 1 and 2.
+func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (Queued, error) {
+	var out Queued
 	body, parts, err := t.encodeBody(ctx, sealer, in.ID, in.Spec)
 	if err != nil {
-		return "", job.Decision{}, err
+		return out, err
 	}
 	extra := append(parts, Check(ProjectMeta(in.Spec.GetProject()), Exists()).Named("project"))
 	if app := in.Spec.GetApp(); app != "" {
@@ -78,7 +86,8 @@ func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (string,
 			return job.Decision{}, nil, err
 		}
 		facts.Body = body
-		d, _ := job.Queue(facts, now)
+		d, m := job.Queue(facts, now)
+		out.Meta = m
 		all := append(extra[:len(extra):len(extra)], Remember(in.Intent, map[string]string{"job": in.ID}, now)...)
 		if in.Audit != nil {
 			all = append(all, in.Audit.Record(now))
@@ -86,7 +95,7 @@ func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (string,
 		return d, all, nil
 	}
 	answers := []string{idempotencyLabel, "project", "app"}
-	d, err := t.decide(ctx, read, func(err error) bool {
+	out.Decision, err = t.decide(ctx, read, func(err error) bool {
 		for _, label := range answers {
 			if _, failed := Failed(err, label); failed {
 				return true
@@ -95,18 +104,18 @@ func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (string,
 		return false
 	})
 	if err == nil {
-		return in.ID, d, nil
+		return out, nil
 	}
 	if ids, repeated, reuse := Remembered(err, in.Intent); repeated || reuse != nil {
-		return ids["job"], job.Decision{}, reuse
+		return Queued{Earlier: ids["job"]}, reuse
 	}
 	if _, failed := Failed(err, "project"); failed {
-		return "", d, ProjectNotFound(in.Spec.GetProject())
+		return out, ProjectNotFound(in.Spec.GetProject())
 	}
 	if _, failed := Failed(err, "app"); failed {
-		return "", d, AppNotFound(in.Spec.GetProject(), in.Spec.GetApp())
+		return out, AppNotFound(in.Spec.GetProject(), in.Spec.GetApp())
 	}
-	return "", d, err
+	return out, err
 }
 
 // enqueueFacts reads what queueing turns on, side by side.

@@ -154,6 +154,12 @@ func joinSpec(ctx context.Context, sealer Sealer, id string, public *waypointv1.
 	return nil
 }
 
+// PublicSpec is a specification without its secrets.
+func PublicSpec(spec *waypointv1.JobSpec) *waypointv1.JobSpec {
+	public, _ := splitSpec(spec)
+	return public
+}
+
 // JobNotFound is the refusal for a job that is not there.
 func JobNotFound(id string) *fault.Error {
 	return fault.New(connect.CodeNotFound, fault.JobNotFound, "there is no job %s", id).

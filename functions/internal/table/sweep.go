@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
@@ -94,19 +93,27 @@ func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decis
 	if m.State.Ended() {
 		return t.settle(ctx, id)
 	}
+	if m.State == job.Running {
+		return t.leaseOver(ctx, id, spared)
+	}
 	d, err := t.expire(ctx, id)
 	if err != nil || !d.Empty() {
 		return d, err
 	}
-	switch m.State {
-	case job.Blocked:
-		if d, err = t.AdvanceJob(ctx, id); err != nil || !d.Empty() {
-			return d, err
-		}
-		return t.onMeta(ctx, id, job.LookAgain)
-	case job.Ready:
+	if m.State == job.Ready {
 		return t.ringAgain(ctx, id)
 	}
+	if d, err = t.AdvanceJob(ctx, id); err != nil || !d.Empty() {
+		return d, err
+	}
+	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		m, err := t.JobMeta(ctx, id)
+		return job.LookAgain(m, t.clock()), nil, err
+	}, nil)
+}
+
+// leaseOver is row 15.
+func (t *Table) leaseOver(ctx context.Context, id string, spared bool) (job.Decision, error) {
 	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
 		m, found, err := t.jobItems(ctx, id, JobLease(id))
 		if err != nil {
@@ -118,16 +125,6 @@ func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decis
 		}
 		f.Spared = spared
 		return job.LeaseOver(f, t.clock()), nil, nil
-	}, nil)
-}
-
-func (t *Table) onMeta(ctx context.Context, id string, f func(job.Meta, time.Time) job.Decision) (job.Decision, error) {
-	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
-		m, err := t.JobMeta(ctx, id)
-		if err != nil {
-			return job.Decision{}, nil, err
-		}
-		return f(m, t.clock()), nil, nil
 	}, nil)
 }
 

@@ -1,0 +1,279 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// Jobs queues, shows and cancels jobs.
+type Jobs struct {
+	Table  *table.Table
+	Sealer table.Sealer
+	Queues *queue.Queues
+	Logger *slog.Logger
+}
+
+// maxExpiry bounds a queue expiry: a year.
+const maxExpiry = 366 * 24 * 3600
+
+// QueueJob queues a job. Under an idempotency key a repeat finds the job that the first request made.
+func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.QueueJobRequest]) (*connect.Response[waypointv1.QueueJobResponse], error) {
+	spec := req.Msg.GetSpec()
+	if err := checkSpec(spec); err != nil {
+		return nil, err
+	}
+	m, err := person(ctx, s.Table, spec.GetProject(), deployer, req)
+	if err != nil {
+		return nil, err
+	}
+	if spec.GetWorkspace() == "" {
+		spec.Workspace = workspaceOr("")
+	}
+	id, err := s.Table.NewID()
+	if err != nil {
+		return nil, err
+	}
+	audit, err := m.audit(map[string]string{"job": id, "operation": table.OperationName(spec.GetOperation()), "app": spec.GetApp(), "workspace": spec.GetWorkspace()})
+	if err != nil {
+		return nil, err
+	}
+	queued, err := s.Table.QueueJob(ctx, s.Sealer, table.NewJob{
+		ID: id, Spec: spec, Owner: m.principal.TokenID, QueuedBy: m.principal.Name, Intent: m.intent, Audit: audit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if queued.Earlier != "" {
+		earlier, _, err := s.Table.Job(ctx, queued.Earlier)
+		if err != nil {
+			return nil, err
+		}
+		return connect.NewResponse(&waypointv1.QueueJobResponse{Job: earlier}), nil
+	}
+	carryOut(ctx, s.Table, s.Queues, s.Logger, queued.Decision)
+	out := table.JobProto(queued.Meta)
+	out.Spec = table.PublicSpec(spec)
+	return connect.NewResponse(&waypointv1.QueueJobResponse{Job: out}), nil
+}
+
+// carryOut does what is owed after a decision was committed. What fails here the sweep does within a minute, so that the
+// caller's answer stands.
+func carryOut(ctx context.Context, t *table.Table, q *queue.Queues, log *slog.Logger, d job.Decision) {
+	if err := q.Ring(ctx, d.Ring); err != nil {
+		log.WarnContext(ctx, "a doorbell was not rung", "error", err)
+	}
+	rings, err := t.Follow(ctx, d)
+	if err != nil {
+		log.WarnContext(ctx, "dependents were not settled", "error", err)
+	}
+	if err := q.Ring(ctx, rings); err != nil {
+		log.WarnContext(ctx, "a doorbell was not rung", "error", err)
+	}
+}
+
+// GetJob says everything of a job but its output.
+func (s *Jobs) GetJob(ctx context.Context, req *connect.Request[waypointv1.GetJobRequest]) (*connect.Response[waypointv1.GetJobResponse], error) {
+	if err := validate.ID("id", req.Msg.GetId()); err != nil {
+		return nil, err
+	}
+	if _, err := authenticated(ctx); err != nil {
+		return nil, err
+	}
+	out, m, err := s.Table.Job(ctx, req.Msg.GetId())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := auth.Require(ctx, m.Project, viewer); err != nil {
+		return nil, err
+	}
+	if out.WhyNot, err = s.Table.WhyNot(ctx, m); err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.GetJobResponse{Job: out}), nil
+}
+
+func authenticated(ctx context.Context) (auth.Principal, error) {
+	p, ok := auth.PrincipalFrom(ctx)
+	if !ok {
+		return p, auth.Missing()
+	}
+	return p, nil
+}
+
+// ListJobs lists a project's jobs, newest first. A filter that few jobs pass can make a page shorter than asked.
+func (s *Jobs) ListJobs(ctx context.Context, req *connect.Request[waypointv1.ListJobsRequest]) (*connect.Response[waypointv1.ListJobsResponse], error) {
+	in := req.Msg
+	if err := validate.Name("project", in.GetProject()); err != nil {
+		return nil, err
+	}
+	if _, err := auth.Require(ctx, in.GetProject(), viewer); err != nil {
+		return nil, err
+	}
+	filter := table.JobFilter{App: in.GetApp(), Workspace: in.GetWorkspace(), States: map[job.State]bool{}}
+	for _, state := range in.GetStates() {
+		if table.StateOf(state) == "" {
+			return nil, invalid("states", "the job state %d does not exist", state)
+		}
+		filter.States[table.StateOf(state)] = true
+	}
+	jobs, next, err := s.Table.Jobs(ctx, in.GetProject(), filter, validate.PageSize(in.GetPage().GetSize()), in.GetPage().GetToken())
+	if err != nil {
+		return nil, err
+	}
+	out := &waypointv1.ListJobsResponse{NextPageToken: next}
+	for _, m := range jobs {
+		out.Jobs = append(out.Jobs, table.JobProto(m))
+	}
+	return connect.NewResponse(out), nil
+}
+
+// CancelJob cancels a queued job at once, and asks a running one to stop, or ends it by force. A job that has ended
+// is answered as it is.
+func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.CancelJobRequest]) (*connect.Response[waypointv1.CancelJobResponse], error) {
+	id := req.Msg.GetId()
+	if err := validate.ID("id", id); err != nil {
+		return nil, err
+	}
+	if _, err := authenticated(ctx); err != nil {
+		return nil, err
+	}
+	meta, err := s.Table.JobMeta(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	m, err := person(ctx, s.Table, meta.Project, deployer, req)
+	if err != nil {
+		return nil, err
+	}
+	facts := map[string]string{"job": id}
+	if req.Msg.GetForce() {
+		facts["force"] = "true"
+	}
+	audit, err := m.audit(facts)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Table.CancelJob(ctx, table.Cancellation{JobID: id, Force: req.Msg.GetForce(), By: m.principal.Name, Intent: m.intent, Audit: audit})
+	if err != nil {
+		return nil, err
+	}
+	carryOut(ctx, s.Table, s.Queues, s.Logger, d)
+	out, _, err := s.Table.Job(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.CancelJobResponse{Job: out}), nil
+}
+
+// audit is the entry of the mutation, for those that write it themselves.
+func (m mutation) audit(facts map[string]string) (*table.AuditEntry, error) {
+	id, err := m.table.NewID()
+	if err != nil {
+		return nil, err
+	}
+	return &table.AuditEntry{ID: id, PrincipalID: m.principal.TokenID, PrincipalName: m.principal.Name, Method: m.method,
+		Project: m.project, Facts: facts}, nil
+}
+
+// checkSpec checks names and limits of a job.
+func checkSpec(spec *waypointv1.JobSpec) error {
+	if spec == nil {
+		return invalid("spec", "the job is missing")
+	}
+	errs := []error{validate.Name("project", spec.GetProject())}
+	if spec.GetApp() != "" {
+		errs = append(errs, validate.Name("app", spec.GetApp()))
+	}
+	if spec.GetWorkspace() != "" {
+		errs = append(errs, validate.Workspace(spec.GetWorkspace()))
+	}
+	if table.OperationName(spec.GetOperation()) == "" {
+		errs = append(errs, invalid("operation", "the operation is missing"))
+	}
+	errs = append(errs,
+		validate.Labels("labels", spec.GetLabels()),
+		validate.Labels("target.labels", spec.GetTarget().GetLabels().GetLabels()),
+		validate.Size("waypoint_hcl", len(spec.GetWaypointHcl()), validate.MaxWaypointHCL),
+		validate.RelativePath("data_source.git.path", spec.GetDataSource().GetGit().GetPath()),
+		checkTarget(spec), checkVariablesGiven(spec.GetVariables()), checkDependencies(spec), checkOverrides(spec.GetDataSourceOverrides()),
+	)
+	if s := spec.GetExpiresInSeconds(); s < 0 || s > maxExpiry {
+		errs = append(errs, invalid("expires_in_seconds", "a job cannot expire after %d seconds", s))
+	}
+	if n := len(spec.GetSingletonId()); n > 256 {
+		errs = append(errs, invalid("singleton_id", "the singleton id has %d characters: at most 256", n))
+	}
+	return first(errs)
+}
+
+func checkTarget(spec *waypointv1.JobSpec) error {
+	id := spec.GetTarget().GetRunnerId()
+	if id != "" {
+		return validate.ID("target.runner_id", id)
+	}
+	if spec.GetDataSource().GetLocal() != nil {
+		return invalid("target", "a job with a local source must name the runner that has the source")
+	}
+	return nil
+}
+
+func checkVariablesGiven(vars []*waypointv1.Variable) error {
+	if len(vars) > validate.MaxVariables {
+		return invalid("variables", "%d variables are too many: at most %d", len(vars), validate.MaxVariables)
+	}
+	for _, v := range vars {
+		if v.GetName() == "" || len(v.GetName()) > 256 {
+			return invalid("variables", "a variable's name must have 1 to 256 characters")
+		}
+		if err := validate.Size("variable "+v.GetName(), len(v.GetValue()), validate.MaxConfigValue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkDependencies(spec *waypointv1.JobSpec) error {
+	if n := len(spec.GetDependsOn()); n > validate.MaxDependencies {
+		return invalid("depends_on", "%d dependencies are too many: at most %d", n, validate.MaxDependencies)
+	}
+	seen := map[string]bool{}
+	for _, id := range spec.GetDependsOn() {
+		if err := validate.ID("depends_on", id); err != nil {
+			return err
+		}
+		if seen[id] {
+			return invalid("depends_on", "the job depends on %s twice", id)
+		}
+		seen[id] = true
+	}
+	for _, id := range spec.GetDependsOnAllowFailure() {
+		if !seen[id] {
+			return invalid("depends_on_allow_failure", "the job does not depend on %.40q", id)
+		}
+	}
+	return nil
+}
+
+func checkOverrides(overrides map[string]string) error {
+	for field, value := range overrides {
+		switch field {
+		case "ref", "url":
+		case "path":
+			if err := validate.RelativePath("data_source_overrides.path", value); err != nil {
+				return err
+			}
+		default:
+			return invalid("data_source_overrides", "the source's %.40q cannot be overridden", field).WithHint("These can: ref, path, url.")
+		}
+	}
+	return nil
+}

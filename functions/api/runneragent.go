@@ -1,0 +1,277 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// RunnerAgent answers runners: they register, claim jobs, and write for the jobs that they claimed. What they write of records
+// and configuration is RecordWrites'.
+type RunnerAgent struct {
+	RecordWrites
+	Queues *queue.Queues
+	// Matches evaluates label selectors of configuration.
+	Matches func(selector string, labels map[string]string) bool
+	Logger  *slog.Logger
+}
+
+const (
+	// beatEvery is how often an idle runner says that it lives.
+	beatEvery = 60 * time.Second
+	// concurrencyMost bounds what a runner may say of itself.
+	concurrencyMost = 1_000
+	// waitingMost bounds the jobs that one beat is answered with.
+	waitingMost = 10
+)
+
+// Register registers a runner, or registers it again.
+func (s *RunnerAgent) Register(ctx context.Context, req *connect.Request[waypointv1.RegisterRequest]) (*connect.Response[waypointv1.RegisterResponse], error) {
+	p, err := auth.RequireRunner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := runnerOf(p, req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	url := ""
+	if r.Standing() {
+		r.Pool = table.PoolName(r.Labels)
+		if url, err = s.Queues.Ensure(ctx, r.Pool); err != nil {
+			return nil, err
+		}
+	}
+	if r, err = s.Table.PutRunner(ctx, r, url); err != nil {
+		return nil, err
+	}
+	if r.Standing() {
+		s.reroute(ctx)
+	}
+	return connect.NewResponse(&waypointv1.RegisterResponse{
+		Runner: r.Proto(s.Table.Now()), QueueUrl: url, Pool: r.Pool, BeatMs: uint32(beatEvery.Milliseconds()),
+	}), nil
+}
+
+// reroute rings jobs that had no pool until this one. The sweep does what fails here.
+func (s *RunnerAgent) reroute(ctx context.Context) {
+	const look = 25
+	rings, err := s.Table.Reroute(ctx, look)
+	if err != nil {
+		s.Logger.WarnContext(ctx, "waiting jobs were not routed", "error", err)
+	}
+	if err := s.Queues.Ring(ctx, rings); err != nil {
+		s.Logger.WarnContext(ctx, "a doorbell was not rung", "error", err)
+	}
+}
+
+// runnerOf checks a registration against the caller's token: a user's token is for that user's CLI, a runner's token says which
+// labels its runner has.
+func runnerOf(p auth.Principal, in *waypointv1.RegisterRequest) (table.RunnerItem, error) {
+	r := table.RunnerItem{ID: in.GetRunnerId(), Name: in.GetName(), Labels: in.GetLabels(), Kind: int32(in.GetKind()),
+		Owner: p.TokenID, Concurrency: int64(max(in.GetConcurrency(), 1)), Version: in.GetVersion()}
+	errs := []error{validate.ID("runner_id", r.ID), validate.Labels("labels", r.Labels)}
+	if r.Name == "" || len(r.Name) > validate.MaxTokenName {
+		errs = append(errs, invalid("name", "a runner's name must have 1 to %d characters", validate.MaxTokenName))
+	}
+	if r.Concurrency > concurrencyMost || len(r.Version) > validate.MaxTokenName {
+		errs = append(errs, invalid("concurrency", "a runner runs at most %d jobs at once", concurrencyMost))
+	}
+	cli := in.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_CLI
+	known := cli || r.Standing() || in.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_ON_DEMAND
+	switch {
+	case !known:
+		errs = append(errs, invalid("kind", "the kind of runner is missing"))
+	case cli != (p.Kind == waypointv1.TokenKind_TOKEN_KIND_USER):
+		errs = append(errs, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
+			"a user's token is for that user's CLI, and only a runner's token for other runners").
+			WithHint("Make a runner token: waypoint token create --runner."))
+	case len(p.RunnerLabels) > 0:
+		for k, v := range r.Labels {
+			if p.RunnerLabels[k] != v {
+				errs = append(errs, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
+					"the runner's token does not allow the label %.80q", k+"="+v).WithHint("Make a token with that label: waypoint token create --runner."))
+				break
+			}
+		}
+		r.Labels = maps.Clone(p.RunnerLabels)
+	}
+	return r, first(errs)
+}
+
+// Beat notes that a runner lives, and answers with jobs that wait for it.
+func (s *RunnerAgent) Beat(ctx context.Context, req *connect.Request[waypointv1.BeatRequest]) (*connect.Response[waypointv1.BeatResponse], error) {
+	p, err := auth.RequireRunner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := validate.ID("runner_id", req.Msg.GetRunnerId()); err != nil {
+		return nil, err
+	}
+	r, found, err := s.Table.SeeRunner(ctx, req.Msg.GetRunnerId(), p.TokenID, int64(max(req.Msg.GetRunning(), 0)))
+	if err != nil {
+		return nil, err
+	}
+	out := &waypointv1.BeatResponse{Registered: found}
+	if !found || !r.Standing() || req.Msg.GetFree() <= 0 {
+		return connect.NewResponse(out), nil
+	}
+	jobs, err := s.Table.WaitingJobs(ctx, r, min(int(req.Msg.GetFree()), waitingMost))
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range jobs {
+		out.JobIds = append(out.JobIds, m.ID)
+	}
+	return connect.NewResponse(out), nil
+}
+
+// GetQueueCredentials vends keys for the queue of the runner's pool.
+func (s *RunnerAgent) GetQueueCredentials(ctx context.Context, req *connect.Request[waypointv1.GetQueueCredentialsRequest]) (*connect.Response[waypointv1.GetQueueCredentialsResponse], error) {
+	p, err := auth.RequireRunner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id := req.Msg.GetRunnerId()
+	if err := validate.ID("runner_id", id); err != nil {
+		return nil, err
+	}
+	r, found, err := s.Table.Runner(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found || r.Owner != p.TokenID:
+		return nil, table.RunnerNotFound(id)
+	case !r.Standing():
+		return nil, invalid("runner_id", "only a standing runner has a queue")
+	}
+	c, err := s.Queues.Credentials(ctx, r.Pool, id)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.GetQueueCredentialsResponse{
+		AccessKeyId: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken,
+		ExpiresUnix: c.Expires.Unix(), Region: c.Region, QueueUrl: c.QueueURL,
+	}), nil
+}
+
+// ClaimJob gives a job to a runner, or says what to do with the message that named it.
+func (s *RunnerAgent) ClaimJob(ctx context.Context, req *connect.Request[waypointv1.ClaimJobRequest]) (*connect.Response[waypointv1.ClaimJobResponse], error) {
+	p, err := auth.RequireRunner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in := req.Msg
+	errs := []error{validate.ID("job_id", in.GetJobId()), validate.ID("runner_id", in.GetRunnerId())}
+	if in.GetNonce() == "" || len(in.GetNonce()) > 64 {
+		errs = append(errs, invalid("nonce", "a claim needs a nonce of 1 to 64 characters"))
+	}
+	if err := first(errs); err != nil {
+		return nil, err
+	}
+	c, err := s.Table.ClaimJob(ctx, s.Sealer, table.ClaimInput{
+		JobID: in.GetJobId(), RunnerID: in.GetRunnerId(), Nonce: in.GetNonce(), Owner: p.TokenID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	carryOut(ctx, s.Table, s.Queues, s.Logger, c.Grant.Decision)
+	out := &waypointv1.ClaimJobResponse{RetryAfterMs: uint32(c.Grant.RetryAfter.Milliseconds())}
+	switch c.Grant.Answer {
+	case job.Claimed, job.Repeated:
+		out.Outcome = waypointv1.ClaimJobResponse_OUTCOME_CLAIMED
+	case job.Leased:
+		out.Outcome = waypointv1.ClaimJobResponse_OUTCOME_LEASED
+		return connect.NewResponse(out), nil
+	case job.Over:
+		out.Outcome = waypointv1.ClaimJobResponse_OUTCOME_ENDED
+		return connect.NewResponse(out), nil
+	default:
+		out.Outcome = waypointv1.ClaimJobResponse_OUTCOME_NOT_READY
+		return connect.NewResponse(out), nil
+	}
+	l := c.Grant.Lease
+	out.Fence = &waypointv1.Fence{JobId: in.GetJobId(), Attempt: int32(l.Attempt), RunnerId: in.GetRunnerId()}
+	out.Job, out.LaneFence, out.NextOutput = c.Job, c.Grant.LaneFence, l.NextOutput
+	out.LeaseMs = leaseMS()
+	if err := s.furnish(ctx, c, out); err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(out), nil
+}
+
+// A duration, not a time: runners compare it with their own monotonic clock only.
+func leaseMS() uint32 { return uint32(job.LeaseTime.Milliseconds()) }
+
+// furnish adds to a claim's answer what the runner needs besides the job: the source, its waypoint.hcl and its configuration.
+func (s *RunnerAgent) furnish(ctx context.Context, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
+	spec := c.Job.GetSpec()
+	out.DataSource, out.WaypointHcl = spec.GetDataSource(), spec.GetWaypointHcl()
+	if out.GetDataSource().GetLocal() == nil {
+		if out.GetDataSource() == nil {
+			src, err := s.Table.ProjectDataSource(ctx, spec.GetProject(), s.Sealer)
+			if err != nil {
+				return err
+			}
+			out.DataSource = src
+		}
+		if len(out.GetWaypointHcl()) == 0 {
+			p, err := s.Table.GetProject(ctx, spec.GetProject())
+			if err != nil {
+				return err
+			}
+			out.WaypointHcl = p.GetProject().GetWaypointHcl()
+		}
+		out.DataSource = override(out.GetDataSource(), spec.GetDataSourceOverrides())
+	}
+	env, err := s.Table.RunnerEnv(ctx, spec.GetProject(), spec.GetApp(),
+		table.ConfigTarget{Workspace: spec.GetWorkspace(), Labels: c.Runner.Labels, RunnerID: c.Runner.ID}, s.Sealer, s.Matches)
+	out.RunnerEnv = env
+	return err
+}
+
+// override applies a job's own choices to a git source. Credentials stay with the URL that they were given for.
+func override(src *waypointv1.DataSource, with map[string]string) *waypointv1.DataSource {
+	if src.GetGit() == nil || len(with) == 0 {
+		return src
+	}
+	out := proto.CloneOf(src)
+	git := out.GetGit()
+	if ref, ok := with["ref"]; ok {
+		git.Ref = ref
+	}
+	if path, ok := with["path"]; ok {
+		git.Path = path
+	}
+	if url, ok := with["url"]; ok && url != git.GetUrl() {
+		git.Url, git.Username, git.Password, git.PrivateKeyPem, git.PrivateKeyPassword = url, "", "", "", ""
+	}
+	return out
+}
+
+// Deregister removes a runner that stops. One that is not known is no error.
+func (s *RunnerAgent) Deregister(ctx context.Context, req *connect.Request[waypointv1.DeregisterRequest]) (*connect.Response[waypointv1.DeregisterResponse], error) {
+	p, err := auth.RequireRunner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := validate.ID("runner_id", req.Msg.GetRunnerId()); err != nil {
+		return nil, err
+	}
+	if err := s.Table.DropRunner(ctx, req.Msg.GetRunnerId(), p.TokenID); err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&waypointv1.DeregisterResponse{}), nil
+}

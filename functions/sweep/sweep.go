@@ -1,0 +1,94 @@
+// Package sweep does what time alone must move: leases that lapsed, doorbells that nobody answered, jobs that expired, and whatever a function
+// that died left undone. It runs every minute; a run is bounded, and what it does not reach the next run does.
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+const (
+	// perPartition is how many due jobs of each part of the work index one run takes.
+	perPartition = 250
+	// atOnce is how many jobs are looked at side by side.
+	atOnce = 8
+	// runMost bounds a run, below the minute until the next.
+	runMost = 50 * time.Second
+)
+
+// Sweeper is the function `sweep`.
+type Sweeper struct {
+	Table  *table.Table
+	Queues *queue.Queues
+	Logger *slog.Logger
+}
+
+// Report says what a run did.
+type Report struct {
+	// Due is how many jobs something was owed to, Rung how many doorbells were sent.
+	Due, Rung int
+	// Spared: the server had been away, and lapsed leases were left alone.
+	Spared bool
+}
+
+// Run sweeps once. Jobs that fail are tried again by the next run; the error names them.
+func (s *Sweeper) Run(ctx context.Context) (Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, runMost)
+	defer cancel()
+	var report Report
+	var err error
+	if report.Spared, err = s.Table.BeginSweep(ctx); err != nil {
+		return report, fmt.Errorf("beginning to sweep: %w", err)
+	}
+	ids, err := s.Table.DueJobs(ctx, perPartition)
+	if err != nil {
+		return report, fmt.Errorf("finding what is due: %w", err)
+	}
+	report.Due = len(ids)
+	var (
+		mu   sync.Mutex
+		errs []error
+		g    errgroup.Group
+	)
+	g.SetLimit(atOnce)
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			rung, err := s.job(ctx, id, report.Spared)
+			mu.Lock()
+			defer mu.Unlock()
+			report.Rung += rung
+			if err != nil {
+				errs = append(errs, fmt.Errorf("job %s: %w", id, err))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // errors are collected above
+	return report, errors.Join(errs...)
+}
+
+func (s *Sweeper) job(ctx context.Context, id string, spared bool) (rung int, err error) {
+	d, err := s.Table.SweepJob(ctx, id, spared)
+	if fault.Is(err, fault.JobNotFound) {
+		return 0, nil // the index lags
+	}
+	if err != nil {
+		return 0, err
+	}
+	rings, err := s.Table.Follow(ctx, d)
+	all := append(d.Ring, rings...)
+	return len(all), errors.Join(err, s.Queues.Ring(ctx, all))
+}

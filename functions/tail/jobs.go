@@ -1,0 +1,228 @@
+package tail
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// Jobs reads the output and state of jobs.
+type Jobs struct {
+	Table *table.Table
+	// Hold is how long a read is held at most; 0: answered at once.
+	Hold time.Duration
+}
+
+// A held read looks every 20 ms for 2 s after something came, then each time 1.5 times later, up to 1 s.
+const (
+	jobLook  = 20 * time.Millisecond
+	jobEager = 2 * time.Second
+	// whyAfter is how long a job waits before it is worth finding out why, and how often that is done.
+	whyAfter = time.Second
+	whyEvery = 2 * time.Second
+)
+
+// jobCursor says what a reader has seen: output before Next, a state, a reason for waiting, and when something came last.
+type jobCursor struct {
+	next       int64
+	state, why string
+	news       int64 // Unix milliseconds
+}
+
+func (c jobCursor) String() string {
+	return strings.Join([]string{"j1", strconv.FormatInt(c.next, 10), c.state, c.why, strconv.FormatInt(c.news, 10)}, ".")
+}
+
+func parseJobCursor(s string, now time.Time) (jobCursor, error) {
+	if s == "" {
+		return jobCursor{news: now.UnixMilli()}, nil
+	}
+	refused := fault.New(connect.CodeInvalidArgument, fault.InvalidArgument, "the cursor is not one of a job's output").WithFact("field", "cursor")
+	parts := strings.Split(s, ".")
+	if len(parts) != 5 || parts[0] != "j1" {
+		return jobCursor{}, refused
+	}
+	next, nextErr := strconv.ParseInt(parts[1], 10, 64)
+	news, newsErr := strconv.ParseInt(parts[4], 10, 64)
+	if nextErr != nil || newsErr != nil || next < 0 {
+		return jobCursor{}, refused
+	}
+	return jobCursor{next: next, state: parts[2], why: parts[3], news: news}, nil
+}
+
+// TailJob answers output and state from a cursor on, and holds the read until there is something new. Output is
+// contiguous; done means that the job has ended and all its output was read.
+func (s *Jobs) TailJob(ctx context.Context, req *connect.Request[waypointv1.TailJobRequest]) (*connect.Response[waypointv1.TailJobResponse], error) {
+	in := req.Msg
+	if err := validate.ID("job_id", in.GetJobId()); err != nil {
+		return nil, err
+	}
+	if _, ok := auth.PrincipalFrom(ctx); !ok {
+		return nil, auth.Missing()
+	}
+	cursor, err := parseJobCursor(in.GetCursor(), s.Table.Now())
+	if err != nil {
+		return nil, err
+	}
+	hold := min(time.Duration(min(in.GetWaitMs(), validate.MaxTailWaitMS))*time.Millisecond, s.Hold)
+	out, err := s.follow(ctx, &jobReader{table: s.Table, id: in.GetJobId(), cursor: cursor}, hold)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(out), nil
+}
+
+func (s *Jobs) follow(ctx context.Context, r *jobReader, hold time.Duration) (*waypointv1.TailJobResponse, error) {
+	began := time.Now()
+	wait := jobLook
+	for first := true; ; first = false {
+		out, err := r.look(ctx, first)
+		if err != nil {
+			return nil, err
+		}
+		if since := time.Duration(s.Table.Now().UnixMilli()-r.cursor.news) * time.Millisecond; since > jobEager {
+			wait = min(wait*3/2, time.Second)
+		}
+		if out != nil || time.Since(began)+wait > hold {
+			if out == nil {
+				out = &waypointv1.TailJobResponse{NextCursor: r.cursor.String()}
+			}
+			return out, nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return &waypointv1.TailJobResponse{NextCursor: r.cursor.String()}, nil
+		case <-timer.C:
+		}
+	}
+}
+
+// jobReader looks at one job again and again.
+type jobReader struct {
+	table  *table.Table
+	id     string
+	cursor jobCursor
+	// asked is when it was last found out why the job waits.
+	asked time.Time
+}
+
+// look reads once: one read unit while nothing is new. It returns nil then.
+func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobResponse, error) {
+	// The first look is strong: a job that was queued a moment ago is there.
+	m, lease, err := r.table.JobState(ctx, r.id, first)
+	if err != nil {
+		return nil, err
+	}
+	if first {
+		if _, err := auth.Require(ctx, m.Project, waypointv1.Role_ROLE_VIEWER); err != nil {
+			return nil, err
+		}
+	}
+	if m.State.Ended() && !first {
+		// Once more and strongly, so that no output that came before the end is missed.
+		if m, lease, err = r.table.JobState(ctx, r.id, true); err != nil {
+			return nil, err
+		}
+	}
+	out := &waypointv1.TailJobResponse{}
+	if err := r.output(ctx, m, lease, out); err != nil {
+		return nil, err
+	}
+	if err := r.state(ctx, m, lease, out); err != nil {
+		return nil, err
+	}
+	out.Done = m.State.Ended() && r.cursor.next >= written(lease)
+	if out.GetJob() == nil && len(out.GetEvents()) == 0 && !out.GetDone() {
+		return nil, nil
+	}
+	r.cursor.news = r.table.Now().UnixMilli()
+	out.NextCursor = r.cursor.String()
+	return out, nil
+}
+
+func written(l *job.Lease) int64 {
+	if l == nil {
+		return 0
+	}
+	return l.NextOutput
+}
+
+// output adds the batches that come next.
+func (r *jobReader) output(ctx context.Context, m job.Meta, lease *job.Lease, out *waypointv1.TailJobResponse) error {
+	if written(lease) <= r.cursor.next {
+		return nil
+	}
+	batches, next, err := r.table.Output(ctx, r.id, r.cursor.next, bytesMost, m.State.Ended())
+	if err != nil {
+		return err
+	}
+	for _, raw := range batches {
+		batch := &waypointv1.AppendOutputRequest{}
+		if err := proto.Unmarshal(raw, batch); err != nil {
+			return fmt.Errorf("reading the output of job %s: %w", r.id, err)
+		}
+		out.Events = append(out.Events, batch.GetEvents()...)
+	}
+	r.cursor.next = next
+	return nil
+}
+
+// state adds the job's state if the reader has not seen it, and why it waits, once it has waited for a while.
+func (r *jobReader) state(ctx context.Context, m job.Meta, lease *job.Lease, out *waypointv1.TailJobResponse) error {
+	canceling := lease != nil && lease.Live && lease.CancelRequested != 0
+	state := mark(string(m.State), strconv.FormatInt(m.Attempt, 10), strconv.FormatBool(canceling))
+	changed := state != r.cursor.state
+	why, err := r.why(ctx, m)
+	if err != nil {
+		return err
+	}
+	if why != nil {
+		if sign := mark(why.GetReason(), why.GetJobId()); sign != r.cursor.why {
+			r.cursor.why, changed = sign, true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	r.cursor.state = state
+	out.Job = table.JobProto(m)
+	out.Job.Spec, out.Job.CancelRequested, out.Job.WhyNot = nil, canceling, why
+	if m.State.Ended() {
+		return r.table.JobEnd(ctx, out.GetJob())
+	}
+	return nil
+}
+
+func (r *jobReader) why(ctx context.Context, m job.Meta) (*waypointv1.WhyNot, error) {
+	waiting := m.State == job.Blocked || m.State == job.Ready
+	since := max(m.QueuedAt, m.ReadyAt)
+	if !waiting || r.table.Now().UnixMilli()-since < whyAfter.Milliseconds() || time.Since(r.asked) < whyEvery {
+		return nil, nil
+	}
+	r.asked = time.Now()
+	return r.table.WhyNot(ctx, m)
+}
+
+// mark is a short sign of some values, to notice that they changed.
+func mark(values ...string) string {
+	h := fnv.New32a()
+	for _, v := range values {
+		_, _ = h.Write([]byte(v + "\x00")) // a hash's Write does not fail
+	}
+	return strconv.FormatUint(uint64(h.Sum32()), 36)
+}

@@ -1,0 +1,150 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/waypoint-serverless/waypoint/runner/command"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+type builder struct {
+	options Options
+	config  BuildConfig
+}
+
+func (b *builder) Config() any { return &b.config }
+
+func (b *builder) Summary() string {
+	return "Runs a build command and keeps a directory as the artifact, on the runner's machine."
+}
+
+// Build runs the command and keeps the directory. The artifact is named by its content: the same build twice is
+// one artifact.
+func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {
+	home, err := homeOf(env)
+	if err != nil {
+		return nil, err
+	}
+	from, err := inside(env.Dir, b.config.Path, "path")
+	if err != nil {
+		return nil, err
+	}
+	if err := b.run(ctx, env); err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(from); err != nil || !info.IsDir() {
+		return nil, &plugin.Error{
+			Message: fmt.Sprintf("after the build there is no directory %s to keep", from),
+			Hint:    "Set `path` in the build stanza to the directory that the build makes.",
+		}
+	}
+	step := env.UI.Step("Keeping %s", from)
+	a, err := home.keepArtifact(env, from, from == filepath.Clean(env.Dir))
+	if err != nil {
+		step.Fail("")
+		return nil, err
+	}
+	step.Done("Kept %d files as artifact %s", a.Files, a.Digest)
+	return &plugin.Result{
+		State:    a,
+		Template: map[string]any{"path": a.Path, "digest": a.Digest},
+		Portable: false,
+	}, nil
+}
+
+func (b *builder) run(ctx context.Context, env *plugin.Env) error {
+	args := b.config.Command
+	if len(args) == 0 {
+		return nil
+	}
+	if args[0] == "" {
+		return &plugin.Error{Message: "the build command is empty", Hint: "For example: command = [\"make\", \"build\"]."}
+	}
+	dir, err := inside(env.Dir, b.config.Dir, "dir")
+	if err != nil {
+		return err
+	}
+	environ := with(baseEnv(env), b.config.Env)
+	program, err := findProgram(args[0], dir, environ)
+	if err != nil {
+		return buildProgramMissing(args[0], dir, err)
+	}
+	step := env.UI.Step("Running %s", strings.Join(args, " "))
+	err = command.Run(ctx, command.Spec{
+		Args: append([]string{program}, args[1:]...), Dir: dir, Env: environ,
+		Stdout: env.UI.Stdout(), Stderr: env.UI.Stderr(),
+	})
+	if err == nil {
+		step.Done("")
+		return nil
+	}
+	step.Fail("")
+	var exit *command.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	how := fmt.Sprintf("exit code %d", exit.Code)
+	if exit.Code < 0 {
+		how = "a signal (" + exit.Signal + ")"
+	}
+	return &plugin.Error{
+		Message: fmt.Sprintf("the build command %q ended with %s", strings.Join(args, " "), how),
+		Hint:    "What it printed stands above; nothing was deployed.",
+	}
+}
+
+func buildProgramMissing(name, dir string, cause error) error {
+	return &plugin.Error{
+		Message: fmt.Sprintf("the build command %q was not found", name),
+		Hint:    fmt.Sprintf("Install it, or give its path relative to %s (with a slash, for example \"./%s\").", dir, filepath.Base(name)),
+		Cause:   cause,
+	}
+}
+
+// inside resolves a path of the configuration below the app's directory, and refuses one that leads out of it.
+func inside(base, path, attribute string) (string, error) {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path), nil
+	}
+	full := filepath.Join(base, path)
+	rel, err := filepath.Rel(base, full)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return "", &plugin.Error{
+			Message: fmt.Sprintf("%s = %q leads out of the app's directory", attribute, path),
+			Hint:    "Give a path below " + base + ".",
+		}
+	}
+	return full, nil
+}
+
+// findProgram gives the absolute path of a program: relative to dir if it has a slash, else from the PATH of environ.
+func findProgram(name, dir string, environ []string) (string, error) {
+	if strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return exec.LookPath(name)
+	}
+	for _, kv := range environ {
+		key, list, _ := strings.Cut(kv, "=")
+		if !strings.EqualFold(key, "PATH") {
+			continue
+		}
+		for _, p := range filepath.SplitList(list) {
+			if !filepath.IsAbs(p) {
+				continue
+			}
+			if found, err := exec.LookPath(filepath.Join(p, name)); err == nil {
+				return found, nil
+			}
+		}
+	}
+	return "", fs.ErrNotExist
+}

@@ -1,0 +1,126 @@
+package process
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// BuildConfig configures the builder.
+type BuildConfig struct {
+	// Program and arguments of the build; no shell reads them. Without it nothing is run and the directory is kept as
+	// it stands.
+	Command []string `hcl:"command,optional"`
+	// Working directory of the build, relative to the app's directory. Default: the app's directory.
+	Dir string `hcl:"dir,optional"`
+	// Environment variables of the build, over the runner's own.
+	Env map[string]string `hcl:"env,optional"`
+	// Directory that is kept as the artifact, relative to the app's directory. Default: the app's directory, less what
+	// its .waypointignore names. A directory below it is kept whole.
+	Path string `hcl:"path,optional"`
+}
+
+// DeployConfig configures the platform.
+type DeployConfig struct {
+	// Program and arguments of the app; no shell reads them. A relative path with a slash is relative to the artifact's
+	// directory. The app must listen on the port in the environment variable PORT.
+	Command []string `hcl:"command"`
+	// Environment variables of the app. Values that differ between environments, and secrets, are better kept with
+	// `waypoint config set`.
+	Env map[string]string `hcl:"env,optional"`
+	// When the app counts as healthy. Default: when it accepts connections on its port.
+	HealthCheck *HealthCheck `hcl:"health_check,block"`
+	// What the app has to end after SIGTERM before it is killed. Default: 10s.
+	StopTimeout string `hcl:"stop_timeout,optional"`
+	// Whether the app is started again when it ends. Default: true.
+	Restart *bool `hcl:"restart,optional"`
+}
+
+// HealthCheck says when the app is healthy.
+type HealthCheck struct {
+	// Path of a GET request that is answered with a status from 200 to 399. Without it a connection is enough.
+	Path string `hcl:"path,optional"`
+	// How long to wait for the app to become healthy. Default: 30s.
+	Timeout string `hcl:"timeout,optional"`
+	// Pause between two tries. Default: 200ms.
+	Interval string `hcl:"interval,optional"`
+}
+
+// ReleaseConfig configures the releaser.
+type ReleaseConfig struct {
+	// Stable port of the app on 127.0.0.1. Default: a free port that is chosen at the first release and kept.
+	Port int `hcl:"port,optional"`
+}
+
+// checkup is a HealthCheck that has been read.
+type checkup struct {
+	Path     string        `json:"path,omitempty"`
+	Timeout  time.Duration `json:"timeout"`
+	Interval time.Duration `json:"interval"`
+}
+
+func (h *HealthCheck) read() (checkup, error) {
+	c := checkup{Timeout: 30 * time.Second, Interval: 200 * time.Millisecond}
+	if h == nil {
+		return c, nil
+	}
+	var err error
+	if c.Timeout, err = duration("health_check.timeout", h.Timeout, c.Timeout); err != nil {
+		return c, err
+	}
+	if c.Interval, err = duration("health_check.interval", h.Interval, c.Interval); err != nil {
+		return c, err
+	}
+	c.Path = h.Path
+	if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
+		c.Path = "/" + c.Path
+	}
+	return c, nil
+}
+
+func duration(name, given string, fallback time.Duration) (time.Duration, error) {
+	if given == "" {
+		return fallback, nil
+	}
+	d, err := time.ParseDuration(given)
+	if err != nil || d <= 0 {
+		return 0, &plugin.Error{
+			Message: fmt.Sprintf("%s is %q, which is no duration", name, given),
+			Hint:    "Write a number with a unit, for example \"30s\" or \"500ms\".",
+		}
+	}
+	return d, nil
+}
+
+// order is a DeployConfig that has been read.
+type order struct {
+	command []string
+	env     map[string]string
+	health  checkup
+	grace   time.Duration
+	restart bool
+}
+
+func (c *DeployConfig) read() (order, error) {
+	o := order{command: c.Command, env: c.Env, restart: c.Restart == nil || *c.Restart}
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		return o, &plugin.Error{
+			Message: "the deploy stanza does not say what to run",
+			Hint:    "Add the app's command, for example command = [\"./bin/app\"].",
+		}
+	}
+	if _, set := c.Env["PORT"]; set {
+		return o, &plugin.Error{
+			Message: "PORT cannot be set: the platform chooses a free port for each deployment",
+			Hint:    "Take PORT out of env; for a fixed address use `port` in the release stanza.",
+		}
+	}
+	var err error
+	if o.grace, err = duration("stop_timeout", c.StopTimeout, 10*time.Second); err != nil {
+		return o, err
+	}
+	o.health, err = c.HealthCheck.read()
+	return o, err
+}

@@ -1,0 +1,210 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/machine"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/source/ignore"
+)
+
+// keptArtifacts is how many artifacts of an app in a workspace stay on disk; older ones can be built again.
+const keptArtifacts = 10
+
+// home is the plugin's place below Env.StateDir.
+type home struct{ dir string }
+
+func homeOf(env *plugin.Env) (home, error) {
+	if env.StateDir == "" {
+		return home{}, &plugin.Error{
+			Message: "this runner has no state directory, so nothing can be run on its machine",
+			Hint:    "Start the runner with one.",
+		}
+	}
+	h := home{dir: filepath.Join(env.StateDir, "process")}
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return home{}, fmt.Errorf("making the state directory: %w", err)
+	}
+	return h, nil
+}
+
+func (h home) artifactsDir(env *plugin.Env) string {
+	return filepath.Join(h.dir, "artifacts", env.Project, env.App, env.Workspace)
+}
+
+func (h home) deploymentsDir() string          { return filepath.Join(h.dir, "deployments") }
+func (h home) deploymentDir(id string) string  { return filepath.Join(h.deploymentsDir(), id) }
+func (h home) routesDir() string               { return filepath.Join(h.dir, "routes") }
+func (h home) routeDir(env *plugin.Env) string { return filepath.Join(h.routesDir(), laneKey(env)) }
+
+// laneKey names an app in a workspace, short enough for the path of a socket.
+func laneKey(env *plugin.Env) string {
+	sum := sha256.Sum256([]byte(env.Project + "\x00" + env.App + "\x00" + env.Workspace))
+	return hex.EncodeToString(sum[:6])
+}
+
+// artifact is the state of an artifact.
+type artifact struct {
+	Path   string `json:"path"`
+	Digest string `json:"digest"`
+	Files  int    `json:"files"`
+}
+
+// keepArtifact copies a directory into the home and names it by its content. A whole app's directory is copied
+// less what its .waypointignore names.
+func (h home) keepArtifact(env *plugin.Env, from string, wholeApp bool) (artifact, error) {
+	dir := h.artifactsDir(env)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return artifact{}, err
+	}
+	tmp, err := os.MkdirTemp(dir, ".copy-*")
+	if err != nil {
+		return artifact{}, err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	files, err := copyTree(from, tmp, wholeApp)
+	if err != nil {
+		return artifact{}, fmt.Errorf("copying %s: %w", from, err)
+	}
+	digest, err := digestOf(tmp)
+	if err != nil {
+		return artifact{}, err
+	}
+	a := artifact{Path: filepath.Join(dir, digest), Digest: digest, Files: files}
+	if err := os.Rename(tmp, a.Path); err != nil {
+		if _, statErr := os.Stat(a.Path); statErr != nil {
+			return artifact{}, err
+		}
+		// The same content is there already. It is young again.
+		now := time.Now()
+		_ = os.Chtimes(a.Path, now, now)
+	}
+	pruneArtifacts(dir, a.Path)
+	return a, nil
+}
+
+func copyTree(from, to string, obeyIgnore bool) (files int, err error) {
+	rules, err := ignore.Parse(strings.NewReader(""))
+	if obeyIgnore {
+		rules, err = ignore.Load(from)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return rules.Copy(from, to)
+}
+
+// digestOf hashes names, modes and contents of a tree.
+func digestOf(dir string) (string, error) {
+	sum := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if rel == "." {
+			return nil
+		}
+		_, _ = fmt.Fprintf(sum, "%q %s ", filepath.ToSlash(rel), info.Mode())
+		switch {
+		case d.Type()&fs.ModeSymlink != 0:
+			to, err := os.Readlink(path)
+			_, _ = fmt.Fprintf(sum, "%q\n", to)
+			return err
+		case d.Type().IsRegular():
+			_, _ = fmt.Fprintf(sum, "%d\n", info.Size())
+			return hashFile(sum, path)
+		}
+		return nil
+	})
+	return hex.EncodeToString(sum.Sum(nil))[:16], err
+}
+
+func hashFile(sum io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	_, err = io.Copy(sum, f)
+	return err
+}
+
+// pruneArtifacts removes the oldest; a deployment has a copy of its own, so nothing that runs is touched.
+func pruneArtifacts(dir, keep string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	type aged struct {
+		path string
+		at   time.Time
+	}
+	var all []aged
+	for _, e := range entries {
+		info, err := e.Info()
+		path := filepath.Join(dir, e.Name())
+		if err != nil || strings.HasPrefix(e.Name(), ".") || path == keep {
+			continue
+		}
+		all = append(all, aged{path, info.ModTime()})
+	}
+	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(b.at.UnixNano(), a.at.UnixNano()) })
+	for i, a := range all {
+		if i >= keptArtifacts-1 {
+			_ = os.RemoveAll(a.path)
+		}
+	}
+}
+
+// portsLock is held while a port is chosen, so that no two deployments choose the same.
+func (h home) portsLock(ctx context.Context) (*machine.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return machine.AwaitLock(ctx, filepath.Join(h.dir, "ports.lock"))
+}
+
+// Ports are chosen below the range from which systems take ports for outgoing connections (from 32768 on Linux,
+// 49152 elsewhere), so that a port stays free while its app is started again.
+const (
+	routePorts      = 10_000
+	deploymentPorts = 20_000
+	portRange       = 10_000
+)
+
+var errNoPort = errors.New("no free port was found")
+
+// choosePort gives a free port of the range that begins at base. It depends on name first, so that the same thing
+// tends to get the same port. taken are ports that belong to something that is just not listening.
+func choosePort(base int, name string, taken map[int]bool, free func(int) bool) (int, error) {
+	sum := fnv.New32a()
+	_, _ = io.WriteString(sum, name)
+	first := int(sum.Sum32() % portRange)
+	for i := range portRange {
+		port := base + (first+i)%portRange
+		if !taken[port] && free(port) {
+			return port, nil
+		}
+	}
+	return 0, errNoPort
+}

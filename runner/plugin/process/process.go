@@ -1,0 +1,114 @@
+// Package process is the plugin "process": apps that run as plain processes of the machine that the runner is on,
+// with no container engine.
+//
+// Its builder runs a build command and keeps a directory. Its platform runs a command of that directory in the
+// background, under waypoint-entrypoint, on a free loopback port, and starts it again when it ends. Its releaser
+// gives the app a stable port: a small reverse proxy (package proxy) that is switched from one deployment to the
+// next without dropping a request.
+//
+// What runs in the background outlives runner and CLI. Everything about it stands in files below Env.StateDir, so
+// that any later call finds it, also after a crash: the directory of a deployment is named by the deployment's id,
+// a lock beside it is held as long as its supervisor lives, and processes are recognised by number and start time.
+//
+//	process/artifacts/PROJECT/APP/WORKSPACE/DIGEST/  what builds made
+//	process/deployments/ID/                          app/, deployment.json, spec.json, status.json, output.log
+//	process/routes/KEY/                              route.json, control.sock
+package process
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
+	"github.com/waypoint-serverless/waypoint/runner/proxy"
+)
+
+// HelperCommand is the hidden command of the waypoint binary that runs Main.
+const HelperCommand = "plugin-proxy"
+
+// Arguments of Main.
+const (
+	modeProxy     = "proxy"
+	modeSupervise = "supervise"
+)
+
+// Options of the plugin. The zero value is for the waypoint binary.
+type Options struct {
+	// Helper is the command that calls Main; nil: this executable with HelperCommand.
+	Helper []string
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Definition is the plugin for a catalog.
+func Definition(o Options) plugin.Definition {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return plugin.Definition{
+		Name:     "process",
+		Summary:  "Build with a command and run the app as a process of the runner's machine.",
+		Builder:  func() plugin.Builder { return &builder{options: o} },
+		Platform: func() plugin.Platform { return &platform{options: o} },
+		Releaser: func() plugin.Releaser { return &releaser{options: o} },
+	}
+}
+
+// Main is the body of the hidden command: it becomes the background process that the plugin starts, a proxy or a
+// supervisor.
+func Main(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == modeProxy {
+		return proxy.Main(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == modeSupervise {
+		return supervise.Main(ctx, args[1:])
+	}
+	return fmt.Errorf("this command is for the process plugin, which starts it itself")
+}
+
+// helper is the command line of a background process.
+func (o Options) helper(args ...string) ([]string, error) {
+	command := o.Helper
+	if command == nil {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		command = []string{self, HelperCommand}
+	}
+	return append(append([]string(nil), command...), args...), nil
+}
+
+// baseEnv is the environment of what the plugin starts: the runner's, without what is Waypoint's own.
+func baseEnv(env *plugin.Env) []string {
+	base := env.Environ
+	if base == nil {
+		base = os.Environ()
+	}
+	out := make([]string, 0, len(base))
+	for _, kv := range base {
+		if !strings.HasPrefix(kv, "WAYPOINT_") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// with sets variables over an environment.
+func with(environ []string, vars map[string]string) []string {
+	out := make([]string, 0, len(environ)+len(vars))
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if _, replaced := vars[name]; !replaced {
+			out = append(out, kv)
+		}
+	}
+	for name, value := range vars {
+		out = append(out, name+"="+value)
+	}
+	return out
+}

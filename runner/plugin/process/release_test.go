@@ -1,0 +1,340 @@
+//go:build unix
+
+package process
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/machine"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/proxy"
+)
+
+func (b *bench) tryRelease(port int, d *plugin.Deployment) (*plugin.Release, error) {
+	b.t.Helper()
+	r := &releaser{options: Options{Now: time.Now}, config: ReleaseConfig{Port: port}}
+	res, err := r.Release(b.t.Context(), b.env, d)
+	if err != nil {
+		return nil, err
+	}
+	return &plugin.Release{ID: "R", State: marshal(b.t, res.State), URL: res.URL, DeploymentID: d.ID}, nil
+}
+
+func (b *bench) release(port int, d *plugin.Deployment) *plugin.Release {
+	b.t.Helper()
+	rel, err := b.tryRelease(port, d)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return rel
+}
+
+func (b *bench) releaseStatus(rel *plugin.Release) *plugin.Status {
+	b.t.Helper()
+	st, err := (&releaser{}).ReleaseStatus(b.t.Context(), b.env, rel)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return st
+}
+
+func (b *bench) proxyStatus() proxy.Status {
+	b.t.Helper()
+	h, _ := homeOf(b.env)
+	st, err := proxy.At(h.routeDir(b.env)).Status(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return st
+}
+
+// freePort is a port that was free a moment ago, outside the range of deployments.
+func freePort(t *testing.T) int {
+	t.Helper()
+	port, err := choosePort(routePorts, t.Name(), nil, machine.PortFree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func TestTwentySwitchesUnderLoadDropNoRequest(t *testing.T) {
+	b := newBench(t)
+	a, z := b.deploy("a", nil), b.deploy("z", nil)
+	rel := b.release(0, a)
+	var sent, wrong atomic.Int64
+	var firstWrong atomic.Value
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for worker := range 6 {
+		load.Go(func() {
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: worker == 0}, Timeout: 20 * time.Second}
+			pace := time.NewTicker(20 * time.Millisecond) // 6 workers: 300 requests a second
+			defer pace.Stop()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-pace.C:
+				}
+				sent.Add(1)
+				var res *http.Response
+				var err error
+				if worker%2 == 0 {
+					res, err = client.Get(rel.URL)
+				} else {
+					res, err = client.Post(rel.URL, "text/plain", strings.NewReader("body"))
+				}
+				body := ""
+				if err == nil {
+					raw, readErr := io.ReadAll(res.Body)
+					_ = res.Body.Close()
+					body, err = string(raw), readErr
+				}
+				if err != nil || res.StatusCode != 200 || body != "a " && body != "z " {
+					wrong.Add(1)
+					firstWrong.CompareAndSwap(nil, []any{err, body})
+				}
+			}
+		})
+	}
+	for n := range 20 {
+		b.env.LaneFence++
+		target := []*plugin.Deployment{z, a}[n%2]
+		b.release(0, target)
+		want := []string{"z ", "a "}[n%2]
+		if got := get(t, rel.URL); got != want {
+			t.Errorf("after switch %d the port answers %q, want %q", n+1, got, want)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	close(stop)
+	load.Wait()
+	if sent.Load() < 100 || wrong.Load() > 0 {
+		t.Errorf("%d of %d requests went wrong, first: %v", wrong.Load(), sent.Load(), firstWrong.Load())
+	}
+	t.Logf("%d requests during 20 switches", sent.Load())
+}
+
+func TestARequestThatIsUnderWayEndsWhereItBegan(t *testing.T) {
+	b := newBench(t)
+	old, next := b.deploy("old", nil), b.deploy("new", nil)
+	rel := b.release(0, old)
+	slow := make(chan string, 1)
+	go func() { _, body := try(rel.URL + "/slow"); slow <- body }()
+	eventually(t, "the request is under way", func() bool { return b.proxyStatus().InFlight == 1 })
+	b.env.LaneFence++
+	b.release(0, next)
+	if got := get(t, rel.URL); got != "new " {
+		t.Errorf("the port answers %q", got)
+	}
+	b.destroy(old) // waits for it
+	if got := <-slow; got != "slow old" {
+		t.Errorf("the slow request got %q", got)
+	}
+}
+
+func TestACrashedAppIsWaitedForByItsRequests(t *testing.T) {
+	b := newBench(t)
+	d := b.deploy("v1", nil)
+	rel := b.release(0, d)
+	for range 3 {
+		code, pid := try(rel.URL + "/pid")
+		if code != 200 {
+			t.Fatalf("%d %s", code, pid)
+		}
+		if err := syscall.Kill(atoi(t, pid), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the death is noticed", func() bool { code, _ := try(d.URL); return code == 0 || code == 200 })
+		if code, body := try(rel.URL); code != 200 {
+			t.Errorf("%d %s", code, body)
+		}
+		eventually(t, "it is healthy again", func() bool { return b.status(d).Health == plugin.Ready })
+	}
+}
+
+func TestAKilledProxyIsStartedAgainWithItsRoute(t *testing.T) {
+	b := newBench(t)
+	a, z := b.deploy("a", nil), b.deploy("z", nil)
+	rel := b.release(0, a)
+	kill := func() {
+		p, _ := machine.Find(b.proxyStatus().PID)
+		if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.AwaitEnd(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kill()
+	if st := b.releaseStatus(rel); st.Health != plugin.Ready || !strings.Contains(st.Message, "started again") {
+		t.Errorf("status %+v", st)
+	}
+	if got := get(t, rel.URL); got != "a " {
+		t.Errorf("the port answers %q", got)
+	}
+	kill()
+	b.env.LaneFence++
+	again := b.release(0, z)
+	if again.URL != rel.URL {
+		t.Errorf("the port moved from %s to %s", rel.URL, again.URL)
+	}
+	if got := get(t, rel.URL); got != "z " {
+		t.Errorf("the port answers %q", got)
+	}
+	if st := b.releaseStatus(rel); st.Health != plugin.Unknown {
+		t.Errorf("status of the former release %+v", st)
+	}
+}
+
+func TestAnOvertakenOperationCannotMoveTheRoute(t *testing.T) {
+	b := newBench(t)
+	a, z := b.deploy("a", nil), b.deploy("z", nil)
+	b.env.LaneFence = 7
+	rel := b.release(0, a)
+	b.env.LaneFence = 6
+	_, err := b.tryRelease(0, z)
+	sentence(t, err, "a newer operation (fence 7)")
+	if err := b.platform("", nil).DestroyDeployment(t.Context(), b.env, a); err == nil {
+		t.Error("an overtaken operation destroyed what is released")
+	}
+	if got := get(t, rel.URL); got != "a " {
+		t.Errorf("the port answers %q", got)
+	}
+}
+
+func TestAPortInUseIsSaidAndTheOldReleaseKeepsServing(t *testing.T) {
+	b := newBench(t)
+	a, z := b.deploy("a", nil), b.deploy("z", nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	taken := l.Addr().(*net.TCPAddr).Port
+	_, err = b.tryRelease(taken, a)
+	sentence(t, err, "is in use by another program")
+	rel := b.release(0, a)
+	b.env.LaneFence++
+	_, err = b.tryRelease(taken, z)
+	sentence(t, err, "is in use by another program")
+	if got := get(t, rel.URL); got != "a " {
+		t.Errorf("the port answers %q", got)
+	}
+	other := *b
+	env := *b.env
+	env.Workspace = "staging"
+	other.env = &env
+	defer func() { _ = (&platform{}).DestroyWorkspace(t.Context(), &env) }()
+	_, err = other.tryRelease(b.proxyStatus().Port, a)
+	sentence(t, err, `already belongs to app "web"`)
+}
+
+func TestThePortCanBeChanged(t *testing.T) {
+	b := newBench(t)
+	d := b.deploy("v", nil)
+	first := b.release(0, d)
+	pid := b.proxyStatus().PID
+	b.env.LaneFence++
+	second := b.release(freePort(t), d)
+	if first.URL == second.URL {
+		t.Fatal("the port did not change")
+	}
+	if got := get(t, second.URL); got != "v " {
+		t.Errorf("the new port answers %q", got)
+	}
+	eventually(t, "the old port is closed", func() bool { code, _ := try(first.URL); return code == 0 })
+	if b.proxyStatus().PID != pid {
+		t.Error("the proxy was started again for it")
+	}
+	b.env.LaneFence++
+	if third := b.release(0, d); third.URL != second.URL {
+		t.Error("a port that was chosen is not kept")
+	}
+}
+
+func TestAnUnhealthyDeploymentIsNotReleased(t *testing.T) {
+	b := newBench(t)
+	p := b.platform("dead", nil)
+	p.config.HealthCheck.Timeout = "2s"
+	dead, err := b.try(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alive := b.deploy("alive", nil)
+	rel := b.release(0, alive)
+	b.destroy(dead)
+	b.env.LaneFence++
+	_, err = b.tryRelease(0, dead)
+	sentence(t, err, "not healthy, so it was not released")
+	if got := get(t, rel.URL); got != "alive " {
+		t.Errorf("the port answers %q", got)
+	}
+}
+
+func TestWhatIsReleasedCanBeDestroyed(t *testing.T) {
+	b := newBench(t)
+	d := b.deploy("v", nil)
+	rel := b.release(0, d)
+	b.destroy(d)
+	if code, body := try(rel.URL); code != http.StatusServiceUnavailable || !strings.Contains(body, "nothing is released") {
+		t.Errorf("the port answers %d %q", code, body)
+	}
+	next := b.deploy("next", nil)
+	again := b.release(0, next)
+	if again.URL != rel.URL || get(t, again.URL) != "next " {
+		t.Error("the next release does not serve at the same port")
+	}
+	if err := (&releaser{}).DestroyRelease(t.Context(), b.env, rel); err != nil {
+		t.Fatal(err)
+	}
+	if get(t, again.URL) != "next " {
+		t.Error("destroying the former release ended the current one")
+	}
+	for range 2 {
+		if err := (&releaser{}).DestroyRelease(t.Context(), b.env, again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the port is closed", func() bool { code, _ := try(again.URL); return code == 0 })
+	if st := b.releaseStatus(again); st.Health != plugin.Missing {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestDestroyingTheWorkspaceLeavesNothing(t *testing.T) {
+	b := newBench(t)
+	b.release(0, b.deploy("a", nil))
+	b.deploy("z", nil)
+	for range 2 {
+		if err := b.platform("", nil).DestroyWorkspace(t.Context(), b.env); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := b.leftovers(); len(left) != 0 {
+		t.Errorf("still running: %v", left)
+	}
+}
+
+func TestOnlyDeploymentsOfThisPluginAreReleased(t *testing.T) {
+	b := newBench(t)
+	_, err := b.tryRelease(0, &plugin.Deployment{ID: "D", Plugin: "exec", State: []byte(`{}`)})
+	sentence(t, err, `a deployment of the plugin "exec"`)
+}
+
+func atoi(t *testing.T, s string) (n int) {
+	t.Helper()
+	for _, c := range s {
+		n = n*10 + int(c-'0')
+	}
+	return n
+}

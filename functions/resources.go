@@ -57,7 +57,6 @@ func Resources(prefix string) ResourceSpec {
 			"VisibilityTimeout":             strconv.Itoa(queueVisibility),
 			"MessageRetentionPeriod":        strconv.Itoa(queueRetention),
 			"ReceiveMessageWaitTimeSeconds": strconv.Itoa(queueLongPoll),
-			"SqsManagedSseEnabled":          "true",
 		},
 	}
 }

@@ -136,10 +136,12 @@ func (s *Server) engines(ctx context.Context, o Options, st *store.Store) (*inPr
 	}
 	queues, err := sqs.New(ctx, sqs.Options{
 		Store: st, Clock: o.Clock, Region: Region, Account: Account, BaseURL: queueHost, Authorize: sigv4.Authorize, Faults: o.SQSFaults,
+		Rand: rand.Reader, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the queues: %w", err)
 	}
+	s.onClose(func(context.Context) error { return queues.Close() })
 	root := sigv4.Principal{Account: Account, ARN: "arn:aws:iam::" + Account + ":root", UserID: Account}
 	verifier := &sigv4.Verifier{
 		Region: Region,

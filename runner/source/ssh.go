@@ -46,11 +46,7 @@ func (a *checkedAuth) remove() {
 }
 
 func sshAuth(g *waypointv1.GitSource, endpoint *transport.Endpoint, files []string) (transport.AuthMethod, error) {
-	method, err := sshMethod(g, endpoint)
-	if err != nil {
-		return nil, err
-	}
-	auth := &checkedAuth{AuthMethod: method}
+	auth, err := &checkedAuth{}, error(nil)
 	if files == nil {
 		files = defaultKnownHosts()
 	}
@@ -75,6 +71,10 @@ func sshAuth(g *waypointv1.GitSource, endpoint *transport.Endpoint, files []stri
 	auth.callback = func(hostname string, remote net.Addr, key ssh.PublicKey) error {
 		return hostKeyError(hostname, key, check(hostname, remote, key))
 	}
+	if auth.AuthMethod, err = sshMethod(g, endpoint, gitssh.HostKeyCallbackHelper{HostKeyCallback: auth.callback}); err != nil {
+		auth.remove()
+		return nil, err
+	}
 	return auth, nil
 }
 
@@ -98,7 +98,7 @@ func hostKeyError(hostname string, key ssh.PublicKey, err error) error {
 }
 
 // sshMethod takes the source's key, its password, the user's agent, or the user's own keys, whichever is first.
-func sshMethod(g *waypointv1.GitSource, endpoint *transport.Endpoint) (gitssh.AuthMethod, error) {
+func sshMethod(g *waypointv1.GitSource, endpoint *transport.Endpoint, checked gitssh.HostKeyCallbackHelper) (gitssh.AuthMethod, error) {
 	user := endpoint.User
 	if user == "" {
 		user = g.Username
@@ -113,11 +113,13 @@ func sshMethod(g *waypointv1.GitSource, endpoint *transport.Endpoint) (gitssh.Au
 			// The parser's own words can quote the key.
 			return nil, &Error{Message: "the git source's private key cannot be read", Hint: "It must be PEM text; an encrypted one needs its password."}
 		}
+		keys.HostKeyCallbackHelper = checked
 		return keys, nil
 	case g.Password != "":
-		return &gitssh.Password{User: user, Password: g.Password}, nil
+		return &gitssh.Password{User: user, Password: g.Password, HostKeyCallbackHelper: checked}, nil
 	}
 	if agent, err := gitssh.NewSSHAgentAuth(user); err == nil {
+		agent.HostKeyCallbackHelper = checked
 		return agent, nil
 	}
 	home, err := os.UserHomeDir()
@@ -126,6 +128,7 @@ func sshMethod(g *waypointv1.GitSource, endpoint *transport.Endpoint) (gitssh.Au
 	}
 	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
 		if keys, err := gitssh.NewPublicKeysFromFile(user, filepath.Join(home, ".ssh", name), ""); err == nil {
+			keys.HostKeyCallbackHelper = checked
 			return keys, nil
 		}
 	}

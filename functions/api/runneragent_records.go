@@ -41,9 +41,9 @@ func (s *RecordWrites) fenced(ctx context.Context, f *waypointv1.Fence) (auth.Pr
 }
 
 // staleLease words the loss of a lease; other errors pass.
-func staleLease(err error) error {
+func (s *RecordWrites) staleLease(ctx context.Context, fence table.Fence, err error) error {
 	if table.FenceLost(err) {
-		return fault.New(connect.CodeFailedPrecondition, fault.StaleLease, "this attempt does not hold the job any more").WithCause(err)
+		return s.Table.StaleLease(ctx, fence)
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func (s *RecordWrites) PutRecord(ctx context.Context, req *connect.Request[waypo
 	}
 	record, err := s.Table.PutRecord(ctx, fence, req.Msg.GetRecord())
 	if err != nil {
-		return nil, staleLease(err)
+		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.PutRecordResponse{Record: record}), nil
 }
@@ -121,7 +121,7 @@ func (s *RecordWrites) PutStatusReport(ctx context.Context, req *connect.Request
 		}
 	}
 	if err := s.Table.PutStatusReport(ctx, fence, report); err != nil {
-		return nil, staleLease(err)
+		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.PutStatusReportResponse{}), nil
 }
@@ -168,7 +168,7 @@ func (s *RecordWrites) CreateEntrypointToken(ctx context.Context, req *connect.R
 	tx := table.Tx{}
 	tx.Add(table.FenceCheck(fence), table.NewToken(tok, hash))
 	if err := s.Table.Transact(ctx, tx); err != nil {
-		return nil, staleLease(err)
+		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.CreateEntrypointTokenResponse{Token: secret}), nil
 }
@@ -193,7 +193,7 @@ func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[wayp
 		}
 	}
 	if _, err := s.Table.SetConfig(ctx, vars, p.Name, s.Sealer, []table.TxAction{table.FenceCheck(fence)}, nil); err != nil {
-		return nil, staleLease(err)
+		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.SyncConfigResponse{}), nil
 }

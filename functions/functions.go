@@ -1,0 +1,162 @@
+// Package functions is the server: the Lambda functions that answer the API, hold long reads and sweep.
+//
+// New assembles their handlers from an AWS configuration; Provision makes the table that they need, and
+// Resources says what that is. This package is the server's only face to Go code: its insides stand in
+// functions/internal. It imports nothing of cli, runner, entrypoint, infra or localstack, and no SDK of a
+// target platform: a test holds the binary to that.
+package functions
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	"github.com/waypoint-serverless/waypoint/functions/api"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/event"
+	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// Settings say where the server's things are. Exactly one of MasterKey, KeyParameter and KMSKey must be set.
+type Settings struct {
+	// Prefix names the installation: see Resources.
+	Prefix string
+	// ServerID is made at installation.
+	ServerID string
+	// Platform is "local" or "aws".
+	Platform string
+	Region   string
+	// RunnerRoleARN is the role whose keys, cut down to one queue, runners get.
+	RunnerRoleARN string
+	// MasterKey is the encryption key itself, 32 bytes.
+	MasterKey []byte
+	// KeyParameter is the name of the SSM SecureString that holds it, as base64.
+	KeyParameter string
+	// KMSKey is the user's own key: id, ARN or alias.
+	KMSKey string
+	// TailHold is how long a read of the function `tail` is held at most; 0 means 20 s, less than 0: not at all.
+	TailHold time.Duration
+	// Clock and Rand are the system's if nil.
+	Clock func() time.Time
+	Rand  io.Reader
+	// Logger gets one line a request; nil: none.
+	Logger *slog.Logger
+}
+
+// Handler is a Lambda handler (lambda.Handler): one event in, one answer out. It is safe for concurrent use.
+type Handler interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+}
+
+// Handlers are the functions.
+type Handlers struct {
+	// API answers unary requests behind API Gateway, and the direct invocation
+	// {"waypoint":"create_admin_token","name":"…"} with {"token":"wp_user_…"}.
+	API Handler
+	// Tail answers long reads behind API Gateway.
+	Tail Handler
+	// Sweep moves what time alone must move; any payload starts one run.
+	Sweep Handler
+}
+
+// New assembles the functions. It makes no request. cfg's endpoint and HTTP client are used as they are.
+func New(cfg aws.Config, s Settings) (*Handlers, error) {
+	s, err := s.complete()
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := s.sealer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	spec := Resources(s.Prefix)
+	t := table.New(dynamodb.NewFromConfig(cfg), spec.Table.Name, s.Clock, s.Rand)
+	gate := auth.NewGate(t, s.Clock)
+	tokens := &api.Tokens{Table: t, Rand: s.Rand}
+	p := parts{Settings: s, table: t, queues: newQueues(cfg, s, spec), sealer: sealer, tokens: tokens}
+
+	front := func(function string, h http.Handler) http.Handler {
+		return observe(function, gate.Middleware(h), s.Clock, s.Logger)
+	}
+	return &Handlers{
+		API:   event.NewHandler(front("api", p.api()), direct(tokens), s.Logger),
+		Tail:  event.NewHandler(front("tail", p.tail()), nil, s.Logger),
+		Sweep: p.sweep(),
+	}, nil
+}
+
+func (s Settings) complete() (Settings, error) {
+	if s.Prefix == "" {
+		return s, errors.New("assembling the functions: the installation's prefix is missing")
+	}
+	if s.Clock == nil {
+		s.Clock = time.Now
+	}
+	if s.Rand == nil {
+		s.Rand = rand.Reader
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	switch most := validate.MaxTailWaitMS * time.Millisecond; {
+	case s.TailHold < 0:
+		s.TailHold = 0
+	case s.TailHold == 0 || s.TailHold > most:
+		s.TailHold = most
+	}
+	return s, nil
+}
+
+func (s Settings) sealer(cfg aws.Config) (*secret.Sealer, error) {
+	var source secret.Source
+	set := 0
+	if len(s.MasterKey) > 0 {
+		set++
+		var err error
+		if source, err = secret.Static(s.MasterKey); err != nil {
+			return nil, fmt.Errorf("assembling the functions: %w", err)
+		}
+	}
+	if s.KeyParameter != "" {
+		set++
+		source = secret.SSM(cfg, s.KeyParameter)
+	}
+	if s.KMSKey != "" {
+		set++
+		source = secret.KMS(cfg, s.KMSKey, s.Clock)
+	}
+	if set != 1 {
+		return nil, fmt.Errorf("assembling the functions: one encryption key is needed, %d are set", set)
+	}
+	return secret.NewSealer(source, s.Rand), nil
+}
+
+// direct answers invocations that come from no gateway. Who may make them is decided by AWS
+// (lambda:InvokeFunction) or, on one machine, by being in the server's process.
+func direct(tokens *api.Tokens) event.Direct {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		var in struct {
+			Waypoint string `json:"waypoint"`
+			Name     string `json:"name"`
+		}
+		if err := json.Unmarshal(payload, &in); err != nil || in.Waypoint != "create_admin_token" {
+			return nil, errors.New("the payload is neither an API Gateway event nor a direct invocation that is known")
+		}
+		token, err := tokens.CreateAdminToken(ctx, in.Name)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(map[string]string{"token": token})
+	}
+}

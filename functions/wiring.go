@@ -1,0 +1,98 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/functions/api"
+	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
+	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
+	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/sweep"
+	"github.com/waypoint-serverless/waypoint/functions/tail"
+)
+
+// parts are what the services are made of.
+type parts struct {
+	Settings
+	table  *table.Table
+	queues *queue.Queues
+	sealer *secret.Sealer
+	tokens *api.Tokens
+}
+
+func newQueues(cfg aws.Config, s Settings, spec ResourceSpec) *queue.Queues {
+	return queue.New(sqs.NewFromConfig(cfg), sts.NewFromConfig(cfg), queue.Options{
+		Prefix: spec.QueuePrefix, Attributes: spec.QueueAttributes, RoleARN: s.RunnerRoleARN, Region: s.Region,
+	})
+}
+
+func (p parts) api() http.Handler {
+	return api.Handler(api.Services{
+		Server:   &api.Server{ID: p.ServerID, Platform: p.Platform, TailHoldMS: uint32(p.TailHold / time.Millisecond)},
+		Tokens:   p.tokens,
+		Projects: &api.Projects{Table: p.table, Sealer: p.sealer},
+		Records:  &api.Records{Table: p.table},
+		Jobs:     &api.Jobs{Table: p.table, Sealer: p.sealer, Queues: p.queues, Logger: p.Logger},
+		Runners:  &api.Runners{Table: p.table},
+		RunnerAgent: &api.RunnerAgent{
+			RecordWrites: api.RecordWrites{Table: p.table, Sealer: p.sealer, Rand: p.Rand},
+			Queues:       p.queues, Matches: selector.Matches, Logger: p.Logger,
+		},
+		Configs:     &api.Configs{Table: p.table, Sealer: p.sealer},
+		Entrypoints: &api.Entrypoints{Table: p.table, Sealer: p.sealer},
+	})
+}
+
+// tailService is TailService in two parts.
+type tailService struct {
+	*tail.Jobs
+	*tail.Logs
+}
+
+func (p parts) tail() http.Handler {
+	mux := api.NewMux()
+	mux.Add(waypointv1connect.NewTailServiceHandler(tailService{
+		Jobs: &tail.Jobs{Table: p.table, Hold: p.TailHold},
+		Logs: &tail.Logs{Table: p.table, Hold: p.TailHold},
+	}, api.Options()...))
+	return mux
+}
+
+// sweepHandler runs the sweep whatever the payload is: a schedule's event says nothing that it needs.
+type sweepHandler struct {
+	sweeper  *sweep.Sweeper
+	settings Settings
+}
+
+func (p parts) sweep() Handler {
+	return sweepHandler{&sweep.Sweeper{Table: p.table, Queues: p.queues, Logger: p.Logger}, p.Settings}
+}
+
+// Invoke sweeps once and answers the run's report.
+func (h sweepHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+	start := h.settings.Clock()
+	ctx, meter := table.WithMeter(ctx)
+	report, err := h.sweeper.Run(ctx)
+	read, write, queue := meter.Used()
+	ms := float64(h.settings.Clock().Sub(start).Microseconds()) / 1000
+	h.settings.Logger.InfoContext(ctx, "sweep", "function", "sweep", "due", report.Due, "rung", report.Rung,
+		"spared", report.Spared, "read_units", read, "write_units", write, "queue_calls", queue, "ms", ms, "ok", err == nil)
+	if err != nil {
+		return nil, fmt.Errorf("sweeping: %w", err)
+	}
+	out, err := json.Marshal(report)
+	if err != nil {
+		return nil, fmt.Errorf("sweeping: %w", err)
+	}
+	return out, nil
+}

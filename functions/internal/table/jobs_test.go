@@ -1,0 +1,357 @@
+package table_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
+)
+
+// site is a table with a project, an app and some runners.
+type site struct {
+	*tabletest.World
+	t   *testing.T
+	ctx context.Context
+	n   int
+}
+
+// plainSealer marks what it sealed, so that a test sees what is stored in the clear.
+type plainSealer struct{}
+
+func (plainSealer) Seal(_ context.Context, aad string, plain []byte) ([]byte, error) {
+	out := []byte("sealed:" + aad + ":")
+	for _, b := range plain {
+		out = append(out, b^0x5a)
+	}
+	return out, nil
+}
+
+func (plainSealer) Open(_ context.Context, aad string, sealed []byte) ([]byte, error) {
+	head := "sealed:" + aad + ":"
+	if len(sealed) < len(head) || string(sealed[:len(head)]) != head {
+		return nil, fmt.Errorf("sealed for another item")
+	}
+	var out []byte
+	for _, b := range sealed[len(head):] {
+		out = append(out, b^0x5a)
+	}
+	return out, nil
+}
+
+const owner = "01OWNER"
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{World: tabletest.New(t), t: t, ctx: context.Background()}
+	s.put(table.ProjectMeta("p"))
+	s.put(table.App("p", "a"))
+	return s
+}
+
+func (s *site) put(k table.Key) {
+	s.t.Helper()
+	if err := s.Table.Put(s.ctx, k, struct {
+		Name string `dynamodbav:"name"`
+	}{"x"}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// runner registers a standing runner without labels; its token is named after it.
+func (s *site) runner(labels map[string]string) table.RunnerItem {
+	s.t.Helper()
+	id := s.ID(s.t)
+	r := table.RunnerItem{ID: id, Name: "runner", Labels: labels, Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING),
+		Pool: table.PoolName(labels), Owner: "token-" + id, Concurrency: 1}
+	r, err := s.Table.PutRunner(s.ctx, r, "http://sqs.test/"+r.Pool)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func (s *site) cli() table.RunnerItem {
+	s.t.Helper()
+	id := s.ID(s.t)
+	r, err := s.Table.PutRunner(s.ctx, table.RunnerItem{ID: id, Name: "cli", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_CLI), Owner: owner}, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func up() *waypointv1.JobSpec {
+	return &waypointv1.JobSpec{Project: "p", App: "a", Workspace: "default",
+		Operation: &waypointv1.Operation{Operation: &waypointv1.Operation_Up{Up: &waypointv1.UpOp{}}}}
+}
+
+func noop() *waypointv1.JobSpec {
+	s := up()
+	s.Operation = &waypointv1.Operation{Operation: &waypointv1.Operation_Noop{Noop: &waypointv1.NoopOp{}}}
+	return s
+}
+
+func local(r table.RunnerItem) *waypointv1.JobSpec {
+	s := up()
+	s.DataSource = &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
+	s.Target = &waypointv1.Target{Target: &waypointv1.Target_RunnerId{RunnerId: r.ID}}
+	return s
+}
+
+// queue queues a job and returns its id; what it owes is not done.
+func (s *site) queue(spec *waypointv1.JobSpec) string {
+	s.t.Helper()
+	q, err := s.Table.QueueJob(s.ctx, plainSealer{}, s.newJob(spec))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return q.Meta.ID
+}
+
+func (s *site) newJob(spec *waypointv1.JobSpec) table.NewJob {
+	return table.NewJob{ID: s.ID(s.t), Spec: spec, Owner: owner, QueuedBy: "me"}
+}
+
+// after makes a job depend on others.
+func after(spec *waypointv1.JobSpec, ids ...string) *waypointv1.JobSpec {
+	spec.DependsOn = ids
+	return spec
+}
+
+func (s *site) state(id string, want job.State) {
+	s.t.Helper()
+	m, err := s.Table.JobMeta(s.ctx, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if m.State != want {
+		s.t.Errorf("the job is %s (%+v), want %s", m.State, m.End, want)
+	}
+}
+
+// claim claims with a new nonce each time, as for each receipt of a message.
+func (s *site) claim(id string, r table.RunnerItem) table.Claimed {
+	s.t.Helper()
+	s.n++
+	c, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: r.ID, Nonce: fmt.Sprint("nonce", s.n), Owner: r.Owner})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func (s *site) claimed(id string, r table.RunnerItem) table.Fence {
+	s.t.Helper()
+	c := s.claim(id, r)
+	if c.Grant.Answer != job.Claimed {
+		s.t.Fatalf("the claim was answered %d", c.Grant.Answer)
+	}
+	return table.Fence{JobID: id, Attempt: c.Grant.Lease.Attempt, Owner: r.Owner}
+}
+
+func (s *site) answer(id string, r table.RunnerItem, want job.Answer) {
+	s.t.Helper()
+	if c := s.claim(id, r); c.Grant.Answer != want {
+		s.t.Errorf("the claim was answered %d, want %d", c.Grant.Answer, want)
+	}
+}
+
+func (s *site) complete(f table.Fence) job.Decision {
+	s.t.Helper()
+	state, d, err := s.Table.CompleteJob(s.ctx, f, table.Completion{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if state != job.Succeeded {
+		s.t.Errorf("completed as %s", state)
+	}
+	return d
+}
+
+func (s *site) cancel(id string, force bool) job.Decision {
+	s.t.Helper()
+	d, err := s.Table.CancelJob(s.ctx, table.Cancellation{JobID: id, Force: force, By: "me"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
+func (s *site) lapse() { s.Clock.Pass(job.LeaseTime + job.Skew + time.Second) }
+
+// sweep does what is due, as function sweep does, and returns the rings.
+func (s *site) sweep() []job.Ring {
+	s.t.Helper()
+	spared, err := s.Table.BeginSweep(s.ctx)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ids, err := s.Table.DueJobs(s.ctx, 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var rings []job.Ring
+	for _, id := range ids {
+		d, err := s.Table.SweepJob(s.ctx, id, spared)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		more, err := s.Table.Follow(s.ctx, d)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		rings = append(append(rings, d.Ring...), more...)
+	}
+	return rings
+}
+
+// minutes sweeps each minute for a while.
+func (s *site) minutes(n int) (rings []job.Ring) {
+	s.t.Helper()
+	for range n {
+		s.Clock.Pass(time.Minute)
+		rings = append(rings, s.sweep()...)
+	}
+	return rings
+}
+
+func (s *site) stale(what string, err error) {
+	s.t.Helper()
+	if !fault.Is(err, fault.StaleLease) {
+		s.t.Errorf("%s: got %v, want STALE_LEASE", what, err)
+	}
+}
+
+func (s *site) append(f table.Fence, position int64, text string) error {
+	return s.Table.AppendOutput(s.ctx, f, position, []byte(text))
+}
+
+func (s *site) output(id string) []string {
+	s.t.Helper()
+	batches, _, err := s.Table.Output(s.ctx, id, 0, 1<<20, true)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var out []string
+	for _, b := range batches {
+		out = append(out, string(b))
+	}
+	return out
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestAJobRunsFromQueueToEnd(t *testing.T) {
+	s := newSite(t)
+	r := s.runner(nil)
+	spec := up()
+	spec.Variables = []*waypointv1.Variable{{Name: "a", Value: "open"}, {Name: "b", Value: "hidden", Sensitive: true}}
+	q, err := s.Table.QueueJob(s.ctx, plainSealer{}, s.newJob(spec))
+	s.must(err)
+	id := q.Meta.ID
+	if want := []job.Ring{{JobID: id, Pool: r.Pool}}; !slices.Equal(q.Decision.Ring, want) {
+		t.Errorf("rings %v, want %v", q.Decision.Ring, want)
+	}
+	shown, _, err := s.Table.Job(s.ctx, id)
+	s.must(err)
+	if got := shown.GetSpec().GetVariables()[1].GetValue(); got != "" {
+		t.Errorf("a sensitive value is shown: %q", got)
+	}
+	c := s.claim(id, r)
+	if got := c.Job.GetSpec().GetVariables()[1].GetValue(); got != "hidden" || c.Job.GetSpec().GetVariables()[0].GetValue() != "open" {
+		t.Errorf("the runner got %q", got)
+	}
+	f := table.Fence{JobID: id, Attempt: 1, Owner: r.Owner}
+	s.must(s.Table.BeginStep(s.ctx, f, "build", true))
+	s.must(s.append(f, 0, "one"))
+	s.must(s.append(f, 1, "two"))
+	s.must(s.Table.EndStep(s.ctx, f, "build", "01R"))
+	s.must(s.Table.ReportJob(s.ctx, f, &waypointv1.ReportJobRequest{Source: &waypointv1.SourceRef{Commit: "abc"}}))
+	_, _, err = s.Table.CompleteJob(s.ctx, f, table.Completion{Result: &waypointv1.JobResult{DeployUrl: "http://x"}, NextOutput: 2})
+	s.must(err)
+	shown, _, err = s.Table.Job(s.ctx, id)
+	s.must(err)
+	if shown.GetState() != waypointv1.JobState_JOB_STATE_SUCCEEDED || shown.GetResult().GetDeployUrl() != "http://x" ||
+		shown.GetSource().GetCommit() != "abc" || len(shown.GetSteps()) != 1 || shown.GetSteps()[0].GetRecordId() != "01R" {
+		t.Errorf("got %v", shown)
+	}
+	if got := s.output(id); !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("output %q", got)
+	}
+	if rings := s.minutes(3); len(rings) != 0 {
+		t.Errorf("something is still owed: %v", rings)
+	}
+}
+
+func TestQueueingNeedsItsProjectAndApp(t *testing.T) {
+	s := newSite(t)
+	spec := up()
+	spec.Project = "q"
+	if _, err := s.Table.QueueJob(s.ctx, plainSealer{}, s.newJob(spec)); !fault.Is(err, fault.ProjectNotFound) {
+		t.Errorf("got %v", err)
+	}
+	spec = up()
+	spec.App = "b"
+	if _, err := s.Table.QueueJob(s.ctx, plainSealer{}, s.newJob(spec)); !fault.Is(err, fault.AppNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestJobsAreListedNewestFirstInPages(t *testing.T) {
+	s := newSite(t)
+	var want []string
+	for range 7 {
+		s.Clock.Pass(time.Millisecond)
+		want = append([]string{s.queue(noop())}, want...)
+	}
+	s.cancel(want[2], false)
+	var got []string
+	token := ""
+	for {
+		page, next, err := s.Table.Jobs(s.ctx, "p", table.JobFilter{}, 3, token)
+		s.must(err)
+		for _, m := range page {
+			got = append(got, m.ID)
+		}
+		if token = next; token == "" {
+			break
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	canceled, _, err := s.Table.Jobs(s.ctx, "p", table.JobFilter{States: map[job.State]bool{job.Canceled: true}}, 3, "")
+	s.must(err)
+	if len(canceled) != 1 || canceled[0].ID != want[2] {
+		t.Errorf("got %v", canceled)
+	}
+}
+
+func TestALargeSpecificationIsSplit(t *testing.T) {
+	s := newSite(t)
+	r := s.runner(nil)
+	spec := noop()
+	// Bytes that do not compress.
+	x := uint32(1)
+	for range 1 << 20 {
+		x = x*1664525 + 1013904223
+		spec.WaypointHcl = append(spec.WaypointHcl, byte(x>>24))
+	}
+	id := s.queue(spec)
+	c := s.claim(id, r)
+	if !slices.Equal(c.Job.GetSpec().GetWaypointHcl(), spec.GetWaypointHcl()) {
+		t.Error("the bytes came back changed")
+	}
+}

@@ -1,0 +1,154 @@
+// Package tabletest gives tests a real table and real queues: the embedded engines, in memory, behind the unmodified SDK clients and a
+// clock that the test moves. With WAYPOINT_TEST_DYNAMODB=http://host:port the table is another DynamoDB's (Amazon's
+// DynamoDB Local, say), which judges the same tests.
+package tabletest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/store"
+)
+
+// World is one installation.
+type World struct {
+	Table  *table.Table
+	Queues *queue.Queues
+	SQS    *awssqs.Client
+	Clock  *Clock
+	// Faults are the embedded engine's; nil when another DynamoDB is used.
+	Faults *dynamodb.Faults
+	// Config reaches the engines.
+	Config aws.Config
+	// Spec is what was provisioned.
+	Spec functions.ResourceSpec
+}
+
+// Clock stands still until a test moves it.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now is the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Pass moves the time on.
+func (c *Clock) Pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// New makes an installation in memory.
+func New(t testing.TB) *World {
+	t.Helper()
+	ctx := context.Background()
+	files, err := store.Open(ctx, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &World{Clock: &Clock{now: time.Now().Truncate(time.Millisecond)}, Faults: dynamodb.NewFaults(1)}
+	db, err := dynamodb.New(ctx, dynamodb.Options{Store: files, Clock: w.Clock.Now, Faults: w.Faults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The queues' clock is the real one: long polls and visibility are none of these tests' business.
+	sq, err := sqs.New(ctx, sqs.Options{Store: files, Clock: time.Now, Region: "us-east-1", Account: "000000000000",
+		BaseURL: "http://sqs.test", Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sq.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := files.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.Config = aws.Config{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		BaseEndpoint: aws.String("http://engines.test"), HTTPClient: &http.Client{Transport: engines{dynamodb: db, sqs: sq}},
+	}
+	tables := w.Config
+	if endpoint := os.Getenv("WAYPOINT_TEST_DYNAMODB"); endpoint != "" {
+		tables.BaseEndpoint, tables.HTTPClient, w.Faults = &endpoint, http.DefaultClient, nil
+	}
+	w.Spec = functions.Resources("waypoint-" + suffix(t))
+	if err := functions.Provision(ctx, tables, w.Spec); err != nil {
+		t.Fatal(err)
+	}
+	w.Table = table.New(awsdynamodb.NewFromConfig(tables), w.Spec.Table.Name, w.Clock.Now, rand.Reader)
+	w.SQS = awssqs.NewFromConfig(w.Config)
+	w.Queues = queue.New(w.SQS, awssts.NewFromConfig(w.Config),
+		queue.Options{Prefix: w.Spec.QueuePrefix, Attributes: w.Spec.QueueAttributes, Region: "us-east-1"})
+	return w
+}
+
+func suffix(t testing.TB) string {
+	t.Helper()
+	var b [6]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", b)
+}
+
+// ID makes a ULID.
+func (w *World) ID(t testing.TB) string {
+	t.Helper()
+	id, err := w.Table.NewID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// engines hands the SDK's requests to the engines: the same bytes as over TCP.
+type engines struct{ dynamodb, sqs http.Handler }
+
+func (e engines) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	h := e.dynamodb
+	if strings.HasPrefix(req.Header.Get("X-Amz-Target"), "AmazonSQS.") {
+		h = e.sqs
+	}
+	if req.Body == nil {
+		req.Body = http.NoBody
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, req)
+	_ = req.Body.Close() // nothing of it is left to read
+	res := rec.Result()
+	res.Request = req
+	res.Body = io.NopCloser(bytes.NewReader(rec.Body.Bytes()))
+	return res, nil
+}

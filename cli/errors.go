@@ -16,18 +16,25 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
-// trouble is a failure that the CLI itself finds: a fault without a server.
-type trouble struct{ fault.Error }
+// trouble is a failure that the CLI itself finds, or that a job ended with: a fault that no server answered.
+type trouble struct {
+	reason  fault.Reason
+	message string
+	// hint says what to do next; may be empty, may have several lines.
+	hint string
+}
 
 func problem(reason fault.Reason, format string, args ...any) *trouble {
-	return &trouble{*fault.New(connect.CodeFailedPrecondition, reason, format, args...)}
+	return &trouble{reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
 func (t *trouble) withHint(format string, args ...any) *trouble {
-	return &trouble{*t.Error.WithHint(format, args...)}
+	c := *t
+	c.hint = fmt.Sprintf(format, args...)
+	return &c
 }
 
-func (t *trouble) Error() string { return t.Message }
+func (t *trouble) Error() string { return t.message }
 
 // errSilent ends a command with 1 after it has said everything itself.
 var errSilent = errors.New("the command failed")
@@ -46,7 +53,7 @@ type report struct{ message, reason, hint string }
 func explain(err error, addr, platform string) report {
 	var own *trouble
 	if errors.As(err, &own) {
-		return report{message: around(err, own, own.Message), hint: own.Hint}
+		return report{message: err.Error(), hint: own.hint}
 	}
 	if f, ok := fault.From(err); ok {
 		r := report{message: f.Message, reason: string(f.Reason), hint: f.Hint}
@@ -85,14 +92,6 @@ func explainConnect(err error, c *connect.Error, addr, platform string) report {
 		return report{message: "interrupted"}
 	}
 	return report{message: fmt.Sprintf("the server at %s answered %s: %s", addr, c.Code(), cause)}
-}
-
-// around keeps the words that were wrapped around an own error.
-func around(err, inner error, message string) string {
-	if outer, found := strings.CutSuffix(err.Error(), inner.Error()); found {
-		return outer + message
-	}
-	return message
 }
 
 // hintFor says what to do about reasons for which the server gave no hint.
@@ -159,7 +158,7 @@ func sentence(s string) string {
 func isReason(err error, reason fault.Reason) bool {
 	var own *trouble
 	if errors.As(err, &own) {
-		return own.Reason == reason
+		return own.reason == reason
 	}
 	return fault.Is(err, reason)
 }

@@ -182,17 +182,17 @@ func jobError(op operation, job *waypointv1.Job) error {
 	}
 	t := problem(fault.Reason(e.GetReason()), "%s %s", what, ending)
 	if e.GetMessage() != "" && e.GetMessage() != "cancelled" {
-		t.Message += ": " + e.GetMessage()
+		t.message += ": " + e.GetMessage()
 	}
 	if e.GetReason() != "" {
-		t.Message += " (" + e.GetReason() + ")"
+		t.message += " (" + e.GetReason() + ")"
 	}
-	t.Hint = e.GetHint()
+	t.hint = e.GetHint()
 	if job.GetId() != "" {
-		if t.Hint != "" {
-			t.Hint += "\n"
+		if t.hint != "" {
+			t.hint += "\n"
 		}
-		t.Hint += "The job is " + job.GetId() + ": `waypoint job inspect " + job.GetId() + "`."
+		t.hint += "The job is " + job.GetId() + ": `waypoint job inspect " + job.GetId() + "`."
 	}
 	return t
 }

@@ -89,7 +89,7 @@ app "web" {
   build {
     use "process" {
       command = ["make"]
-      output  = "bin"
+      path    = "bin"
     }
   }
 

@@ -8,7 +8,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,8 +27,9 @@ type Deps struct {
 	Env *Env
 	// Catalog makes the plugins of this binary's runners. It is called when a command needs them.
 	Catalog func() *plugin.Catalog
-	// Proxy runs the stable-port proxy of the process plugin (the hidden command plugin-proxy).
-	Proxy func(ctx context.Context, args []string) error
+	// PluginProcess is what the process plugin starts as processes of their own (the hidden command plugin-proxy). It
+	// handles signals itself.
+	PluginProcess func(ctx context.Context, args []string) error
 }
 
 // shell is what all commands of one invocation share.
@@ -56,6 +56,13 @@ type globals struct {
 // Run runs one command line and gives the exit code: 0, or 1 after any error.
 func Run(ctx context.Context, d Deps, args []string) int {
 	sh := &shell{env: d.Env, deps: d}
+	if len(args) > 0 && args[0] == pluginProcess && d.PluginProcess != nil {
+		if err := d.PluginProcess(ctx, args[1:]); err != nil {
+			sh.showError(err)
+			return 1
+		}
+		return 0
+	}
 	root := sh.root()
 	if len(args) == 1 && (args[0] == "-v" || args[0] == "-version" || args[0] == "--version") {
 		args = []string{"version"}
@@ -153,7 +160,6 @@ Start with "waypoint install --platform=local", then "waypoint up" in a project'
 		newCmdJob(sh), newCmdConfig(sh))
 	in("server", newCmdInstall(sh), newCmdUninstall(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
 	in("more", newCmdVersion(sh), newCmdCompletion(sh))
-	root.AddCommand(newCmdPluginProxy(sh))
 	addElsewhere(root)
 	return root
 }
@@ -230,19 +236,8 @@ func newCmdVersion(sh *shell) *cobra.Command {
 	}
 }
 
-// newCmdPluginProxy is what the process plugin starts; people have no use for it.
-func newCmdPluginProxy(sh *shell) *cobra.Command {
-	return &cobra.Command{
-		Use: "plugin-proxy", Hidden: true, DisableFlagParsing: true,
-		Short: "Run the proxy that gives a released process its stable port",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if sh.deps.Proxy == nil {
-				return errors.New("this binary has no proxy")
-			}
-			return sh.deps.Proxy(cmd.Context(), args)
-		},
-	}
-}
+// pluginProcess is no command for people, and none of the tree: its processes stay for long and are kept small.
+const pluginProcess = "plugin-proxy"
 
 // Signals are what should reach Env.Interrupts.
 func Signals() []os.Signal { return interruptSignals }

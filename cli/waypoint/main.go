@@ -14,7 +14,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin/files"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/null"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process"
-	"github.com/waypoint-serverless/waypoint/runner/proxy"
 )
 
 func main() { os.Exit(run()) }
@@ -28,12 +27,12 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return 1
 	}
-	return cli.Run(context.Background(), cli.Deps{Env: env, Catalog: catalog, Proxy: proxy.Main}, os.Args[1:])
+	return cli.Run(context.Background(), cli.Deps{Env: env, Catalog: catalog, PluginProcess: process.Main}, os.Args[1:])
 }
 
 // catalog is the set of plugins in this binary.
 func catalog() *plugin.Catalog {
 	return plugin.NewCatalog(
-		dockerref.Plugin(), exec.Plugin(), files.Plugin(), null.Plugin(), process.Plugin(),
+		dockerref.Definition(), exec.Definition(), files.Definition(), null.Definition(), process.Definition(process.Options{}),
 	)
 }

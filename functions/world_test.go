@@ -204,6 +204,29 @@ func (c *caller) claimed(t *testing.T, op *waypointv1.Operation) *waypointv1.Fen
 	return claim.GetFence()
 }
 
+// claimedSource is the data source that a standing runner gets with a job of shop/web.
+func (c *caller) claimedSource(t *testing.T) *waypointv1.DataSource {
+	t.Helper()
+	ctx := t.Context()
+	runner := c.as(must[waypointv1.CreateTokenResponse](t)(c.tokens.CreateToken(ctx, ask(&waypointv1.CreateTokenRequest{
+		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "standing",
+	}))).GetSecret())
+	id := c.ID(t)
+	must[waypointv1.RegisterResponse](t)(runner.agent.Register(ctx, ask(&waypointv1.RegisterRequest{
+		RunnerId: id, Name: "standing", Kind: waypointv1.RunnerKind_RUNNER_KIND_STANDING, Concurrency: 1,
+	})))
+	queued := must[waypointv1.QueueJobResponse](t)(c.jobs.QueueJob(ctx, ask(&waypointv1.QueueJobRequest{Spec: &waypointv1.JobSpec{
+		Project: "shop", App: "web", Operation: noop(), Target: &waypointv1.Target{Target: &waypointv1.Target_Any{Any: &waypointv1.AnyRunner{}}},
+	}})))
+	claim := must[waypointv1.ClaimJobResponse](t)(runner.agent.ClaimJob(ctx, ask(&waypointv1.ClaimJobRequest{
+		RunnerId: id, JobId: queued.GetJob().GetId(), Nonce: id,
+	})))
+	if claim.GetOutcome() != waypointv1.ClaimJobResponse_OUTCOME_CLAIMED {
+		t.Fatalf("claim: %v", claim.GetOutcome())
+	}
+	return claim.GetDataSource()
+}
+
 func noop() *waypointv1.Operation {
 	return &waypointv1.Operation{Operation: &waypointv1.Operation_Noop{Noop: &waypointv1.NoopOp{}}}
 }

@@ -25,9 +25,16 @@ func (j *job) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
 			return "", err
 		}
 		latest := latestOf(deployments)
+		deployments = slices.DeleteFunc(deployments, func(d *waypointv1.Deployment) bool {
+			return d.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+		})
 		if ids := op.GetDeploymentIds(); len(ids) > 0 {
 			deployments = named(deployments, ids)
 			return "", j.destroyThese(ctx, releases, deployments, op.GetForce())
+		}
+		if latest == nil {
+			j.ui.Line(plugin.Info, "There is nothing to destroy")
+			return "", nil
 		}
 		err = j.destroyThese(ctx, releases, deployments, op.GetForce())
 		if err != nil && !op.GetForce() {
@@ -37,7 +44,8 @@ func (j *job) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
 	})
 }
 
-// latestOf is the deployment whose artifact the configuration is rendered with.
+// latestOf is the deployment that the configuration is rendered with: the newest, and be it destroyed, so that what
+// all shared can still be removed after a first try failed there.
 func latestOf(all []*waypointv1.Deployment) *waypointv1.Deployment {
 	if len(all) == 0 {
 		return nil
@@ -117,9 +125,6 @@ func (j *job) removeRelease(ctx context.Context, r *waypointv1.Release, target *
 
 // destroyShared removes what all deployments of the app in the workspace shared: the releaser's, then the platform's.
 func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) error {
-	if latest == nil {
-		latest = &waypointv1.Deployment{Meta: &waypointv1.RecordMeta{}}
-	}
 	in, err := j.inputOf(ctx, latest)
 	if err != nil {
 		return err

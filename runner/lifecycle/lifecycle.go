@@ -58,6 +58,12 @@ type Outcome struct {
 	Stale bool
 }
 
+// UI is the job's output. Flush returns when what was shown before it is with the server, or never will be.
+type UI interface {
+	plugin.UI
+	Flush(ctx context.Context) error
+}
+
 // errHandBack stops a job between two steps.
 var errHandBack = errors.New("the runner drains")
 
@@ -66,7 +72,7 @@ type job struct {
 	h     *Host
 	claim *waypointv1.ClaimJobResponse
 	spec  *waypointv1.JobSpec
-	ui    plugin.UI
+	ui    UI
 	lease *lease.Keeper
 	drain <-chan struct{}
 
@@ -84,7 +90,7 @@ type job struct {
 
 // Run runs the job. ctx bounds everything, writes included; what the lease says stops the plugins alone. drain, when
 // closed, stops the job before its next step.
-func Run(ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui plugin.UI, drain <-chan struct{}) Outcome {
+func Run(ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, drain <-chan struct{}) Outcome {
 	j := &job{
 		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain,
 		environ: environment(h.Environ, claim.GetRunnerEnv()), result: &waypointv1.JobResult{},

@@ -189,7 +189,7 @@ func (j *job) latestRelease(ctx context.Context) (*waypointv1.Release, error) {
 	return res.GetRelease(), nil
 }
 
-// listDeployments lists all deployments of the app in the workspace that are not destroyed, newest first.
+// listDeployments lists all deployments of the app in the workspace, destroyed ones too, newest first.
 func (j *job) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, error) {
 	var all []*waypointv1.Deployment
 	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
@@ -198,11 +198,7 @@ func (j *job) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, er
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range res.GetDeployments() {
-			if d.GetPhysicalState() != waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED {
-				all = append(all, d)
-			}
-		}
+		all = append(all, res.GetDeployments()...)
 		if res.GetNextPageToken() == "" {
 			return all, nil
 		}

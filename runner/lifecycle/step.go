@@ -58,6 +58,10 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 		}
 		record, err := act(ctx)
 		if err == nil {
+			// An attempt after this one does not run the step again: what it showed must be safe before its end is.
+			if flushErr := j.ui.Flush(ctx); flushErr != nil {
+				j.h.Logger.WarnContext(ctx, "a step's output is not whole", "step", name, "error", flushErr)
+			}
 			end := &waypointv1.EndStepRequest{Fence: j.claim.GetFence(), Name: name, RecordId: record}
 			if _, err = call(ctx, j, j.h.Server.Agent.EndStep, end); err != nil {
 				return err

@@ -1,0 +1,132 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
+// cut takes a job from its runner, as a lapsed lease does.
+func (w *world) cut(id string) {
+	w.api.set(id, func(j *jobItem) { j.live, j.job.State = false, waypointv1.JobState_JOB_STATE_READY })
+}
+
+func TestANewAttemptGoesOnAfterTheLastFinishedStep(t *testing.T) {
+	for name, portable := range map[string]bool{"with an artifact that it can reach": true, "building again what it cannot reach": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, file(use("echo built"), use("test -e ok || { touch began; sleep 60; }; echo deployed"), use("echo released")))
+			w.shell.portable, w.shell.rerun = portable, true
+			id := ulid.Make().String()
+			w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
+			lost := make(chan error, 1)
+			go func() { lost <- w.runner().RunJob(t.Context(), id) }()
+			awaitFile(t, filepath.Join(w.dir, "began"))
+			w.cut(id)
+			if err := <-lost; err == nil {
+				t.Fatal("the lost job was not noticed")
+			}
+			if err := os.WriteFile(filepath.Join(w.dir, "ok"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.runner().RunJob(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			wantState(t, w.api.job(id), succeeded, "")
+			builds := strings.Count(w.api.text(id), "built\n")
+			if want := map[bool]int{true: 1, false: 2}[portable]; builds != want {
+				t.Errorf("built %d times", builds)
+			}
+			if len(w.shell.deploys) != 2 || w.shell.deploys[0] != w.shell.deploys[1] {
+				t.Errorf("deployment ids: %v", w.shell.deploys)
+			}
+			if len(w.api.records) != 4 {
+				t.Errorf("%d records", len(w.api.records))
+			}
+		})
+	}
+}
+
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	for range 1000 {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s never appeared", path)
+}
+
+func TestCancelStopsTheCommandAndSaysSo(t *testing.T) {
+	w := newWorld(t, file(use("touch began; echo waiting; sleep 60; touch never"), use("true"), ""))
+	id := ulid.Make().String()
+	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
+	done := make(chan error, 1)
+	go func() { done <- w.runner().RunJob(t.Context(), id) }()
+	awaitFile(t, filepath.Join(w.dir, "began"))
+	w.api.set(id, func(j *jobItem) { j.cancel = true })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, w.api.job(id), canceled, "CANCELED")
+	if len(w.shell.deploys) != 0 {
+		t.Fatal("deployed after the cancel")
+	}
+}
+
+func TestAnInterruptCancelsALocalJob(t *testing.T) {
+	interrupted := errors.New("interrupted")
+	t.Run("that runs", func(t *testing.T) {
+		w := newWorld(t, file(use("touch began; echo last words; sleep 60"), use("true"), ""))
+		id := ulid.Make().String()
+		w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.runner().RunJob(ctx, id) }()
+		awaitFile(t, filepath.Join(w.dir, "began"))
+		cancel(interrupted)
+		if err := <-done; !errors.Is(err, interrupted) {
+			t.Fatal(err)
+		}
+		j := w.api.job(id)
+		if j.GetError().GetReason() != "CANCELED" || !strings.Contains(w.api.text(id), "last words") {
+			t.Fatalf("got %v: %s", j.GetError(), w.api.text(id))
+		}
+	})
+	t.Run("that waits", func(t *testing.T) {
+		w := newWorld(t, nil)
+		id := ulid.Make().String()
+		w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_BLOCKED)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.runner().RunJob(ctx, id) }()
+		time.Sleep(50 * time.Millisecond)
+		cancel(interrupted)
+		if err := <-done; !errors.Is(err, interrupted) {
+			t.Fatal(err)
+		}
+		wantState(t, w.api.job(id), canceled, "")
+	})
+}
+
+func TestALocalJobWaitsUntilItIsReady(t *testing.T) {
+	w := newWorld(t, map[string]string{"waypoint.hcl": hello})
+	id := ulid.Make().String()
+	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_BLOCKED)
+	done := make(chan error, 1)
+	go func() { done <- w.runner().RunJob(t.Context(), id) }()
+	time.Sleep(50 * time.Millisecond)
+	w.api.set(id, func(j *jobItem) { j.job.State = waypointv1.JobState_JOB_STATE_READY })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, w.api.job(id), succeeded, "")
+}

@@ -28,6 +28,7 @@ func TestServerInfoNeedsNoTokenAndTellsThePrincipalOfOne(t *testing.T) {
 func TestTokensAreMadeListedAndRevoked(t *testing.T) {
 	w := newWorld(t)
 	ctx, admin := t.Context(), w.as(w.admin)
+	w.Clock.Pass(time.Second) // ids of one millisecond have no order
 	made := must[waypointv1.CreateTokenResponse](t)(admin.tokens.CreateToken(ctx, ask(&waypointv1.CreateTokenRequest{
 		Kind: user, Name: "ci", Roles: map[string]waypointv1.Role{"shop": waypointv1.Role_ROLE_DEPLOYER},
 	})))

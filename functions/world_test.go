@@ -18,6 +18,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 )
 
@@ -229,4 +230,17 @@ func (c *caller) claimedSource(t *testing.T) *waypointv1.DataSource {
 
 func noop() *waypointv1.Operation {
 	return &waypointv1.Operation{Operation: &waypointv1.Operation_Noop{Noop: &waypointv1.NoopOp{}}}
+}
+
+// items are the items of a partition as they are stored.
+func (w *world) items(t *testing.T, pk string) []table.Item {
+	t.Helper()
+	items, err := w.Table.QueryAll(t.Context(), table.QueryInput{PK: pk, Consistent: true}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(items) == 0 {
+		t.Fatalf("nothing is stored under %s", pk)
+	}
+	return items
 }

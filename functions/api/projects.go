@@ -137,6 +137,10 @@ func (s *Projects) ListProjects(ctx context.Context, req *connect.Request[waypoi
 	}
 	var only []string
 	if !p.May("", viewer) {
+		if !p.MayAny(viewer) {
+			_, err := auth.Require(ctx, "", viewer)
+			return nil, err
+		}
 		only = []string{}
 		for project := range p.Roles {
 			if p.May(project, viewer) {

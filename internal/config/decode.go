@@ -96,15 +96,28 @@ func (d *decoder) nothing(body hcl.Body) hcl.Diagnostics {
 	return diags
 }
 
+// freeForm takes whatever a body has. Each type of block becomes a list of maps.
 func (d *decoder) freeForm(body hcl.Body, target *map[string]any) hcl.Diagnostics {
-	attributes, diags := body.JustAttributes()
 	if *target == nil {
 		*target = map[string]any{}
+	}
+	var attributes []*hcl.Attribute
+	var blocks []*hclsyntax.Block
+	var diags hcl.Diagnostics
+	if native, ok := body.(*hclsyntax.Body); ok {
+		for _, a := range sortedAttributes(native) {
+			attributes = append(attributes, a.AsHCLAttribute())
+		}
+		blocks = native.Blocks
+	} else {
+		var all hcl.Attributes
+		all, diags = body.JustAttributes()
+		attributes = sortedAttrs(all)
 	}
 	if d.checkOnly {
 		return diags
 	}
-	for _, a := range sortedAttrs(attributes) {
+	for _, a := range attributes {
 		v, more := d.scope.eval(a.Expr)
 		if diags = append(diags, more...); more.HasErrors() {
 			continue
@@ -115,6 +128,12 @@ func (d *decoder) freeForm(body hcl.Body, target *map[string]any) hcl.Diagnostic
 			continue
 		}
 		(*target)[a.Name] = out
+	}
+	for _, b := range blocks {
+		inner := map[string]any{}
+		diags = append(diags, d.freeForm(b.Body, &inner)...)
+		list, _ := (*target)[b.Type].([]any)
+		(*target)[b.Type] = append(list, inner)
 	}
 	return diags
 }

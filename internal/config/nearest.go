@@ -4,18 +4,30 @@ import "strings"
 
 // nearest finds the name that a person most likely meant; empty if none is near.
 func nearest(given string, names []string) string {
-	best, bestDistance := "", len(given)/3+1
-	if bestDistance > 4 {
-		bestDistance = 4
-	}
+	const farthest = 4
+	limit := min(max(len(given)/3, 1), farthest)
+	best, bestDistance := "", limit+1
 	given = strings.ToLower(given)
 	for _, name := range names {
 		d := distance(given, strings.ToLower(name))
 		if plural(given, name) {
 			d = min(d, 1)
 		}
-		if d <= bestDistance && (best == "" || d < bestDistance) && d < len(name) {
+		if d < bestDistance && d < len(name) {
 			best, bestDistance = name, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	// An abbreviation, or what it stands for.
+	for _, name := range names {
+		short, long := name, given
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		if len(short) >= 3 && strings.HasPrefix(long, short) && len(name) > len(best) {
+			best = name
 		}
 	}
 	return best

@@ -155,33 +155,33 @@ func pluginTypeStanza() stanza {
 
 func urlStanza() stanza { return stanza{name: "url", attrs: attrs("auto_hostname")} }
 
-// blockHomes says where blocks of the language belong.
+// blockHomes says where blocks of the language belong, with its preposition.
 func blockHomes(typ string) string {
 	switch typ {
 	case "app", "variable", "plugin":
-		return "the top level of the file"
+		return "at the top level of the file"
 	case "pipeline":
-		return "the top level of the file, or a pipeline's step"
+		return "at the top level of the file, or in a pipeline's step"
 	case "build", "deploy", "release", "url":
-		return "app"
+		return "in app"
 	case "runner":
-		return "the top level of the file, app, or config"
+		return "at the top level of the file, or in app or config"
 	case "config":
-		return "the top level of the file, or app"
+		return "at the top level of the file, or in app"
 	case "registry":
-		return "build"
+		return "in build"
 	case "use":
-		return "build, registry, deploy, release, or a pipeline's step"
+		return "in build, registry, deploy, release, or a pipeline's step"
 	case "hook":
-		return "build, registry, deploy, or release, beside use"
+		return "in build, registry, deploy, or release, beside use"
 	case "workspace", "label":
-		return "build, registry, deploy, release, or config"
+		return "in build, registry, deploy, release, or config"
 	case "data_source", "poll":
-		return "runner"
+		return "in runner"
 	case "step":
-		return "pipeline"
+		return "in pipeline"
 	case "type":
-		return "plugin"
+		return "in plugin"
 	}
 	return ""
 }
@@ -229,29 +229,43 @@ func (s stanza) read(body hcl.Body, opener hcl.Range) (*hcl.BodyContent, hcl.Dia
 	}
 	content, _, diags := native.PartialContent(schema)
 	for _, d := range diags {
-		s.improve(d, native, opener)
+		s.improve(d, opener)
 	}
+	_, blockNames := s.names()
 	for _, a := range sortedAttributes(native) {
 		if !s.hasAttr(a.Name) {
 			diags = append(diags, s.strayAttribute(a))
+			s.forgive(nearest(a.Name, blockNames))
 		}
 	}
 	for _, b := range native.Blocks {
 		if !s.hasBlock(b.Type) {
 			diags = append(diags, s.strayBlock(b))
+			s.forgive(nearest(b.Type, blockNames))
 		}
 	}
 	return content, append(diags, s.counts(content, opener)...)
 }
 
-// improve makes HCL's own messages about missing things point at the block that misses them.
-func (s stanza) improve(d *hcl.Diagnostic, body *hclsyntax.Body, opener hcl.Range) {
-	if d.Summary == "Missing required argument" {
+// forgive does not ask for a block that is there under a wrong name, which was reported.
+func (s *stanza) forgive(typ string) {
+	s.required = slices.DeleteFunc(slices.Clone(s.required), func(r string) bool { return r == typ })
+}
+
+// improve makes HCL's own messages about missing things say what to write, and point at the block that misses them.
+func (s stanza) improve(d *hcl.Diagnostic, opener hcl.Range) {
+	switch {
+	case d.Summary == "Missing required argument":
 		d.Summary = fmt.Sprintf("Missing attribute in %s", s.name)
 		if d.Subject != nil && !opener.Empty() {
 			d.Subject = opener.Ptr()
 		}
 		d.Detail = strings.Replace(d.Detail, "The argument ", "The attribute ", 1)
+	case strings.HasPrefix(d.Summary, "Missing ") || strings.HasPrefix(d.Summary, "Extraneous label"):
+		typ := d.Summary[strings.LastIndexByte(d.Summary, ' ')+1:]
+		if s.hasBlock(typ) {
+			d.Detail = fmt.Sprintf("Write %s { … }.", header(s.blockSpec(typ)))
+		}
 	}
 }
 
@@ -290,7 +304,7 @@ func (s stanza) strayAttribute(a *hclsyntax.Attribute) *hcl.Diagnostic {
 	case s.isStage():
 		d.Detail = fmt.Sprintf("%s has only labels, use, hook, workspace and label. Attributes of a plugin go inside its use block.", sentence(s.name))
 	case attrHomes(a.Name) != "":
-		d.Detail = fmt.Sprintf("%q belongs in %s, not in %s.", a.Name, attrHomes(a.Name), s.name)
+		d.Detail = fmt.Sprintf("%q belongs in %s, not %s.", a.Name, attrHomes(a.Name), s.within())
 	default:
 		d.Detail = fmt.Sprintf("%s has %s.", sentence(s.name), enumerate(attrNames, blockNames))
 	}
@@ -311,8 +325,8 @@ func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
 		d.Detail = fmt.Sprintf("Write %s = … with an equals sign.", b.Type)
 	case home != "":
 		d.Summary = fmt.Sprintf("Misplaced block %q", b.Type)
-		d.Detail = fmt.Sprintf("%q belongs in %s, not in %s.", b.Type, home, s.name)
-		if s.name != "the top level" {
+		d.Detail = fmt.Sprintf("%q belongs %s, not %s.", b.Type, home, s.within())
+		if s.name != "the top level" && holdsStages(b.Type) {
 			d.Detail += " If it looks right, a closing brace } is missing further up."
 		}
 	case near != "":
@@ -326,6 +340,23 @@ func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
 		}
 	}
 	return d
+}
+
+// within is "in app", "at the top level".
+func (s stanza) within() string {
+	if s.name == "the top level" {
+		return "at " + s.name
+	}
+	return "in " + s.name
+}
+
+// holdsStages says whether a block is one that a forgotten brace typically swallows.
+func holdsStages(typ string) bool {
+	switch typ {
+	case "app", "variable", "pipeline", "build", "deploy", "release", "config", "url", "runner":
+		return true
+	}
+	return false
 }
 
 func (s stanza) isStage() bool {

@@ -237,6 +237,13 @@ func (s *scope) explain(diags hcl.Diagnostics) hcl.Diagnostics {
 			if t, ok := d.Expression.(*hclsyntax.ScopeTraversalExpr); ok {
 				if better := s.file.checkTraversal(t.Traversal, s.phase); better != nil {
 					s.replace(d, better)
+				} else {
+					s.listNames(d, t.Traversal)
+				}
+			}
+			if index, ok := d.Expression.(*hclsyntax.IndexExpr); ok {
+				if v, diags := index.Collection.Value(s.contextOf(d)); !diags.HasErrors() {
+					d.Detail = strings.TrimSuffix(d.Detail, ".") + "." + keysHint(v)
 				}
 			}
 		case "Call to unknown function":
@@ -275,6 +282,50 @@ func rootOf(d *hcl.Diagnostic) string {
 	_, rest, _ := strings.Cut(d.Detail, `"`)
 	name, _, _ := strings.Cut(rest, `"`)
 	return name
+}
+
+// listNames adds what the object has whose part is missing.
+func (s *scope) listNames(d *hcl.Diagnostic, t hcl.Traversal) {
+	for n := len(t) - 1; n >= 1; n-- {
+		v, diags := t[:n].TraverseAbs(s.contextOf(d))
+		if diags.HasErrors() {
+			continue
+		}
+		bare, _ := v.Unmark()
+		if !bare.Type().IsObjectType() && !bare.Type().IsMapType() {
+			return
+		}
+		missing, _ := stepName(t[n])
+		whole := traversalText(t[:n])
+		d.Detail = fmt.Sprintf("%s has no %q.%s", whole, missing, keysHint(v))
+		if near := nearest(missing, keysOf(bare)); near != "" {
+			d.Detail += fmt.Sprintf(" Did you mean %q?", near)
+		}
+		return
+	}
+}
+
+func keysOf(v cty.Value) []string {
+	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() && !v.Type().IsMapType() {
+		return nil
+	}
+	return sortedKeys(v.AsValueMap())
+}
+
+// keysHint says what an object or map has. Names are no secret unless all of it is.
+func keysHint(v cty.Value) string {
+	if v.IsMarked() {
+		return ""
+	}
+	const most = 20
+	keys := keysOf(v)
+	if v.IsKnown() && !v.IsNull() && len(keys) == 0 && (v.Type().IsObjectType() || v.Type().IsMapType()) {
+		return " It is empty."
+	}
+	if len(keys) == 0 || len(keys) > most {
+		return ""
+	}
+	return fmt.Sprintf(" It has %s.", words(keys))
 }
 
 func (s *scope) contextOf(d *hcl.Diagnostic) *hcl.EvalContext {

@@ -204,11 +204,10 @@ func (s *scope) hook(h hookDecl) (Hook, hcl.Diagnostics) {
 	}
 	var err error
 	if out.Command, err = asStrings(v); err != nil || len(out.Command) == 0 {
-		if err == nil {
-			err = errors.New("it is empty")
+		if !errors.Is(err, errNotKnown) {
+			err = errors.New(`a list of a program and its arguments such as ["make", "test"] is required`)
 		}
-		diags = append(diags, s.wrongValue(h.command, "command",
-			fmt.Errorf(`a list of a program and its arguments such as ["make", "test"] is required: %w`, err)))
+		diags = append(diags, s.wrongValue(h.command, "command", err))
 	}
 	return out, diags
 }

@@ -12,9 +12,9 @@ import (
 )
 
 // MatchSelector evaluates a label selector (go-bexpr: `env == "prod" and tier != "db"`) on labels. A label that is
-// not there matches nothing, and makes != true.
+// not there is as one with an empty value.
 func MatchSelector(labels map[string]string, selector string) (bool, error) {
-	eval, err := bexpr.CreateEvaluator(selector)
+	eval, err := bexpr.CreateEvaluator(selector, bexpr.WithUnknownValue(""))
 	if err != nil {
 		return false, fmt.Errorf("%q is not a label selector such as `env == \"prod\"`", selector)
 	}

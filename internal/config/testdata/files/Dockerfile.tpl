@@ -1,0 +1,2 @@
+FROM ${base}
+LABEL app=${app.name} tag=${var.tag}

@@ -1,0 +1,1 @@
+{ person:: { name: std.extVar("who") }, greeting: "hello " + self.person.name }

@@ -1,0 +1,9 @@
+project = "x"
+app "web" {
+  build {
+    use "docker" {}
+
+  deploy {
+    use "docker" {}
+  }
+}

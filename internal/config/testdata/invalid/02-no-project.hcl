@@ -1,0 +1,8 @@
+app "web" {
+  build {
+    use "pack" {}
+  }
+  deploy {
+    use "docker" {}
+  }
+}

@@ -1,0 +1,11 @@
+project = "x"
+app "web" {
+  release {
+    use "docker" {}
+  }
+}
+app "api" {
+  build {
+    use "pack" {}
+  }
+}

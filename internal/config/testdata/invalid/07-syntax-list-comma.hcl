@@ -1,0 +1,8 @@
+project = "x"
+app "web" {
+  build {
+    use "exec" {
+      command = ["a" "b"]
+    }
+  }
+}

@@ -1,0 +1,3 @@
+project = "x"
+app var.name {
+}

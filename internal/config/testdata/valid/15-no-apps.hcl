@@ -1,0 +1,2 @@
+project = "empty"
+variable "a" {}

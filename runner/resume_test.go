@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,4 +130,62 @@ func TestALocalJobWaitsUntilItIsReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantState(t, w.api.job(id), succeeded, "")
+}
+
+func TestAServerThatIsAwayForLongerThanTheLease(t *testing.T) {
+	// The first try of the script waits to be cut; the second succeeds.
+	script := "if test -e began; then echo again; else touch began; sleep 60; fi"
+	cases := map[string]struct {
+		build, deploy string
+		rerun         bool
+		state         waypointv1.JobState
+		reason        string
+	}{
+		"a build is run again":                    {use(script), use("true"), false, succeeded, ""},
+		"a deploy that may be run again is":       {use("true"), use(script), true, succeeded, ""},
+		"a deploy that may not ends the job lost": {use("true"), use(script), false, failed, "RUNNER_LOST"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, file(c.build, c.deploy, ""))
+			w.shell.rerun, w.api.leaseMS = c.rerun, 1500
+			var away atomic.Bool
+			w.api.broken = func(string, int) string {
+				if away.Load() {
+					return "refuse"
+				}
+				return ""
+			}
+			id := ulid.Make().String()
+			w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
+			done := make(chan error, 1)
+			go func() { done <- w.runner().RunJob(t.Context(), id) }()
+			awaitFile(t, filepath.Join(w.dir, "began"))
+			away.Store(true)
+			time.Sleep(2 * time.Second)
+			away.Store(false)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			wantState(t, w.api.job(id), c.state, c.reason)
+			if c.state == succeeded && !strings.Contains(w.api.text(id), "again") {
+				t.Fatal(w.api.text(id))
+			}
+		})
+	}
+}
+
+func TestALostLeaseKillsTheCommandAndWritesNothing(t *testing.T) {
+	w := newWorld(t, file(use("touch began; sleep 60; touch never"), use("true"), ""))
+	w.api.leaseMS = 1500
+	id := ulid.Make().String()
+	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
+	done := make(chan error, 1)
+	go func() { done <- w.runner().RunJob(t.Context(), id) }()
+	awaitFile(t, filepath.Join(w.dir, "began"))
+	w.cut(id)
+	if err := <-done; err == nil {
+		t.Fatal("the loss was not told")
+	}
+	wantState(t, w.api.job(id), waypointv1.JobState_JOB_STATE_READY, "")
 }

@@ -42,6 +42,8 @@ type standIn struct {
 	beatIDs []string
 
 	queueURL string
+	// leaseMS is how long leases last; 0: 30 s.
+	leaseMS uint32
 	// broken says what goes wrong with the nth call of a method: "" nothing, "refuse" before, "lose" after it acted.
 	broken func(method string, n int) string
 	counts map[string]int
@@ -172,6 +174,13 @@ func ended(j *jobItem) bool {
 	return j.job.GetState() > waypointv1.JobState_JOB_STATE_RUNNING
 }
 
+func (s *standIn) lease() uint32 {
+	if s.leaseMS == 0 {
+		return 30_000
+	}
+	return s.leaseMS
+}
+
 func stale() error {
 	return fault.Connect(fault.New(connect.CodeFailedPrecondition, fault.StaleLease, "stale lease"))
 }
@@ -240,7 +249,7 @@ func (s *standIn) ClaimJob(_ context.Context, req *connect.Request[waypointv1.Cl
 		res = &waypointv1.ClaimJobResponse{
 			Outcome: waypointv1.ClaimJobResponse_OUTCOME_CLAIMED, Job: proto.CloneOf(j.job), LaneFence: int64(j.job.Attempt),
 			Fence:   &waypointv1.Fence{JobId: j.job.Id, Attempt: j.job.Attempt, RunnerId: req.Msg.GetRunnerId()},
-			LeaseMs: 30_000, NextOutput: int64(len(j.output)), DataSource: j.job.GetSpec().GetDataSource(),
+			LeaseMs: s.lease(), NextOutput: int64(len(j.output)), DataSource: j.job.GetSpec().GetDataSource(),
 			RunnerEnv: j.env, ServerVariables: j.vars, WaypointHcl: j.serverHCL,
 		}
 		j.nonces[req.Msg.GetNonce()] = res
@@ -251,13 +260,13 @@ func (s *standIn) ClaimJob(_ context.Context, req *connect.Request[waypointv1.Cl
 }
 
 func (s *standIn) RenewLease(_ context.Context, req *connect.Request[waypointv1.RenewLeaseRequest]) (*connect.Response[waypointv1.RenewLeaseResponse], error) {
-	res := &waypointv1.RenewLeaseResponse{LeaseMs: 30_000}
+	res := &waypointv1.RenewLeaseResponse{LeaseMs: s.lease()}
 	err := s.fenced(req.Msg.GetFence(), func(j *jobItem) error { res.CancelRequested = j.cancel; return nil })
 	return connect.NewResponse(res), err
 }
 
 func (s *standIn) AppendOutput(_ context.Context, req *connect.Request[waypointv1.AppendOutputRequest]) (*connect.Response[waypointv1.AppendOutputResponse], error) {
-	res := &waypointv1.AppendOutputResponse{LeaseMs: 30_000}
+	res := &waypointv1.AppendOutputResponse{LeaseMs: s.lease()}
 	err := s.fenced(req.Msg.GetFence(), func(j *jobItem) error {
 		at := int(req.Msg.GetPosition())
 		switch {

@@ -13,16 +13,19 @@ import (
 	"time"
 )
 
-// The times of the protocol: a lease lasts 30 s and is renewed every 10 s.
 const (
-	renewEvery = 10 * time.Second
-	retryEvery = time.Second
-	callBound  = 8 * time.Second
-	// quiet is how long after the last renewal steps may still begin.
-	quiet = 20 * time.Second
-	// margin is how long before its end a lease counts as over: half of the slack between two server clocks.
-	margin = 5 * time.Second
+	retryMost = time.Second
+	callBound = 8 * time.Second
 )
+
+// The protocol's times are parts of the lease: one of 30 s is renewed every 10 s.
+func renewEvery(lease time.Duration) time.Duration { return lease / 3 }
+
+// quiet is how long after the last renewal steps may still begin: 20 s.
+func quiet(lease time.Duration) time.Duration { return lease * 2 / 3 }
+
+// margin is how long before its end a lease counts as over: 5 s, the slack between two server clocks.
+func margin(lease time.Duration) time.Duration { return lease / 6 }
 
 // Why a job's work is stopped; the cause of the contexts that Work makes.
 var (
@@ -122,7 +125,7 @@ func (k *Keeper) Observe(sentAt time.Time, r Renewal) {
 func (k *Keeper) Ready(ctx context.Context) error {
 	for {
 		k.mu.Lock()
-		stale, cancel, fresh, changed := k.stale, k.cancel, time.Since(k.sentAt) < quiet, k.changed
+		stale, cancel, fresh, changed := k.stale, k.cancel, time.Since(k.sentAt) < quiet(k.lease), k.changed
 		k.mu.Unlock()
 		switch {
 		case stale:
@@ -144,7 +147,7 @@ func (k *Keeper) Ready(ctx context.Context) error {
 func (k *Keeper) Fresh() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !k.stale && time.Since(k.sentAt) < quiet
+	return !k.stale && time.Since(k.sentAt) < quiet(k.lease)
 }
 
 // Work makes a context for a plugin's call: it ends when the job must stop, with ErrStale, ErrCanceled or ErrLapsed as
@@ -172,7 +175,7 @@ func (k *Keeper) Work(ctx context.Context) (context.Context, func()) {
 }
 
 // untilLapse is how long work may go on, since the last accepted renewal was sent.
-func untilLapse(since, lease time.Duration) time.Duration { return lease - margin - since }
+func untilLapse(since, lease time.Duration) time.Duration { return lease - margin(lease) - since }
 
 // lapsed runs when the lease may be over: it stops what is going on.
 func (k *Keeper) lapsed() {
@@ -212,7 +215,7 @@ func (k *Keeper) signal() {
 	k.changed = make(chan struct{})
 }
 
-// run renews: every 10 s after a success, every second after a failure.
+// run renews: every third of the lease after a success, sooner after a failure.
 func (k *Keeper) run(ctx context.Context) {
 	defer close(k.done)
 	for {
@@ -232,7 +235,7 @@ func (k *Keeper) run(ctx context.Context) {
 		}
 		if !k.renew(ctx) {
 			select {
-			case <-time.After(retryEvery):
+			case <-time.After(k.retryPause()):
 			case <-ctx.Done():
 				return
 			}
@@ -240,10 +243,16 @@ func (k *Keeper) run(ctx context.Context) {
 	}
 }
 
+func (k *Keeper) retryPause() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return min(retryMost, renewEvery(k.lease)/4)
+}
+
 func (k *Keeper) nextRenewal() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return renewEvery - time.Since(k.sentAt)
+	return renewEvery(k.lease) - time.Since(k.sentAt)
 }
 
 func (k *Keeper) renew(ctx context.Context) bool {

@@ -39,7 +39,7 @@ func platformSDK(path string) bool {
 	const aws = "github.com/aws/aws-sdk-go-v2/service/"
 	if service, ok := strings.CutPrefix(path, aws); ok {
 		service, _, _ = strings.Cut(service, "/")
-		return !slices.Contains([]string{"dynamodb", "sqs", "sts", "ssm", "kms", "internal"}, service)
+		return !slices.Contains([]string{"dynamodb", "sqs", "sts", "internal"}, service)
 	}
 	for _, prefix := range []string{"k8s.io/", "helm.sh/", "github.com/docker/", "github.com/moby/", "github.com/hashicorp/nomad",
 		"github.com/hashicorp/vault", "github.com/hashicorp/consul", "cloud.google.com/", "google.golang.org/api", "github.com/Azure/",

@@ -32,7 +32,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: tabletest.New(t), log: &bytes.Buffer{}}
+	return newWorldFor(t, tabletest.New(t))
+}
+
+func newWorldFor(t testing.TB, in *tabletest.World) *world {
+	t.Helper()
+	w := &world{World: in, log: &bytes.Buffer{}}
 	var err error
 	w.handlers, err = functions.New(w.Config, functions.Settings{
 		Prefix: w.Spec.Table.Name, ServerID: "server-1", Platform: "local", Region: "us-east-1",

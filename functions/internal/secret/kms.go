@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
 // Data keys made by KMS are used again for a while: a call to KMS costs money and some milliseconds.
@@ -20,11 +18,21 @@ const (
 // encryptionContext is what KMS binds data keys to; CloudTrail shows it.
 func encryptionContext() map[string]string { return map[string]string{"application": "waypoint"} }
 
+// keyRequest is what GenerateDataKey and Decrypt take, dataKey what they answer; bytes cross as base64.
+type keyRequest struct {
+	KeyID             string            `json:"KeyId"`
+	KeySpec           string            `json:",omitempty"`
+	CiphertextBlob    []byte            `json:",omitempty"`
+	EncryptionContext map[string]string `json:",omitempty"`
+}
+
+type dataKey struct{ CiphertextBlob, Plaintext []byte }
+
 // keyService seals with data keys under the user's own KMS key.
 type keyService struct {
-	client *kms.Client
-	keyID  string
-	clock  func() time.Time
+	cfg   aws.Config
+	keyID string
+	clock func() time.Time
 
 	mu      sync.Mutex
 	current Key
@@ -34,7 +42,7 @@ type keyService struct {
 
 // KMS is a source of data keys under a KMS key (id, ARN or alias).
 func KMS(cfg aws.Config, keyID string, clock func() time.Time) Source {
-	return &keyService{client: kms.NewFromConfig(cfg), keyID: keyID, clock: clock, opened: map[string][]byte{}}
+	return &keyService{cfg: cfg, keyID: keyID, clock: clock, opened: map[string][]byte{}}
 }
 
 func (k *keyService) Current(ctx context.Context) (Key, error) {
@@ -43,10 +51,9 @@ func (k *keyService) Current(ctx context.Context) (Key, error) {
 	if k.clock().Before(k.until) {
 		return k.current, nil
 	}
-	res, err := k.client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
-		KeyId: &k.keyID, KeySpec: types.DataKeySpecAes256, EncryptionContext: encryptionContext(),
-	})
-	if err != nil {
+	var res dataKey
+	in := keyRequest{KeyID: k.keyID, KeySpec: "AES_256", EncryptionContext: encryptionContext()}
+	if err := callAWS(ctx, k.cfg, "kms", "TrentService.GenerateDataKey", in, &res); err != nil {
 		return Key{}, fmt.Errorf("making a data key under %s: %w", k.keyID, err)
 	}
 	k.current = Key{ID: "kms", Wrapped: res.CiphertextBlob, Root: res.Plaintext}
@@ -64,10 +71,9 @@ func (k *keyService) Find(ctx context.Context, id string, wrapped []byte) ([]byt
 	if root, ok := k.opened[string(wrapped)]; ok {
 		return root, nil
 	}
-	res, err := k.client.Decrypt(ctx, &kms.DecryptInput{
-		KeyId: &k.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext(),
-	})
-	if err != nil {
+	var res dataKey
+	in := keyRequest{KeyID: k.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext()}
+	if err := callAWS(ctx, k.cfg, "kms", "TrentService.Decrypt", in, &res); err != nil {
 		return nil, fmt.Errorf("opening a data key under %s: %w", k.keyID, err)
 	}
 	k.keep(wrapped, res.Plaintext)

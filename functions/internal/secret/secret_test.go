@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,9 @@ func service(t *testing.T, answer func(target string, in map[string]any) any) (a
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)
 		raw, _ := io.ReadAll(r.Body)
+		if auth := r.Header.Get("Authorization"); !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential=a/") || !strings.Contains(auth, "/eu-west-1/") {
+			t.Errorf("signature %q", auth)
+		}
 		var in map[string]any
 		if err := json.Unmarshal(raw, &in); err != nil {
 			t.Error(err)
@@ -183,5 +187,42 @@ func TestKMSDataKeysAreUsedAgainForAWhile(t *testing.T) {
 	}
 	if got := calls.Load() - before; got != 2 {
 		t.Errorf("%d calls to open 4 values under 2 data keys", got)
+	}
+}
+
+func TestThrottledCallsAreRepeatedAndRefusedOnesAreNot(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int
+		kind   string
+		want   int32
+	}{
+		"throttled": {http.StatusBadRequest, "ThrottlingException", callTries},
+		"failed":    {http.StatusInternalServerError, "InternalServerError", callTries},
+		"refused":   {http.StatusBadRequest, "com.amazonaws.ssm#ParameterNotFound", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				calls.Add(1)
+				w.WriteHeader(tt.status)
+				_ = json.NewEncoder(w).Encode(map[string]string{"__type": tt.kind, "message": "secret detail"})
+			}))
+			defer srv.Close()
+			cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
+			_, err := SSM(cfg, "/key").Current(t.Context())
+			if err == nil || calls.Load() != tt.want || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%d calls, %v", calls.Load(), err)
+			}
+		})
+	}
+}
+
+func TestEndpointsFollowThePartition(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1": "https://kms.eu-west-1.amazonaws.com/", "cn-north-1": "https://kms.cn-north-1.amazonaws.com.cn/",
+	} {
+		if got := endpointOf(aws.Config{Region: region}, "kms"); got != want {
+			t.Errorf("%s: %s", region, got)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // parameter is a key in an SSM SecureString: 32 bytes as base64.
@@ -47,11 +46,17 @@ func (p *parameter) get(ctx context.Context) (Source, error) {
 	if p.read != nil {
 		return p.read, nil
 	}
-	res, err := ssm.NewFromConfig(p.cfg).GetParameter(ctx, &ssm.GetParameterInput{Name: &p.name, WithDecryption: aws.Bool(true)})
-	if err != nil {
+	var res struct {
+		Parameter struct{ Value string }
+	}
+	in := struct {
+		Name           string
+		WithDecryption bool
+	}{p.name, true}
+	if err := callAWS(ctx, p.cfg, "ssm", "AmazonSSM.GetParameter", in, &res); err != nil {
 		return nil, fmt.Errorf("reading SSM parameter %s: %w", p.name, err)
 	}
-	root, err := base64.StdEncoding.DecodeString(aws.ToString(res.Parameter.Value))
+	root, err := base64.StdEncoding.DecodeString(res.Parameter.Value)
 	if err != nil {
 		return nil, fmt.Errorf("reading SSM parameter %s: it is not base64", p.name) // the cause would quote the key
 	}

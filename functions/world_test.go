@@ -8,12 +8,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
@@ -39,6 +42,9 @@ func newWorldFor(t testing.TB, in *tabletest.World) *world {
 	t.Helper()
 	w := &world{World: in, log: &bytes.Buffer{}}
 	var err error
+	if endpoint := os.Getenv("WAYPOINT_TEST_DYNAMODB"); endpoint != "" {
+		w.Config.HTTPClient = &http.Client{Transport: referee{endpoint: endpoint, others: in.Config.HTTPClient}}
+	}
 	w.handlers, err = functions.New(w.Config, functions.Settings{
 		Prefix: w.Spec.Table.Name, ServerID: "server-1", Platform: "local", Region: "us-east-1",
 		MasterKey: bytes.Repeat([]byte{7}, 32), TailHold: -1, Clock: w.Clock.Now,
@@ -57,6 +63,25 @@ func newWorldFor(t testing.TB, in *tabletest.World) *world {
 	}
 	w.admin = made.Token
 	return w
+}
+
+// referee sends what is for DynamoDB to another one (see tabletest).
+type referee struct {
+	endpoint string
+	others   aws.HTTPClient
+}
+
+func (r referee) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(req.Header.Get("X-Amz-Target"), "DynamoDB_") {
+		return r.others.Do(req)
+	}
+	to, err := url.Parse(r.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	req.URL.Scheme, req.URL.Host = to.Scheme, to.Host
+	return http.DefaultTransport.RoundTrip(req)
 }
 
 // RoundTrip turns a request into an event, as the gateway does, and the answer back.

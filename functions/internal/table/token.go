@@ -30,6 +30,9 @@ type tokenItem struct {
 	TTL        int64             `dynamodbav:"ttl,omitempty"`
 }
 
+// allProjects stands for the key "" of a token's roles: DynamoDB takes no empty attribute names.
+const allProjects = "*"
+
 // tokenKept is how long a token is listed after it expired or was revoked: long enough to answer
 // TOKEN_EXPIRED rather than TOKEN_INVALID to whoever still uses it.
 const tokenKept = 90 * 24 * time.Hour
@@ -44,6 +47,9 @@ func NewToken(tok *waypointv1.Token, hash auth.Hash) TxAction {
 		Index1PK: TokensIndex, Index1SK: tok.GetId(), Index2PK: TokenIDIndex(tok.GetId()), Index2SK: "T",
 	}
 	for project, role := range tok.GetRoles() {
+		if project == "" {
+			project = allProjects
+		}
 		item.Roles[project] = int32(role)
 	}
 	if item.Expires != 0 {
@@ -62,6 +68,9 @@ func (i tokenItem) message() *waypointv1.Token {
 	if len(i.Roles) > 0 {
 		tok.Roles = make(map[string]waypointv1.Role, len(i.Roles))
 		for project, role := range i.Roles {
+			if project == allProjects {
+				project = ""
+			}
 			tok.Roles[project] = waypointv1.Role(role)
 		}
 	}

@@ -58,7 +58,7 @@ type ConfigEntry struct {
 func (a *App) ConfigEntries() (entries []ConfigEntry, diags hcl.Diagnostics) {
 	f := a.project.file
 	defer f.guard(&diags)
-	_, outer, _ := a.project.config()
+	outer := a.project.configValues() // whose errors the project reports
 	merged := map[string]string{"waypoint/workspace": a.project.scope.in.Workspace}
 	maps.Copy(merged, a.project.Labels)
 	maps.Copy(merged, a.Labels)
@@ -80,6 +80,11 @@ func (p *Project) ConfigEntries() (entries []ConfigEntry, diags hcl.Diagnostics)
 
 func (p *Project) config() ([]ConfigEntry, configValues, hcl.Diagnostics) {
 	return p.scope.child(projectConfigPhase(), nil).config(p.file.config, nil)
+}
+
+func (p *Project) computeConfigValues() configValues {
+	_, values, _ := p.config()
+	return values
 }
 
 // FileChangeSignal is the app's file_change_signal, else the project's; empty if neither is given.

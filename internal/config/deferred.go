@@ -23,6 +23,9 @@ func (s *scope) deferred(e hcl.Expression) (string, bool, hcl.Diagnostics) {
 			return "", false, hcl.Diagnostics{errorAt(r, "Value cannot be deferred", "It refers to config values in a way that cannot be kept for the entrypoint.")}
 		}
 		text, sensitive, diags := s.substitute(native, src[r.Start.Byte:r.End.Byte], r.Start.Byte)
+		if strings.Contains(text, "<<") {
+			text += "\n" // the end of a heredoc stands on a line of its own
+		}
 		return "${" + text + "}", sensitive, diags
 	}
 	// JSON: the string is a template.

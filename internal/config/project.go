@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -51,6 +52,8 @@ type Project struct {
 
 	file  *File
 	scope *scope
+	// configValues are what apps may refer to; found once, at the first app that asks.
+	configValues func() configValues
 }
 
 // DataSource says where the project's source comes from.
@@ -109,6 +112,7 @@ func (p *Project) App(name string) *App {
 // It returns what it could evaluate also when there are errors.
 func (f *File) Project(in Input) (p *Project, diags hcl.Diagnostics) {
 	p = &Project{file: f}
+	p.configValues = sync.OnceValue(p.computeConfigValues)
 	defer f.guard(&diags)
 	in, err := f.normalized(in)
 	if err != nil {

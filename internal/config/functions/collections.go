@@ -78,6 +78,42 @@ func lookupFunc() function.Function {
 	})
 }
 
+// coalesceFunc is the first argument that is neither null nor an empty text, as in Terraform.
+func coalesceFunc() function.Function {
+	return function.New(&function.Spec{
+		VarParam: &function.Parameter{
+			Name: "values", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true,
+		},
+		Type: func(args []cty.Value) (cty.Type, error) {
+			types := make([]cty.Type, len(args))
+			for i, a := range args {
+				types[i] = a.Type()
+			}
+			t, _ := convert.UnifyUnsafe(types)
+			if t == cty.NilType {
+				return cty.NilType, errors.New("all arguments must have the same type")
+			}
+			return t, nil
+		},
+		Impl: func(args []cty.Value, ret cty.Type) (cty.Value, error) {
+			for _, arg := range args {
+				v, err := convert.Convert(arg, ret)
+				if err != nil {
+					return cty.UnknownVal(ret), err
+				}
+				if !v.IsKnown() {
+					return cty.UnknownVal(ret), nil
+				}
+				if v.IsNull() || v.Type() == cty.String && v.AsString() == "" {
+					continue
+				}
+				return v, nil
+			}
+			return cty.UnknownVal(ret), errors.New("all arguments are null or empty")
+		},
+	})
+}
+
 // indexFunc is the position of a value in a list.
 func indexFunc() function.Function {
 	return function.New(&function.Spec{

@@ -130,6 +130,8 @@ func (e *Engine) operation(name string) operation {
 		return e.updateContinuousBackups
 	case "DescribeContinuousBackups":
 		return e.describeContinuousBackups
+	case "ListTagsOfResource":
+		return e.listTags
 	}
 	return nil
 }
@@ -191,18 +193,21 @@ func readBody(req *http.Request) (string, error) {
 	if req.Body == nil {
 		return "", serialization("The request has no body")
 	}
-	var b strings.Builder
-	if n := req.ContentLength; n > 0 && n <= maxBody {
-		b.Grow(int(n))
+	var body []byte
+	var err error
+	if n := req.ContentLength; n >= 0 && n <= maxBody {
+		body = make([]byte, n) // the usual case: no growing, no copying buffer
+		_, err = io.ReadFull(req.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(req.Body, maxBody+1))
 	}
-	n, err := io.Copy(&b, io.LimitReader(req.Body, maxBody+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the request: %w", err)
 	}
-	if n > maxBody {
+	if len(body) > maxBody {
 		return "", &apiError{http.StatusRequestEntityTooLarge, nsService + "RequestTooLargeException", "Request size exceeds 16 MB", nil, false}
 	}
-	return b.String(), nil
+	return string(body), nil
 }
 
 // allow asks the owner whether the caller may do this.

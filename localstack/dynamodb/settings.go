@@ -122,3 +122,25 @@ func (e *Engine) backups(t *table) map[string]any {
 		"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery,
 	}}
 }
+
+// listTags answers with the tags that the table was made with, all in one
+// page: a table has at most 50.
+func (e *Engine) listTags(ctx context.Context, body string) ([]byte, error) {
+	var in struct{ ResourceArn string }
+	if err := decodeControl(body, &in); err != nil {
+		return nil, err
+	}
+	name := e.plainName(in.ResourceArn)
+	if name == in.ResourceArn {
+		return nil, validation("Invalid TableArn: " + in.ResourceArn)
+	}
+	t, err := e.controlled(ctx, "ListTagsOfResource", name)
+	if err != nil {
+		return nil, err
+	}
+	tags := t.def.Tags
+	if tags == nil {
+		tags = []tag{}
+	}
+	return respond(map[string]any{"Tags": tags})
+}

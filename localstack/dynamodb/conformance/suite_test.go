@@ -25,6 +25,7 @@ var localDifferences = map[string]string{
 	"return/update UPDATED_OLD":                             "DynamoDB Local returns the whole top-level attribute; AWS documents the updated attributes, and its tutorial shows the updated members of a map alone",
 	"return/update UPDATED_NEW":                             "as UPDATED_OLD",
 	"transaction/an update that cannot be made is a reason": "DynamoDB Local answers ValidationException; AWS lists the message under the cancellation reason ValidationError",
+	"table/keeps the tags it was made with":                 "DynamoDB Local has no tags",
 	"capacity/transactions count twice":                     "DynamoDB Local counts writes of transactions once; AWS documents two writes",
 }
 

@@ -79,6 +79,17 @@ func tableCases() []Case {
 				t.Fatalf("the new table has %d items", out.Count)
 			}
 		}},
+		{"table/keeps the tags it was made with", func(t *testing.T, e *Env) {
+			in := e.own(t)
+			in.Tags = []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}
+			out, err := e.Client.CreateTable(t.Context(), in)
+			ok(t, err)
+			tags, err := e.Client.ListTagsOfResource(t.Context(), &dynamodb.ListTagsOfResourceInput{ResourceArn: out.TableDescription.TableArn})
+			ok(t, err)
+			if len(tags.Tags) != 1 || *tags.Tags[0].Key != "k" || *tags.Tags[0].Value != "v" {
+				t.Fatalf("got %v", tags.Tags)
+			}
+		}},
 		{"table/lists in pages", func(t *testing.T, e *Env) {
 			var got []string
 			in := &dynamodb.ListTablesInput{Limit: aws.Int32(2), ExclusiveStartTableName: aws.String(strings.TrimSuffix(e.Prefix, "-"))}

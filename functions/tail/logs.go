@@ -90,6 +90,11 @@ func (l *Logs) TailLogs(ctx context.Context, req *connect.Request[waypointv1.Tai
 	if err := l.mark(ctx, deployments, &cursor); err != nil {
 		return nil, err
 	}
+	for id := range cursor.Next { // a cursor does not grow with every deployment that there ever was
+		if _, live := deployments[id]; !live {
+			delete(cursor.Next, id)
+		}
+	}
 	r := reader{table: l.Table, deployments: deployments, cursor: cursor}
 	if in.GetCursor() == "" {
 		err = r.backlog(ctx, backlogOf(in))

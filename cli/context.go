@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -340,7 +339,7 @@ func runContextDelete(sh *shell, o *contextOptions, args []string) error {
 	}
 	for _, name := range args {
 		if err := contextMissing(store, name, store.Delete(name)); err != nil {
-			return fmt.Errorf("deleting: %w", err)
+			return err
 		}
 		sh.sayf("Deleted the context %q.\n", name)
 	}

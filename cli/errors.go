@@ -113,13 +113,13 @@ func hintFor(reason fault.Reason) string {
 func (sh *shell) showError(err error) {
 	color := sh.errSetting().Color()
 	var many interface{ Unwrap() []error }
-	switch {
-	case errors.Is(err, errSilent):
-		return
-	case errors.As(err, &many):
+	if errors.As(err, &many) {
 		for _, one := range many.Unwrap() {
 			sh.showError(one)
 		}
+		return
+	}
+	if errors.Is(err, errSilent) {
 		return
 	}
 	var r rendered

@@ -181,7 +181,7 @@ func jobError(op operation, job *waypointv1.Job) error {
 		ending += " at " + step
 	}
 	t := problem(fault.Reason(e.GetReason()), "%s %s", what, ending)
-	if e.GetMessage() != "" && e.GetMessage() != "cancelled" {
+	if e.GetMessage() != "" && e.GetReason() != string(fault.Canceled) {
 		t.message += ": " + e.GetMessage()
 	}
 	if e.GetReason() != "" {

@@ -15,11 +15,11 @@ import (
 
 // printJSON prints data as indented JSON.
 func (sh *shell) printJSON(v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := terminal.JSON(v, "  ")
 	if err != nil {
-		return fmt.Errorf("writing JSON: %w", err)
+		return err
 	}
-	sh.printf("%s\n", data)
+	sh.printf("%s", data)
 	return nil
 }
 

@@ -50,6 +50,11 @@ func runForResults(cmd *cobra.Command, sh *shell, flags *operationFlags, op oper
 	if err := sh.checkWorkspace(); err != nil {
 		return nil, err
 	}
+	if !s.foreign() { // a mistyped app is said before a server is asked
+		if _, err := pickApps(sh.flags.app, s.localApps(), nil); err != nil {
+			return nil, err
+		}
+	}
 	in, err := flags.gather(sh, s)
 	if err != nil {
 		return nil, err
@@ -215,18 +220,35 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 	defer tasks.Wait()
 	defer cancel(nil)
 
+	running, stopRunner := context.WithCancel(ctx)
+	defer stopRunner()
 	runnerErr := make(chan error, 1)
 	tasks.Go(func() {
-		err := local.runner.RunJob(ctx, job.GetId())
-		if err != nil && ctx.Err() == nil {
-			cancel(err) // nobody will finish the job: stop following it
+		err := local.runner.RunJob(running, job.GetId())
+		if err != nil && ctx.Err() == nil { // nobody will finish the job: stop following it
+			if running.Err() != nil {
+				err = errInterrupted
+			}
+			cancel(err)
 		}
 		runnerErr <- err
 	})
-	defer r.sh.onInterrupt(func() {
+	interrupted := make(chan struct{}, 1)
+	defer r.sh.onInterrupt(func() { interrupted <- struct{}{} })()
+	tasks.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-interrupted:
+		}
 		r.out.note("Cancelling; once more to stop at once")
-		tasks.Go(func() { r.cancelJob(ctx, job.GetId(), cancel) })
-	})()
+		stopRunner() // which ends the job as cancelled
+		select {
+		case <-ctx.Done():
+		case <-time.After(stopGrace):
+			cancel(errInterrupted)
+		}
+	})
 
 	ended, err := follow(ctx, r.client, job, r.out, r.sh.env.Now)
 	if err == nil {
@@ -252,17 +274,6 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 
 // errInterrupted ends a local job whose cancelling did not get through.
 var errInterrupted = errors.New("interrupted; the job could not be cancelled in an orderly way")
-
-// cancelJob asks the server to cancel; if the job has not ended after a grace, the runner is stopped.
-func (r *run) cancelJob(ctx context.Context, id string, stop context.CancelCauseFunc) {
-	bounded, done := context.WithTimeout(ctx, stopGrace)
-	defer done()
-	_, err := r.client.Job.CancelJob(bounded, connect.NewRequest(&waypointv1.CancelJobRequest{Id: id}))
-	if err == nil {
-		<-bounded.Done()
-	}
-	stop(errInterrupted)
-}
 
 // newULID is an id made now.
 func newULID() string { return ulid.Make().String() }

@@ -180,6 +180,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := "Run `" + cmd.CommandPath() + " --help` for the list."
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "Did you mean `" + cmd.CommandPath() + " " + near[0] + "`? " + hint
 	}

@@ -1,7 +1,9 @@
 package terminal
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -77,6 +79,18 @@ func putBytes(o map[string]any, key string, data []byte) {
 	}
 }
 
+// JSON encodes v with a line end, and leaves <, > and & as they are: the output is no HTML.
+func JSON(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding JSON: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
 // JSONLines writes one JSON object a line. It is safe for concurrent use.
 type JSONLines struct {
 	mu  sync.Mutex
@@ -89,11 +103,11 @@ func NewJSONLines(out io.Writer) *JSONLines { return &JSONLines{out: out} }
 
 // Write writes v, which must be an object, as one line.
 func (j *JSONLines) Write(v any) {
-	line, err := json.Marshal(v)
+	line, err := JSON(v, "")
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err == nil {
-		_, err = j.out.Write(append(line, '\n'))
+		_, err = j.out.Write(line)
 	}
 	if err != nil && j.err == nil {
 		j.err = err

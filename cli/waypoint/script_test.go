@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/waypoint-serverless/waypoint/localstack"
+)
+
+// The scripts in ../testdata/script read like a user's sessions. Each has its own home and, where it installs one, its
+// own local server: this test binary, as `waypoint`, is CLI, server and runner.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"waypoint": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"gitrepo": gitRepo,
+			"await":   await,
+			"capture": capture,
+
+			"killserver": killServer,
+		},
+	})
+}
+
+func setup(env *testscript.Env) error {
+	// A socket's path is at most 103 bytes long, and $WORK may be longer.
+	dir, err := os.MkdirTemp("", "wp")
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"HOME": filepath.Join(env.WorkDir, "home"), "XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "xdg", "config"),
+		"XDG_STATE_HOME": filepath.Join(env.WorkDir, "xdg", "state"), localstack.EnvDir: dir,
+		"WAYPOINT_SERVER_ADDR": "", "WAYPOINT_SERVER_TOKEN": "", "WAYPOINT_CONTEXT": "", "WAYPOINT_WORKSPACE": "", "WAYPOINT_PLAIN": "",
+		"NO_COLOR": "", "CLICOLOR_FORCE": "",
+	} {
+		env.Setenv(name, value)
+	}
+	env.Defer(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := localstack.Uninstall(ctx, dir, true); err != nil {
+			env.T().Log("stopping the script's server:", err)
+		}
+	})
+	return nil
+}
+
+// gitRepo DIR commits all that is in DIR to a new repository there.
+func gitRepo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gitrepo DIR")
+	}
+	dir := ts.MkAbs(args[0])
+	repo, err := git.PlainInit(dir, false)
+	ts.Check(err)
+	tree, err := repo.Worktree()
+	ts.Check(err)
+	ts.Check(tree.AddWithOptions(&git.AddOptions{All: true}))
+	_, err = tree.Commit("first", &git.CommitOptions{Author: &object.Signature{Name: "a", Email: "a@example.com", When: time.Unix(1, 0)}})
+	ts.Check(err)
+}
+
+// await FILE waits, at most 60 s, until FILE is there.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			ts.Check(err)
+		}
+	}
+	ts.Fatalf("%s did not appear", args[0])
+}
+
+// killserver kills the local server and its runner, as a power cut would.
+func killServer(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, name := range []string{"runner.pid", "server.pid"} {
+		data, err := os.ReadFile(filepath.Join(ts.Getenv(localstack.EnvDir), name))
+		ts.Check(err)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+		ts.Check(err)
+		p, err := os.FindProcess(pid)
+		ts.Check(err)
+		ts.Check(p.Kill())
+		// It is no child of ours, so nobody tells when it is gone; on Unix, signal 0 asks.
+		for range 500 {
+			if p.Signal(syscall.Signal(0)) != nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// capture NAME KEY sets $NAME to the first "KEY": "…" of the last command's JSON on stdout, or, without a KEY, to its
+// first line.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: capture NAME [KEY]")
+	}
+	out := ts.ReadFile("stdout")
+	if len(args) == 1 {
+		line, _, _ := strings.Cut(out, "\n")
+		ts.Setenv(args[0], line)
+		return
+	}
+	for _, mark := range []string{`"` + args[1] + `": "`, `"` + args[1] + `":"`} {
+		if _, after, ok := strings.Cut(out, mark); ok {
+			value, _, _ := strings.Cut(after, `"`)
+			ts.Setenv(args[0], value)
+			return
+		}
+	}
+	ts.Fatalf("no %q in %s", args[1], out)
+}

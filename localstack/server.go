@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -95,6 +96,9 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 			return err
 		}
 		data.Path = dir(o.Dir).data()
+		if err := closeToOthers(data.Path); err != nil {
+			return err
+		}
 	}
 	st, err := store.Open(ctx, data)
 	if err != nil {
@@ -120,6 +124,16 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 		return fmt.Errorf("assembling the functions: %w", err)
 	}
 	return s.gateway(ctx, o)
+}
+
+// closeToOthers makes the data file, if it is not there, so that only its owner may read it. SQLite gives its
+// companions the same mode.
+func closeToOthers(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the data file: %w", err)
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 // engines makes the three engines and the signed doors to them.

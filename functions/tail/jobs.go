@@ -1,3 +1,8 @@
+// Package tail answers the long reads: output of jobs and logs of apps, from a cursor on.
+//
+// A read is held until there is something new, at most 20 s, by looking again and again: functions share no memory, and on one machine
+// it is done as on AWS. It only reads, but for the marks that tell entrypoints that somebody reads their logs. It imports
+// the server's insides and api, nothing else of ours.
 package tail
 
 import (

@@ -179,7 +179,7 @@ func unblob(item Item, into proto.Message) error {
 }
 
 func addReport(out *waypointv1.Job, item Item) error {
-	if item == nil {
+	if len(item) == 0 {
 		return nil
 	}
 	report := &waypointv1.ReportJobRequest{}
@@ -191,7 +191,7 @@ func addReport(out *waypointv1.Job, item Item) error {
 }
 
 func addResult(out *waypointv1.Job, item Item) error {
-	if item == nil {
+	if len(item) == 0 {
 		return nil
 	}
 	out.Result = &waypointv1.JobResult{}

@@ -34,18 +34,18 @@ func (t *Table) ClaimJob(ctx context.Context, sealer Sealer, in ClaimInput) (Cla
 		steps []job.Step
 	)
 	_, err := t.decide(ctx, func() (d job.Decision, extra []TxAction, err error) {
-		keys := []Key{JobLease(in.JobID), JobBody(in.JobID), JobReport(in.JobID), Runner(in.RunnerID)}
 		var m job.Meta
-		if m, found, err = t.jobItems(ctx, in.JobID, keys...); err != nil {
+		if m, found, err = t.jobItems(ctx, in.JobID, JobBody(in.JobID), Runner(in.RunnerID)); err != nil {
 			return d, nil, err
 		}
 		if out.Runner, err = runnerIn(found, in.RunnerID, in.Owner); err != nil {
 			return d, nil, err
 		}
-		f, err := t.claimFacts(ctx, m, found)
+		f, report, err := t.claimFacts(ctx, m)
 		if err != nil {
 			return d, nil, err
 		}
+		found[JobReport(in.JobID)] = report
 		f.Nonce, steps = in.Nonce, f.Steps
 		out.Grant = job.Claim(f, out.Runner.facts(), t.clock())
 		if out.Runner.Kind == int32(waypointv1.RunnerKind_RUNNER_KIND_CLI) && m.Owner != in.Owner && !m.State.Ended() {
@@ -71,11 +71,11 @@ func (t *Table) ClaimJob(ctx context.Context, sealer Sealer, in ClaimInput) (Cla
 	return out, addReport(out.Job, found[JobReport(in.JobID)])
 }
 
-// claimFacts reads, beyond a job's items, its lane and its steps where the claim turns on them.
-func (t *Table) claimFacts(ctx context.Context, m job.Meta, found map[Key]Item) (f job.ClaimFacts, err error) {
+// claimFacts reads what a claim turns on besides Meta: the lane, and what earlier attempts left, if there were any.
+func (t *Table) claimFacts(ctx context.Context, m job.Meta) (f job.ClaimFacts, report Item, err error) {
 	f.Meta = m
-	if f.Lease, err = leaseIn(found, m.ID); err != nil || m.State.Ended() || m.State == job.Blocked {
-		return f, err
+	if m.State.Ended() || m.State == job.Blocked {
+		return f, nil, nil
 	}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -87,6 +87,15 @@ func (t *Table) claimFacts(ctx context.Context, m job.Meta, found map[Key]Item) 
 			f.Steps, err = t.jobSteps(inner, m.ID)
 			return err
 		})
+		g.Go(func() error {
+			found, err := t.BatchGet(inner, []Key{JobLease(m.ID), JobReport(m.ID)}, true)
+			if err != nil {
+				return err
+			}
+			report = found[JobReport(m.ID)]
+			f.Lease, err = leaseIn(found, m.ID)
+			return err
+		})
 	}
 	if m.State == job.Running {
 		g.Go(func() (err error) {
@@ -94,7 +103,7 @@ func (t *Table) claimFacts(ctx context.Context, m job.Meta, found map[Key]Item) 
 			return err
 		})
 	}
-	return f, g.Wait()
+	return f, report, g.Wait()
 }
 
 func runnerIn(found map[Key]Item, id, owner string) (r RunnerItem, err error) {

@@ -28,10 +28,17 @@ func sortTime(t time.Time) string { return fmt.Sprintf("%014d", t.UnixMilli()) }
 
 // Projects, their apps and workspaces.
 
-func ProjectMeta(project string) Key     { return Key{ProjectPK(project), "META"} }
-func App(project, app string) Key        { return Key{ProjectPK(project), AppPrefix + app} }
+// ProjectMeta is a project.
+func ProjectMeta(project string) Key { return Key{ProjectPK(project), "META"} }
+
+// App is an app of a project.
+func App(project, app string) Key { return Key{ProjectPK(project), AppPrefix + app} }
+
+// Workspace is a workspace that a project has used.
 func Workspace(project, name string) Key { return Key{ProjectPK(project), WorkspacePrefix + name} }
-func ProjectPK(project string) string    { return "P#" + project }
+
+// ProjectPK is the partition of a project, its apps and workspaces.
+func ProjectPK(project string) string { return "P#" + project }
 
 // Prefixes of the sort keys under ProjectPK; ProjectsIndex is Index1's list of projects by name.
 const (
@@ -42,18 +49,31 @@ const (
 
 // Records of an app: builds "B", artifacts "X", deployments "D", releases "R".
 
-func AppPK(project, app string) string      { return "A#" + project + "#" + app }
+// AppPK is the partition of an app's records, counters and latest records.
+func AppPK(project, app string) string { return "A#" + project + "#" + app }
+
+// Counter counts an app's records of a kind.
 func Counter(project, app, kind string) Key { return Key{AppPK(project, app), "SEQ#" + kind} }
+
+// Latest names the latest record of a kind in a workspace.
 func Latest(project, app, workspace, kind string) Key {
 	return Key{AppPK(project, app), "LATEST#" + workspace + "#" + kind}
 }
+
+// Record is one record.
 func Record(project, app, kind string, n int64) Key {
 	return Key{AppPK(project, app), kind + "#" + seq(n)}
 }
+
+// RecordPrefix is the prefix of an app's records of a kind.
 func RecordPrefix(kind string) string { return kind + "#" }
+
+// RecordsIndex is Index1's list of an app's records of a kind in a workspace, by number.
 func RecordsIndex(project, app, workspace, kind string) string {
 	return AppPK(project, app) + "#" + workspace + "#" + kind
 }
+
+// RecordSort is a record's place in RecordsIndex.
 func RecordSort(n int64) string { return seq(n) }
 
 // RecordIDIndex is Index2's entry of a record by id; the sort key is RecordIDSort.
@@ -64,10 +84,15 @@ const RecordIDSort = "R"
 
 // Status reports and instances of a deployment.
 
+// DeploymentPK is the partition of a deployment's status reports and instances.
 func DeploymentPK(id string) string { return "D#" + id }
+
+// StatusReport is one status report.
 func StatusReport(deployment string, at time.Time) Key {
 	return Key{DeploymentPK(deployment), StatusPrefix + sortTime(at)}
 }
+
+// Instance is one instance (entrypoint) of a deployment.
 func Instance(deployment, instance string) Key {
 	return Key{DeploymentPK(deployment), InstancePrefix + instance}
 }
@@ -80,17 +105,38 @@ const (
 
 // Jobs.
 
-func JobPK(id string) string                { return "J#" + id }
-func JobMeta(id string) Key                 { return Key{JobPK(id), "META"} }
-func JobBody(id string) Key                 { return Key{JobPK(id), "BODY"} }
-func JobLease(id string) Key                { return Key{JobPK(id), "LEASE"} }
-func JobReport(id string) Key               { return Key{JobPK(id), "REPORT"} }
-func JobResult(id string) Key               { return Key{JobPK(id), "RESULT"} }
-func JobBodyPart(id string, n int64) Key    { return Key{JobPK(id), "BODY#" + seq(n)} }
-func JobOutput(id string, n int64) Key      { return Key{JobPK(id), OutputPrefix + seq(n)} }
-func JobStep(id, name string) Key           { return Key{JobPK(id), StepPrefix + name} }
+// JobPK is the partition of everything about a job.
+func JobPK(id string) string { return "J#" + id }
+
+// JobMeta is a job's state.
+func JobMeta(id string) Key { return Key{JobPK(id), "META"} }
+
+// JobBody is what was asked for.
+func JobBody(id string) Key { return Key{JobPK(id), "BODY"} }
+
+// JobLease is the current attempt's right to write.
+func JobLease(id string) Key { return Key{JobPK(id), "LEASE"} }
+
+// JobReport is what the job resolved: source and variables.
+func JobReport(id string) Key { return Key{JobPK(id), "REPORT"} }
+
+// JobResult is what the job left.
+func JobResult(id string) Key { return Key{JobPK(id), "RESULT"} }
+
+// JobBodyPart continues a large body.
+func JobBodyPart(id string, n int64) Key { return Key{JobPK(id), "BODY#" + seq(n)} }
+
+// JobOutput is the batch of output at a position.
+func JobOutput(id string, n int64) Key { return Key{JobPK(id), OutputPrefix + seq(n)} }
+
+// JobStep is a step that was begun.
+func JobStep(id, name string) Key { return Key{JobPK(id), StepPrefix + name} }
+
+// JobDependent says that dependent waits for the job.
 func JobDependent(id, dependent string) Key { return Key{JobPK(id), DependentPrefix + dependent} }
-func JobsIndex(project string) string       { return "JOBS#" + project }
+
+// JobsIndex is Index1's list of a project's jobs, by id.
+func JobsIndex(project string) string { return "JOBS#" + project }
 
 // Prefixes of the sort keys under JobPK.
 const (
@@ -102,14 +148,20 @@ const (
 // WorkShards is how many partitions of Index2 the owed work is spread over.
 const WorkShards = 4
 
+// WorkIndex is a part of Index2's list of jobs to which something is owed, by due time.
 func WorkIndex(shard int) string { return fmt.Sprintf("WORK#%d", shard) }
 
 // Lanes and singletons.
 
+// LanePK is the partition of a lane and its waiting list.
 func LanePK(project, app, workspace string) string {
 	return "L#" + project + "#" + app + "#" + workspace
 }
-func Lane(pk string) Key                     { return Key{pk, "LANE"} }
+
+// Lane is the lane itself; pk is LanePK's.
+func Lane(pk string) Key { return Key{pk, "LANE"} }
+
+// LaneWaiter is a place in the waiting list.
 func LaneWaiter(pk string, ticket int64) Key { return Key{pk, WaiterPrefix + seq(ticket)} }
 
 // WaiterPrefix is the prefix of a lane's waiters, in the order of their tickets.
@@ -120,11 +172,20 @@ func Singleton(hash string) Key { return Key{"SINGLETON#" + hash, "META"} }
 
 // Runners and their pools. pool is the pool's name: a hash of its labels.
 
-func PoolPK(pool string) string   { return "POOL#" + pool }
-func Pool(pool string) Key        { return Key{PoolsPK, pool} }
+// PoolPK is the partition, in Index2, of a pool's runners.
+func PoolPK(pool string) string { return "POOL#" + pool }
+
+// Pool is a pool.
+func Pool(pool string) Key { return Key{PoolsPK, pool} }
+
+// PoolWork is Index2's list of the READY jobs that are rung in a pool, by due time; "" is for those that no pool fits.
 func PoolWork(pool string) string { return PoolPK(pool) + "#READY" }
-func Runner(id string) Key        { return Key{"R#" + id, "META"} }
-func Profile(name string) Key     { return Key{"PROFILE#" + name, "META"} }
+
+// Runner is a registered runner.
+func Runner(id string) Key { return Key{"R#" + id, "META"} }
+
+// Profile is a profile of on-demand runners.
+func Profile(name string) Key { return Key{"PROFILE#" + name, "META"} }
 
 // All pools stand in one partition, so that routing reads them with one query. RunnersIndex is Index1's list of all
 // runners by name; a pool's runners stand in Index2 under PoolPK.
@@ -135,14 +196,24 @@ const (
 
 // Configuration: of a project, or of the server when project is empty.
 
-func ConfigPK(project string) string   { return "C#" + project }
+// ConfigPK is the partition of a project's configuration.
+func ConfigPK(project string) string { return "C#" + project }
+
+// Config is one variable in one scope.
 func Config(project, scope string) Key { return Key{ConfigPK(project), scope} }
+
+// ConfigVersion counts the changes of a project's configuration.
 func ConfigVersion(project string) Key { return Key{ConfigPK(project), "VERSION"} }
 
 // Tokens, by the hex SHA-256 of the token; users.
 
-func Token(sha256hex string) Key    { return Key{"T#" + sha256hex, "META"} }
-func User(id string) Key            { return Key{"U#" + id, "META"} }
+// Token is a token.
+func Token(sha256hex string) Key { return Key{"T#" + sha256hex, "META"} }
+
+// User is a user.
+func User(id string) Key { return Key{"U#" + id, "META"} }
+
+// TokenIDIndex is Index2's entry of a token by id.
 func TokenIDIndex(id string) string { return "TOKEN#" + id }
 
 // Index1's lists of tokens (by creation) and users (by name).
@@ -153,7 +224,10 @@ const (
 
 // Logs of a deployment, spread over shards.
 
+// LogPK is one shard of a deployment's logs.
 func LogPK(deployment string, shard int) string { return fmt.Sprintf("LOG#%s#%d", deployment, shard) }
+
+// LogBatch is one batch of an instance's log.
 func LogBatch(deployment string, shard int, instance string, n int64) Key {
 	return Key{LogPK(deployment, shard), instance + "#" + seq(n)}
 }

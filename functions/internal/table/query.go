@@ -192,6 +192,6 @@ func decodeToken(in QueryInput) (Item, error) {
 // fingerprint names a query: its list, bounds, direction and filter, but not its page size.
 func fingerprint(in QueryInput) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q %q %t %q %v", in.Index, in.PK, in.SKPrefix, in.SKFrom, in.SKTo, in.Forward, in.Filter.Text, in.Filter.Args)
+	_, _ = fmt.Fprintf(h, "%q %q %q %q %q %t %q %v", in.Index, in.PK, in.SKPrefix, in.SKFrom, in.SKTo, in.Forward, in.Filter.Text, in.Filter.Args)
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -82,7 +82,7 @@ func PoolName(labels map[string]string) string {
 	sort.Strings(keys)
 	h := sha256.New()
 	for _, k := range keys {
-		fmt.Fprintf(h, "%q=%q\n", k, labels[k])
+		_, _ = fmt.Fprintf(h, "%q=%q\n", k, labels[k])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -115,11 +115,11 @@ func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decis
 // leaseOver is row 15.
 func (t *Table) leaseOver(ctx context.Context, id string, spared bool) (job.Decision, error) {
 	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
-		m, found, err := t.jobItems(ctx, id, JobLease(id))
+		m, err := t.JobMeta(ctx, id)
 		if err != nil {
 			return job.Decision{}, nil, err
 		}
-		f, err := t.claimFacts(ctx, m, found)
+		f, _, err := t.claimFacts(ctx, m)
 		if err != nil {
 			return job.Decision{}, nil, err
 		}

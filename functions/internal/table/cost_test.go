@@ -1,0 +1,113 @@
+package table_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+)
+
+// TestAccessPatternsCostWhatTheDocumentSays holds ACCESS.md's table of the job engine to the engine's own count. The
+// numbers are read units (strong: 1 for 4 KB, weak: half) and write units (1 KB; twice in a transaction).
+func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
+	s := newSite(t)
+	if s.Faults == nil {
+		t.Skip("another DynamoDB may count otherwise")
+	}
+	a := s.runner(nil)
+	cost := func(name string, read, write float64, do func(ctx context.Context) error) {
+		t.Helper()
+		ctx, meter := table.WithMeter(s.ctx)
+		if err := do(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		r, w, _ := meter.Used()
+		t.Logf("%-28s %5.1f r %5.1f w", name, r, w)
+		if r > read || w > write {
+			t.Errorf("%s costs %.1f read and %.1f write units, the document says %.1f and %.1f", name, r, w, read, write)
+		}
+	}
+	in := s.newJob(up())
+	in.Intent = table.Intent{Principal: owner, Method: "m", Key: "k", Hash: "h"}
+	in.Audit = &table.AuditEntry{ID: s.ID(t), PrincipalID: owner, PrincipalName: "me", Method: "m", Project: "p"}
+	cost("queue", 1.5, 20, func(ctx context.Context) error {
+		_, err := s.Table.QueueJob(ctx, plainSealer{}, in)
+		return err
+	})
+	id := in.ID
+	waits := s.newJob(up())
+	cost("queue behind another", 1.5, 16, func(ctx context.Context) error {
+		_, err := s.Table.QueueJob(ctx, plainSealer{}, waits)
+		return err
+	})
+	cost("look (tail, sweep)", 1, 0, func(ctx context.Context) error {
+		_, _, err := s.Table.JobState(ctx, id, false)
+		return err
+	})
+	m, err := s.Table.JobMeta(s.ctx, id)
+	s.must(err)
+	cost("why not (READY)", 1.5, 0, func(ctx context.Context) error {
+		_, err := s.Table.WhyNot(ctx, m)
+		return err
+	})
+	cost("beat", 2.5, 2, func(ctx context.Context) error {
+		r, _, err := s.Table.SeeRunner(ctx, a.ID, a.Owner, 0)
+		if err == nil {
+			_, err = s.Table.WaitingJobs(ctx, r, 1)
+		}
+		return err
+	})
+	f := table.Fence{JobID: id, Attempt: 1, Owner: a.Owner}
+	cost("claim", 5, 10, func(ctx context.Context) error {
+		_, err := s.Table.ClaimJob(ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: a.ID, Nonce: "n", Owner: a.Owner})
+		return err
+	})
+	cost("renew", 0, 1, func(ctx context.Context) error {
+		_, err := s.Table.RenewLease(ctx, f)
+		return err
+	})
+	cost("begin step", 0, 4, func(ctx context.Context) error { return s.Table.BeginStep(ctx, f, "build", true) })
+	cost("append output (1 KB)", 0, 4, func(ctx context.Context) error { return s.Table.AppendOutput(ctx, f, 0, []byte("x")) })
+	cost("end step", 0, 4, func(ctx context.Context) error { return s.Table.EndStep(ctx, f, "build", "") })
+	cost("read output", 0.5, 0, func(ctx context.Context) error {
+		_, _, err := s.Table.Output(ctx, id, 0, 1<<20, false)
+		return err
+	})
+	cost("complete, lane passed on", 4, 18, func(ctx context.Context) error {
+		_, _, err := s.Table.CompleteJob(ctx, f, table.Completion{Result: &waypointv1.JobResult{DeployUrl: "x"}})
+		return err
+	})
+	cost("get", 6, 0, func(ctx context.Context) error {
+		_, _, err := s.Table.Job(ctx, id)
+		return err
+	})
+	cost("cancel (READY)", 3, 6, func(ctx context.Context) error {
+		_, err := s.Table.CancelJob(ctx, table.Cancellation{JobID: waits.ID, By: "me"})
+		return err
+	})
+	for range 20 {
+		s.Clock.Pass(time.Millisecond)
+		s.queue(noop())
+	}
+	cost("list 20", 10.5, 0, func(ctx context.Context) error {
+		_, _, err := s.Table.Jobs(ctx, "p", table.JobFilter{}, 20, "")
+		return err
+	})
+	cost("sweep with nothing due", 4.5, 1, func(ctx context.Context) error {
+		if _, err := s.Table.BeginSweep(ctx); err != nil {
+			return err
+		}
+		_, err := s.Table.DueJobs(ctx, 250)
+		return err
+	})
+	s.Clock.Pass(job.RingAgain + time.Second)
+	due, err := s.Table.DueJobs(s.ctx, 1)
+	s.must(err)
+	cost("ring again", 4.5, 3, func(ctx context.Context) error {
+		_, err := s.Table.SweepJob(ctx, due[0], false)
+		return err
+	})
+}

@@ -46,9 +46,7 @@ func TestADeploymentRunsUnderTheEntrypointAndIsRemovedWhole(t *testing.T) {
 	if left, _ := os.ReadDir(h.deploymentsDir()); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	if left := b.leftovers(); len(left) != 0 {
-		t.Errorf("still running: %v", left)
-	}
+	b.nothingRuns(t)
 }
 
 func TestAnAppThatIsKilledIsStartedAgain(t *testing.T) {
@@ -172,9 +170,7 @@ func TestAStubbornAppIsKilledAfterItsGrace(t *testing.T) {
 	if code, _ := try(d.URL); code != 0 {
 		t.Error("it still answers")
 	}
-	if left := b.leftovers(); len(left) != 0 {
-		t.Errorf("still running: %v", left)
-	}
+	b.nothingRuns(t)
 }
 
 func TestDeploysThatFailSayWhyAndLeaveNothing(t *testing.T) {
@@ -210,9 +206,7 @@ func TestDeploysThatFailSayWhyAndLeaveNothing(t *testing.T) {
 			if left, _ := os.ReadDir(h.deploymentsDir()); len(left) != 0 {
 				t.Errorf("left behind: %v", left)
 			}
-			if left := b.leftovers(); len(left) != 0 {
-				t.Errorf("still running: %v", left)
-			}
+			b.nothingRuns(t)
 		})
 	}
 }

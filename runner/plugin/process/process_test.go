@@ -278,7 +278,14 @@ func sentence(t *testing.T, err error, message string) {
 	}
 }
 
-// processesOf counts processes whose command line names the state directory of the bench.
+// nothingRuns checks that no background process of the bench is left. A supervisor gives its lock back a moment before
+// it is gone.
+func (b *bench) nothingRuns(t *testing.T) {
+	t.Helper()
+	eventually(t, "no background process is left", func() bool { return len(b.leftovers()) == 0 })
+}
+
+// leftovers are processes whose command line names the state directory of the bench.
 func (b *bench) leftovers() (found []string) {
 	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range all {

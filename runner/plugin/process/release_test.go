@@ -320,9 +320,7 @@ func TestDestroyingTheWorkspaceLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left := b.leftovers(); len(left) != 0 {
-		t.Errorf("still running: %v", left)
-	}
+	b.nothingRuns(t)
 }
 
 func TestOnlyDeploymentsOfThisPluginAreReleased(t *testing.T) {

@@ -1,0 +1,224 @@
+package entrypoint
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
+func at(t *time.Time) func() time.Time { return func() time.Time { return *t } }
+
+func texts(lines []*waypointv1.LogLine) (all []string) {
+	for _, l := range lines {
+		all = append(all, l.GetText())
+	}
+	return all
+}
+
+func TestOutputIsCutIntoLinesHoweverItArrives(t *testing.T) {
+	now := time.UnixMilli(1)
+	for name, c := range map[string]struct {
+		writes []string
+		want   []string
+	}{
+		"whole lines":             {[]string{"a\nb\n"}, []string{"a", "b"}},
+		"a line in pieces":        {[]string{"a", "b", "c\nd\n"}, []string{"abc", "d"}},
+		"empty lines":             {[]string{"\n\n"}, []string{"", ""}},
+		"carriage returns":        {[]string{"a\r\n"}, []string{"a"}},
+		"no end":                  {[]string{"a\nb"}, []string{"a", "b"}},
+		"what is not UTF-8":       {[]string{"a\xffb\n"}, []string{"a\uFFFDb"}},
+		"a line that is too long": {[]string{strings.Repeat("x", maxLine+3) + "\n"}, []string{strings.Repeat("x", maxLine), "xxx"}},
+		"long and without an end": {[]string{strings.Repeat("x", maxLine), "yyy"}, []string{strings.Repeat("x", maxLine), "yyy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBuffer(bufferBytes)
+			s := &splitter{to: b, now: at(&now)}
+			for _, w := range c.writes {
+				if n, err := s.Write([]byte(w)); n != len(w) || err != nil {
+					t.Fatalf("Write: %d %v", n, err)
+				}
+			}
+			s.flush(0)
+			lines, _ := b.take()
+			if got := texts(lines); !slices.Equal(got, c.want) {
+				t.Errorf("got %.60q, want %.60q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestALineWithoutAnEndWaitsForItsEndBeforeItIsSent(t *testing.T) {
+	now := time.UnixMilli(1)
+	b := newBuffer(bufferBytes)
+	s := &splitter{to: b, now: at(&now)}
+	_, _ = s.Write([]byte("password: "))
+	s.flush(time.Second)
+	if !b.empty() {
+		t.Fatal("it did not wait")
+	}
+	now = now.Add(time.Second)
+	s.flush(time.Second)
+	if lines, _ := b.take(); !slices.Equal(texts(lines), []string{"password: "}) {
+		t.Errorf("got %q", texts(lines))
+	}
+}
+
+func TestAFullBufferDropsTheOldestLinesAndCountsThem(t *testing.T) {
+	b := newBuffer(3 * (lineOverhead + 1))
+	for _, text := range []string{"1", "2", "3", "4", "5"} {
+		b.add(&waypointv1.LogLine{Text: text})
+	}
+	lines, dropped := b.take()
+	if !slices.Equal(texts(lines), []string{"3", "4", "5"}) || dropped != 2 {
+		t.Errorf("got %q, %d dropped", texts(lines), dropped)
+	}
+	b.lost(7)
+	if _, dropped := b.take(); dropped != 7 || !b.empty() {
+		t.Errorf("lines that were refused are not counted: %d", dropped)
+	}
+}
+
+func TestABatchIsBoundedAndOneWaitingIsAnnounced(t *testing.T) {
+	b := newBuffer(bufferBytes)
+	for range 3 {
+		b.add(&waypointv1.LogLine{Text: strings.Repeat("x", batchBytes/2)})
+	}
+	select {
+	case <-b.full:
+	default:
+		t.Error("nobody is told of a full batch")
+	}
+	if lines, _ := b.take(); len(lines) != 1 || !b.hasBatch() {
+		t.Errorf("a batch of %d lines", len(lines))
+	}
+}
+
+func TestSettings(t *testing.T) {
+	full := []string{"WAYPOINT_SERVER_ADDR=https://x", "WAYPOINT_ENTRYPOINT_TOKEN=t", "WAYPOINT_DEPLOYMENT_ID=d"}
+	for name, c := range map[string]struct {
+		env  []string
+		want Settings
+		err  string
+	}{
+		"no server means disabled": {nil, Settings{Disabled: true, LogLevel: slog.LevelWarn}, ""},
+		"a server":                 {full, Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", LogLevel: slog.LevelWarn}, ""},
+		"disabled":                 {append(slices.Clone(full), "WAYPOINT_CEB_DISABLE=1"), Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", Disabled: true, LogLevel: slog.LevelWarn}, ""},
+		"required, and talkative":  {append(slices.Clone(full), "WAYPOINT_CEB_SERVER_REQUIRED=1", "WAYPOINT_LOG_LEVEL=trace"), Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", Required: true, LogLevel: slog.LevelDebug}, ""},
+		"no token":                 {[]string{full[0], full[2]}, Settings{}, "WAYPOINT_ENTRYPOINT_TOKEN is not"},
+		"no deployment":            {full[:2], Settings{}, "WAYPOINT_DEPLOYMENT_ID is not"},
+		"a wrong level":            {[]string{"WAYPOINT_LOG_LEVEL=loud"}, Settings{}, "use debug, info, warn or error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ReadSettings(c.env)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("error %v, want %q", err, c.err)
+				}
+				return
+			}
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestTheAppsEnvironment(t *testing.T) {
+	got := childEnv(
+		[]string{"A=1", "B=x=y", "WAYPOINT_ENTRYPOINT_TOKEN=t", "WAYPOINT_CONFIG_CACHE=/c", "PORT=1"},
+		map[string]string{"A": "2", "C": "", "": "no name", "D=E": "no name either", "F": "nul\x00", "WAYPOINT_ENTRYPOINT_TOKEN": "planted"},
+	)
+	if want := []string{"A=2", "B=x=y", "C=", "PORT=1"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTheCacheOpensOnlyWithItsTokenAndDeployment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	mine := &cache{path: path, token: "t", deploymentID: "d"}
+	if mine.load() != nil {
+		t.Error("a cache out of nothing")
+	}
+	if err := mine.store(&waypointv1.AppConfig{Etag: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := mine.load(); got.GetEtag() != "1" {
+		t.Errorf("got %v", got)
+	}
+	for name, other := range map[string]*cache{
+		"another token":      {path: path, token: "u", deploymentID: "d"},
+		"another deployment": {path: path, token: "t", deploymentID: "e"},
+	} {
+		if other.load() != nil {
+			t.Errorf("%s opens it", name)
+		}
+	}
+	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if mine.load() != nil {
+		t.Error("damage is not noticed")
+	}
+}
+
+func TestFilesAreWrittenChangedAndRemoved(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	one := map[string]string{file("a/b"): "1", file("c"): "1"}
+	two := map[string]string{file("a/b"): "2"}
+	for _, step := range []struct {
+		before, now map[string]string
+		changed     bool
+	}{{nil, one, true}, {one, one, false}, {one, two, true}, {two, nil, true}} {
+		changed, err := applyFiles(step.before, step.now)
+		if err != nil || changed != step.changed {
+			t.Fatalf("changed %v, %v", changed, err)
+		}
+		for path, want := range step.now {
+			if got, err := os.ReadFile(path); err != nil || string(got) != want {
+				t.Errorf("%s: %q %v", path, got, err)
+			}
+		}
+	}
+	if _, err := os.Stat(file("c")); err == nil {
+		t.Error("a file that left the configuration is still there")
+	}
+	if err := os.MkdirAll(file("d/e"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := applyFiles(nil, map[string]string{file("d"): "a directory is in the way", file("f"): "1"})
+	if !changed || err == nil || strings.Contains(err.Error(), "in the way") {
+		t.Errorf("changed %v, error %v", changed, err)
+	}
+	if _, err := os.Stat(file("f")); err != nil {
+		t.Error("one bad file kept another from being written")
+	}
+}
+
+func TestIntervalsAreTheServersWithinReason(t *testing.T) {
+	i := newIntervals()
+	i.set(nil)
+	if i.config() != defaultConfigInterval || i.logs() != defaultLogsInterval {
+		t.Error("defaults changed by an answer that tells nothing")
+	}
+	i.set(&waypointv1.Intervals{ConfigMs: 1, LogsMs: 1000})
+	if i.config() != minInterval || i.logs() != time.Second {
+		t.Errorf("%v %v", i.config(), i.logs())
+	}
+	select {
+	case <-i.changed:
+	default:
+		t.Error("a shorter interval does not wake the shipper")
+	}
+	for range 100 {
+		if d := jitter(time.Second); d < 900*time.Millisecond || d > 1100*time.Millisecond {
+			t.Errorf("jitter %v", d)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
@@ -76,8 +77,6 @@ func runInit(ctx context.Context, sh *shell, o *initOptions) error {
 	return nil
 }
 
-var notInProjectNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
-
 // starter is a waypoint.hcl to begin with.
 func starter(name string) string {
 	return strings.ReplaceAll(`# The project's name. It is how the server knows it.
@@ -104,8 +103,8 @@ app "web" {
 }
 
 func writeStarter(sh *shell) error {
-	name := strings.Trim(notInProjectNames.ReplaceAllString(filepath.Base(sh.env.Dir), "-"), "-")
-	if name == "" {
+	name := regexp.MustCompile(`[^A-Za-z0-9_-]+`).ReplaceAllString(filepath.Base(sh.env.Dir), "-")
+	if name = strings.Trim(name, "-"); name == "" || validate.Name("project", name) != nil {
 		name = "my-project"
 	}
 	path := filepath.Join(sh.env.Dir, "waypoint.hcl")

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -155,15 +154,13 @@ func (sh *shell) probe(c contexts.Context) (*client.Client, error) {
 	return conn, nil
 }
 
-var notInNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
-
 // contextName makes a name of an address: its host.
 func contextName(addr string) string {
 	u, err := url.Parse(addr)
 	if err != nil || u.Hostname() == "" {
 		return "default"
 	}
-	name := strings.Trim(notInNames.ReplaceAllString(u.Hostname(), "-"), "-.")
+	name := strings.Trim(strings.ReplaceAll(u.Hostname(), ":", "-"), "-.")
 	if contexts.CheckName(name) != nil {
 		return "default"
 	}

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -41,11 +40,21 @@ const (
 	defaultFile = "_default"
 )
 
-var nameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+// validName holds for names that are file names everywhere: 1 to 64 letters, digits, '.', '-' or '_', the first a
+// letter or digit.
+func validName(name string) bool {
+	for i, c := range name {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("._-", c)) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 64
+}
 
 // CheckName refuses names that are no file names.
 func CheckName(name string) error {
-	if !nameRule.MatchString(name) {
+	if !validName(name) {
 		return fmt.Errorf("%q is not a valid context name: use letters, digits, '.', '-' or '_'", name)
 	}
 	return nil
@@ -122,7 +131,7 @@ func (s Store) list(suffix string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), suffix); ok && nameRule.MatchString(name) {
+		if name, ok := strings.CutSuffix(e.Name(), suffix); ok && validName(name) {
 			names = append(names, name)
 		}
 	}

@@ -12,10 +12,6 @@ type LegacyContext struct {
 	Name, Path, Address string
 }
 
-// Their files hold `server { address = "host:9701" … }`. One attribute is all that is wanted of them, so no
-// HCL parser is brought in; a file that looks otherwise has an unknown address.
-var legacyAddress = regexp.MustCompile(`(?m)^\s*address\s*=\s*"([^"\n]*)"`)
-
 // LoadLegacy reads one; its token is not read.
 func (s Store) LoadLegacy(name string) (LegacyContext, error) {
 	c := LegacyContext{Name: name, Path: filepath.Join(s.Dir, name+".hcl")}
@@ -23,7 +19,10 @@ func (s Store) LoadLegacy(name string) (LegacyContext, error) {
 	if err != nil {
 		return c, fmt.Errorf("reading the context %q: %w", name, err)
 	}
-	if m := legacyAddress.FindSubmatch(data); m != nil {
+	// The file holds `server { address = "host:9701" … }`. One attribute is all that is wanted of it, so no HCL parser
+	// is brought in; a file that looks otherwise has an unknown address.
+	address := regexp.MustCompile(`(?m)^\s*address\s*=\s*"([^"\n]*)"`)
+	if m := address.FindSubmatch(data); m != nil {
 		c.Address = string(m[1])
 	}
 	return c, nil

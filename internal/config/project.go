@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
@@ -139,6 +140,20 @@ func (f *File) Project(in Input) (p *Project, diags hcl.Diagnostics) {
 	return p, f.finish(diags)
 }
 
+// ProjectName evaluates the project's name and nothing else: what a command needs to know that only asks the server.
+func (f *File) ProjectName(in Input) (name string, diags hcl.Diagnostics) {
+	defer f.guard(&diags)
+	in, err := f.normalized(in)
+	if err != nil || f.projectName == nil {
+		return "", hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The project has no name", Detail: fmt.Sprintf("%s does not name its project.", f.Name)}}
+	}
+	root := f.rootScope(in, projectPhase())
+	vars, _ := f.varObject(root, in) // a bad default is an error here only if the name needs it
+	scope := root.child(projectPhase(), map[string]cty.Value{"var": vars})
+	diags = scope.evalString(f.projectName, "project", &name)
+	return name, f.finish(diags)
+}
+
 func (p *Project) readRunner() hcl.Diagnostics {
 	r, diags := p.scope.runner(p.file.runner)
 	p.RemoteEnabled, p.DataSource, p.Poll, p.RunnerProfile = r.enabled, r.dataSource, r.poll, r.profile
@@ -266,8 +281,9 @@ func (s *scope) dataSource(d *dataSourceDecl) (*DataSource, hcl.Diagnostics) {
 		}
 	}
 	if ds.URL == "" && !diags.HasErrors() {
-		diags = append(diags, errorAt(d.rng, `Missing attribute "url"`, `A data source "git" needs the URL of its repository.`))
+		diags = append(diags, warningAt(d.rng, `Missing attribute "url"`, `Without the URL of its repository a data source "git" is of no use.`))
 	}
+	ds.Path = strings.TrimLeft(ds.Path, "/") // from the repository's root
 	if ds.Path != "" && !filepath.IsLocal(filepath.FromSlash(ds.Path)) {
 		diags = append(diags, errorAt(d.attrs["path"].Expr.Range(), "Invalid value for path",
 			"The path must be relative and inside the repository."))

@@ -44,11 +44,39 @@ func (s *sources) get(name string) []byte {
 	return src
 }
 
-func (s *sources) hideSource(name string, start int, text string) string {
+// hideSource masks what is secret in a line of source.
+func (s *sources) hideSource(name string, start int, line string) string {
 	if s.file == nil {
-		return text
+		return maskValue(line, nil)
 	}
-	return s.file.secrets.hideSource(name, start, text)
+	if name != s.file.Name {
+		line = maskValue(line, s.file)
+	}
+	return s.file.secrets.hideSource(name, start, line)
+}
+
+// maskValue hides the value on a line of a file of values, unless the line begins with the name of a variable that is
+// declared and not sensitive: when such a file is broken, what is secret in it cannot be known otherwise.
+func maskValue(line string, f *File) string {
+	name, _, found := strings.Cut(line, "=")
+	if !found {
+		name, _, found = strings.Cut(line, ":")
+	}
+	if found && f != nil {
+		if v := f.variable(strings.Trim(name, " \t{,\"")); v != nil && !v.Sensitive {
+			return line
+		}
+	}
+	keep := 0
+	if found {
+		keep = len(name) + 1
+	}
+	return line[:keep] + strings.Map(func(r rune) rune {
+		if r == ' ' || r == '\t' || r == '\r' {
+			return r
+		}
+		return '*'
+	}, line[keep:])
 }
 
 // Render writes diagnostics for people: what is wrong, file:line:column and where in the file's structure that is, the

@@ -305,6 +305,8 @@ func (s stanza) strayAttribute(a *hclsyntax.Attribute) *hcl.Diagnostic {
 		d.Detail = fmt.Sprintf("%s has only labels, use, hook, workspace and label. Attributes of a plugin go inside its use block.", sentence(s.name))
 	case attrHomes(a.Name) != "":
 		d.Detail = fmt.Sprintf("%q belongs in %s, not %s.", a.Name, attrHomes(a.Name), s.within())
+	case blockHomes(a.Name) != "":
+		d.Detail = fmt.Sprintf("%q is a block, and belongs %s, not %s.", a.Name, blockHomes(a.Name), s.within())
 	default:
 		d.Detail = fmt.Sprintf("%s has %s.", sentence(s.name), enumerate(attrNames, blockNames))
 	}

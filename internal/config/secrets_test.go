@@ -135,3 +135,32 @@ func TestSensitiveReachesThePlugin(t *testing.T) {
 		t.Error(c, diags)
 	}
 }
+
+func TestABrokenFileOfValuesShowsNone(t *testing.T) {
+	f := parse(t, "variable \"s\" { sensitive = true }\nvariable \"open\" {}\n")
+	for text, shows := range map[string]bool{
+		"s = hunter2x\n":               false,
+		"s = [\"hunter2x\"\n":          false,
+		"s = \"hunter2x\n":             false,
+		"s = <<EOT\nhunter2x\n":        false,
+		"undeclared = hunter2x\n":      false,
+		"open = hunter2x\n":            true,
+		"s = {\n  a = hunter2x\n}\n":   false,
+		"s = {\n  s = \"hunter2x\n}\n": false,
+	} {
+		path := filepath.Join(t.TempDir(), "v.wpvars")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, diags := config.LoadVarFile(path, config.SourceFile)
+		if !diags.HasErrors() {
+			t.Errorf("%q is accepted", text)
+		}
+		if shown := everythingShown(t, f, diags); strings.Contains(shown, "hunter2x") != shows {
+			t.Errorf("%q:\n%s", text, shown)
+		}
+		if shown := everythingShown(t, nil, diags); strings.Contains(shown, "hunter2x") {
+			t.Errorf("%q without the file:\n%s", text, shown)
+		}
+	}
+}

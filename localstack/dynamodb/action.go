@@ -171,13 +171,13 @@ func (a *action) apply(conn *sqlite.Conn) error {
 	case a.new == nil && !a.oldRow.found:
 		return nil
 	case a.new == nil:
-		if err := removeRow(conn, a.key); err != nil {
+		if err := removeRow(conn, a.key, a.oldRow.body); err != nil {
 			return err
 		}
 	case a.oldRow.found && a.oldRow.json == string(a.json):
 		return nil // a write that changes nothing moves no index either
 	default:
-		if err := putRow(conn, a.key, a.size, a.json); err != nil {
+		if err := putRow(conn, a.key, a.size, a.json, a.oldRow.body); err != nil {
 			return err
 		}
 	}
@@ -202,20 +202,26 @@ func (ix *index) move(conn *sqlite.Conn, t *table, before, after item) (units fl
 		is = ix.entry(t, after)
 	}
 	same := was != nil && is != nil && string(was.key) == string(is.key)
-	switch {
-	case same && string(was.json) == string(is.json):
+	if same && string(was.json) == string(is.json) {
 		return 0, nil
-	case same:
-		return writeUnits(max(was.size, is.size)), putRow(conn, is.key, is.size, is.json)
+	}
+	var body int64
+	if was != nil {
+		if body, err = bodyOf(conn, was.key); err != nil {
+			return 0, err
+		}
+	}
+	if same {
+		return writeUnits(max(was.size, is.size)), putRow(conn, is.key, is.size, is.json, body)
 	}
 	if was != nil {
-		if err := removeRow(conn, was.key); err != nil {
+		if err := removeRow(conn, was.key, body); err != nil {
 			return 0, err
 		}
 		units += writeUnits(was.size)
 	}
 	if is != nil {
-		if err := putRow(conn, is.key, is.size, is.json); err != nil {
+		if err := putRow(conn, is.key, is.size, is.json, 0); err != nil {
 			return 0, err
 		}
 		units += writeUnits(is.size)

@@ -293,18 +293,8 @@ func (e *Engine) sweepGarbage(ctx context.Context) error {
 
 func sweepSpace(conn *sqlite.Conn, space uint32) error {
 	lo, hi := segmentRange(space, 0, 1)
-	stmt, err := conn.Prepare(`DELETE FROM ddb_rows WHERE k IN (SELECT k FROM ddb_rows WHERE k >= ? AND k < ? LIMIT ?)`)
-	if err != nil {
+	if more, err := clearSome(conn, lo, hi, garbageBatch); err != nil || more {
 		return err
-	}
-	stmt.BindBytes(1, lo)
-	stmt.BindBytes(2, hi)
-	stmt.BindInt64(3, garbageBatch)
-	if _, err := stmt.Step(); err != nil {
-		return err
-	}
-	if conn.Changes() == garbageBatch {
-		return nil
 	}
 	return exec(conn, `DELETE FROM ddb_garbage WHERE space = CAST(? AS INTEGER)`, fmt.Sprint(space))
 }

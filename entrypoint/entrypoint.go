@@ -77,9 +77,7 @@ func Run(ctx context.Context, o Options) int {
 	code := s.supervise(ctx)
 	cancel()
 	background.Wait()
-	flushCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), exitFlush)
-	defer stop()
-	ship.flush(flushCtx)
+	ship.flush(context.WithoutCancel(ctx), exitFlush, exitIdle)
 	return code
 }
 

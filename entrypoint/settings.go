@@ -132,8 +132,10 @@ const (
 	defaultStopGrace = 30 * time.Second
 	// outputWait bounds how long an ended app's output is read while something it left behind holds it open.
 	outputWait = 2 * time.Second
-	// exitFlush bounds how long the last log lines may take after the app has ended.
-	exitFlush = 4 * time.Second
+	// exitFlush bounds how long the last log lines may take after the app has ended; exitIdle how long without any
+	// being taken.
+	exitFlush = 15 * time.Second
+	exitIdle  = 4 * time.Second
 	// callTimeout bounds one call of the server.
 	callTimeout = 30 * time.Second
 

@@ -109,21 +109,39 @@ func (s *shipper) send(ctx context.Context) error {
 	return nil
 }
 
-// flush sends everything that is left, after run has ended. ctx bounds it.
-func (s *shipper) flush(ctx context.Context) {
+// flush sends everything that is left, after run has ended: for total at most, and for idle at most without any
+// progress, so that a server that is away hardly delays the end and a slow one still gets every line.
+func (s *shipper) flush(ctx context.Context, total, idle time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, total)
+	defer cancel()
 	for _, sp := range s.splitters {
 		sp.flush(0)
 	}
-	wait := newBackoff()
-	for ctx.Err() == nil && s.load() {
-		if err := s.send(ctx); err != nil {
-			if refused(err) || !sleep(ctx, wait.next(false)) {
-				break
-			}
+	for s.load() {
+		if !s.insist(ctx, idle) {
+			break
 		}
 	}
 	if s.pending != nil || !s.buffer.empty() {
 		s.log.Warn("the last log lines could not be sent")
+	}
+}
+
+// insist sends the pending batch, again and again within idle. false: it could not be sent.
+func (s *shipper) insist(ctx context.Context, idle time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, idle)
+	defer cancel()
+	wait := newBackoff()
+	for {
+		err := s.send(ctx)
+		switch {
+		case err == nil:
+			return true
+		case refused(err):
+			return s.pending == nil // these lines were refused; the next ones may be taken
+		case !sleep(ctx, wait.next(false)):
+			return false
+		}
 	}
 }
 

@@ -259,6 +259,8 @@ func TestTheAppGetsItsConfigurationAndNeverTheToken(t *testing.T) {
 	if strings.Contains(out, "WAYPOINT_ENTRYPOINT_TOKEN") {
 		t.Error("the app's environment names the token")
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.badTokens > 0 {
 		t.Error("a call without the token")
 	}
@@ -410,7 +412,9 @@ func TestTheLastConfigurationIsUsedWhenTheServerIsAway(t *testing.T) {
 
 func TestAServerThatIsRequiredIsWaitedFor(t *testing.T) {
 	s, addr := newServer(t)
+	s.mu.Lock()
 	s.refuse = fault.New(connect.CodeUnauthenticated, fault.TokenRevoked, "revoked")
+	s.mu.Unlock()
 	p := start(t, addr, []string{"WAYPOINT_CEB_SERVER_REQUIRED=1"}, "echo", "started")
 	eventually(t, "the refusal is logged", func() bool { return strings.Contains(p.err.String(), "revoked") })
 	p.signal(syscall.SIGTERM)
@@ -426,7 +430,9 @@ func TestAServerThatIsRequiredIsWaitedFor(t *testing.T) {
 
 func TestTenThousandFastLinesArriveCompleteAndInOrder(t *testing.T) {
 	s, addr := newServer(t)
+	s.mu.Lock()
 	s.failPuts = 3 // lost answers: the repeats must not double anything
+	s.mu.Unlock()
 	p := start(t, addr, nil, "sh", "-c", `i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo "line $i"; done; echo oops >&2; printf 'no end'`)
 	if code := p.exit(); code != 0 {
 		t.Fatalf("exit code %d", code)

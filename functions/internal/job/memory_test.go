@@ -63,7 +63,7 @@ func holds(item attrs, g Cond) bool {
 	case Present:
 		return there
 	case Equal:
-		return there && fmt.Sprint(v) == fmt.Sprint(g.Value)
+		return there && v == g.Value
 	case Less:
 		return there && v.(int64) < g.Value.(int64)
 	case AtLeast:
@@ -75,25 +75,47 @@ func holds(item attrs, g Cond) bool {
 	return false
 }
 
+// field is a struct field and the attribute that holds it.
+type field struct {
+	index     int
+	name      string
+	omitEmpty bool
+}
+
+// fields of the types of this package, found once: the walks read millions of items.
+var fields = map[reflect.Type][]field{}
+
+func fieldsOf(rt reflect.Type) []field {
+	if fs, ok := fields[rt]; ok {
+		return fs
+	}
+	fs := []field{}
+	for i := range rt.NumField() {
+		name, rest, _ := strings.Cut(rt.Field(i).Tag.Get("dynamodbav"), ",")
+		if name != "" && name != "-" {
+			fs = append(fs, field{i, name, rest == "omitempty"})
+		}
+	}
+	fields[rt] = fs
+	return fs
+}
+
 func toAttrs(v any) attrs {
 	out := attrs{}
 	rv := reflect.ValueOf(v)
-	for i := range rv.NumField() {
-		name, rest, _ := strings.Cut(rv.Type().Field(i).Tag.Get("dynamodbav"), ",")
-		if name == "" || name == "-" || (rest == "omitempty" && rv.Field(i).IsZero()) {
-			continue
+	for _, f := range fieldsOf(rv.Type()) {
+		if !f.omitEmpty || !rv.Field(f.index).IsZero() {
+			out[f.name] = rv.Field(f.index).Interface()
 		}
-		out[name] = rv.Field(i).Interface()
 	}
 	return out
 }
 
 func fromAttrs(item attrs, out any) {
 	rv := reflect.ValueOf(out).Elem()
-	for i := range rv.NumField() {
-		name, _, _ := strings.Cut(rv.Type().Field(i).Tag.Get("dynamodbav"), ",")
-		if v, ok := item[name]; ok {
-			rv.Field(i).Set(reflect.ValueOf(v))
+	for _, f := range fieldsOf(rv.Type()) {
+		if v, ok := item[f.name]; ok {
+			rv.Field(f.index).Set(reflect.ValueOf(v))
 		}
 	}
 }

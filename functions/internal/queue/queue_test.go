@@ -1,0 +1,190 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/sts"
+)
+
+const account = "000000000000"
+
+// doors are SQS and STS behind signatures that are checked, as on AWS.
+type doors struct{ sqs, sts http.Handler }
+
+func (d doors) RoundTrip(req *http.Request) (*http.Response, error) {
+	h := d.sts
+	if strings.HasPrefix(req.Header.Get("X-Amz-Target"), "AmazonSQS.") {
+		h = d.sqs
+	}
+	in := req.Clone(req.Context())
+	in.Host = req.URL.Host
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, in)
+	res := rec.Result()
+	res.Request, res.Body = req, io.NopCloser(bytes.NewReader(rec.Body.Bytes()))
+	return res, nil
+}
+
+func newDoors(t *testing.T) (*queue.Queues, aws.Config) {
+	t.Helper()
+	ctx := context.Background()
+	files, err := store.Open(ctx, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := sts.New(sts.Options{Account: account, Key: bytes.Repeat([]byte{1}, 32), Clock: time.Now, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queues, err := sqs.New(ctx, sqs.Options{Store: files, Clock: time.Now, Region: "us-east-1", Account: account,
+		BaseURL: "http://engines.test", Rand: rand.Reader, Authorize: sigv4.Authorize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := queues.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := files.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	root := sigv4.Credential{AccessKeyID: "AKIAROOT", Secret: "secret", Principal: sigv4.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":root"}}
+	v := &sigv4.Verifier{Region: "us-east-1", Clock: time.Now, Lookup: sigv4.FirstOf(sigv4.Static(root), tokens.Lookup)}
+	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String("http://engines.test"),
+		Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.Secret, ""),
+		HTTPClient:  &http.Client{Transport: doors{v.Middleware("sqs", queues), v.Middleware("sts", tokens)}}}
+	return queue.New(awssqs.NewFromConfig(cfg), awssts.NewFromConfig(cfg), queue.Options{
+		Prefix: "waypoint-", Attributes: map[string]string{"VisibilityTimeout": "10"}, Region: "us-east-1",
+		RoleARN: "arn:aws:iam::" + account + ":role/runner",
+	}), cfg
+}
+
+func received(t *testing.T, cfg aws.Config, url string) []string {
+	t.Helper()
+	client := awssqs.NewFromConfig(cfg)
+	var out []string
+	for {
+		res, err := client.ReceiveMessage(context.Background(), &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Messages) == 0 {
+			slices.Sort(out)
+			return out
+		}
+		for _, m := range res.Messages {
+			out = append(out, aws.ToString(m.Body))
+		}
+	}
+}
+
+func TestRingSendsOneMessageAJobToItsPool(t *testing.T) {
+	q, cfg := newDoors(t)
+	ctx, meter := table.WithMeter(context.Background())
+	var rings []job.Ring
+	var want []string
+	for i := range 13 {
+		id := fmt.Sprintf("01JOB%02d", i)
+		rings = append(rings, job.Ring{JobID: id, Pool: "a"})
+		want = append(want, fmt.Sprintf(`{"job_id":%q}`, id))
+	}
+	rings = append(rings, job.Ring{JobID: "01OTHER", Pool: "b"}, job.Ring{JobID: "01NOPOOL"})
+	if err := q.Ring(ctx, rings); err != nil {
+		t.Fatal(err)
+	}
+	// For each pool: look, make; then a batch of ten, one of three, and one message.
+	if _, _, calls := meter.Used(); calls != 7 {
+		t.Errorf("%d calls", calls)
+	}
+	a, err := q.Ensure(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := received(t, cfg, a); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestRunnerKeysOpenTheirOwnQueueForReceivingOnly(t *testing.T) {
+	q, cfg := newDoors(t)
+	ctx := context.Background()
+	other, err := q.Ensure(ctx, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := q.Credentials(ctx, "a", "01RUNNER")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(c.Expires); left > time.Hour || left < 50*time.Minute {
+		t.Errorf("the keys live for %s", left)
+	}
+	if err := q.Ring(ctx, []job.Ring{{JobID: "01JOB", Pool: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+	runner := awssqs.NewFromConfig(cfg)
+	res, err := runner.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: &c.QueueURL})
+	if err != nil || len(res.Messages) != 1 {
+		t.Fatalf("got %v, %v", res, err)
+	}
+	receipt := res.Messages[0].ReceiptHandle
+	if _, err := runner.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{QueueUrl: &c.QueueURL, ReceiptHandle: receipt, VisibilityTimeout: 45}); err != nil {
+		t.Errorf("hiding: %v", err)
+	}
+	if _, err := runner.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &c.QueueURL, ReceiptHandle: receipt}); err != nil {
+		t.Errorf("deleting: %v", err)
+	}
+	if _, err := runner.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: &other}); err == nil {
+		t.Error("another pool's queue is open")
+	}
+	if _, err := runner.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: &c.QueueURL, MessageBody: aws.String("x")}); err == nil {
+		t.Error("a runner may ring")
+	}
+	if _, err := runner.DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: &c.QueueURL}); err == nil {
+		t.Error("a runner may delete its queue")
+	}
+}
+
+func TestAQueueThatWasRemovedIsMadeAgain(t *testing.T) {
+	q, cfg := newDoors(t)
+	ctx := context.Background()
+	url, err := q.Ensure(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := awssqs.NewFromConfig(cfg).DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Ring(ctx, []job.Ring{{JobID: "01JOB", Pool: "a"}}); err == nil {
+		t.Error("a ring into nothing was no error")
+	}
+	if _, err := q.Ensure(ctx, "a"); err != nil {
+		t.Errorf("making it again: %v", err)
+	}
+}

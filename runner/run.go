@@ -75,10 +75,10 @@ func refused(err error) bool {
 func (r *Runner) registerPatiently(ctx context.Context) error {
 	for {
 		_, err := r.register(ctx, false)
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case err == nil, ctx.Err() != nil:
 			return nil
-		}
-		if refused(err) {
+		case refused(err):
 			return err
 		}
 		r.log.WarnContext(ctx, "could not register; trying again", "error", err)

@@ -65,7 +65,8 @@ func Run(ctx context.Context, s Spec) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	cmd := exec.Command(s.Args[0], s.Args[1:]...)
+	// The end of ctx is answered in awaitEnd: exec's own way kills the command and leaves its children.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Args[0], s.Args[1:]...)
 	cmd.Dir, cmd.Env = s.Dir, s.Env
 
 	var streams []*stream

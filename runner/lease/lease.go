@@ -194,10 +194,10 @@ func (k *Keeper) end(why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case why == ErrStale && !k.stale:
+	case errors.Is(why, ErrStale) && !k.stale:
 		k.stale = true
 		close(k.lost)
-	case why == ErrCanceled && !k.cancel:
+	case errors.Is(why, ErrCanceled) && !k.cancel:
 		k.cancel = true
 		close(k.asked)
 	default:

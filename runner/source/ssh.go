@@ -46,7 +46,8 @@ func (a *checkedAuth) remove() {
 }
 
 func sshAuth(g *waypointv1.GitSource, endpoint *transport.Endpoint, files []string) (transport.AuthMethod, error) {
-	auth, err := &checkedAuth{}, error(nil)
+	auth := &checkedAuth{}
+	var err error
 	if files == nil {
 		files = defaultKnownHosts()
 	}

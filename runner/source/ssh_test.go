@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -51,7 +52,7 @@ func sshServer(t *testing.T, host ssh.Signer, user ssh.PublicKey) string {
 		},
 	}
 	config.AddHostKey(host)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func serveSSH(conn net.Conn, config *ssh.ServerConfig, program string) {
 				var p struct{ Command string }
 				_ = ssh.Unmarshal(req.Payload, &p)
 				path := strings.Trim(strings.TrimPrefix(p.Command, "git-upload-pack "), "'")
-				cmd := exec.Command(program, "upload-pack", path)
+				cmd := exec.CommandContext(context.Background(), program, "upload-pack", path)
 				cmd.Stdout, cmd.Stderr = channel, channel.Stderr()
 				in, _ := cmd.StdinPipe()
 				go func() { _, _ = io.Copy(in, channel); _ = in.Close() }()

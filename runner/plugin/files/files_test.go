@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -9,8 +10,6 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/output"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-
-	"context"
 )
 
 // ui is a real output that nobody reads.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -156,8 +157,8 @@ func TestBadInput(t *testing.T) {
 	fails := func(wants []string, dir string, args ...string) {
 		t.Helper()
 		out, err := w.waypoint(dir, args...)
-		exit, ok := err.(*exec.ExitError)
-		if !ok || exit.ExitCode() != 1 {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 			t.Errorf("waypoint %v: exit %v, expected 1\n%s", args, err, out)
 		}
 		for _, want := range wants {

@@ -154,7 +154,7 @@ func start(ctx context.Context, d dir, s settings, progress func(string)) error 
 }
 
 func startServer(ctx context.Context, d dir, s settings) error {
-	exited, err := spawn(s.Executable, []string{"server", "run"}, []string{EnvDir + "=" + string(d)}, d.serverLog())
+	exited, err := spawn(ctx, s.Executable, []string{"server", "run"}, []string{EnvDir + "=" + string(d)}, d.serverLog())
 	if err != nil {
 		return fmt.Errorf("starting the server: %w", err)
 	}
@@ -181,7 +181,7 @@ func startRunner(ctx context.Context, d dir, s settings) error {
 		EnvDir + "=" + string(d), EnvRunner + "=1",
 		"WAYPOINT_SERVER_ADDR=" + Address(string(d)), "WAYPOINT_SERVER_TOKEN=" + token,
 	}
-	exited, err := spawn(s.Executable, []string{"runner", "agent", "--name", "local"}, env, d.runnerLog())
+	exited, err := spawn(ctx, s.Executable, []string{"runner", "agent", "--name", "local"}, env, d.runnerLog())
 	if err != nil {
 		return fmt.Errorf("starting the runner: %w", err)
 	}

@@ -17,13 +17,13 @@ import (
 
 // spawn starts a process that outlives this one, its output appended to a log file. The channel is closed
 // if it ends while this process lives.
-func spawn(executable string, args, env []string, logPath string) (exited <-chan struct{}, err error) {
+func spawn(ctx context.Context, executable string, args, env []string, logPath string) (exited <-chan struct{}, err error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log file: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(executable, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), executable, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = os.TempDir() // no project's directory is kept busy

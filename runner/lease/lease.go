@@ -64,7 +64,9 @@ type Keeper struct {
 	lost  chan struct{}
 	asked chan struct{}
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// askedAt is when the last renewal of the keeper's own was sent, sentAt when any call was that renewed the lease.
+	askedAt time.Time
 	sentAt  time.Time
 	lease   time.Duration
 	stale   bool
@@ -81,7 +83,7 @@ func Start(ctx context.Context, o Options) *Keeper {
 	ctx, stop := context.WithCancel(ctx)
 	k := &Keeper{
 		o: o, stop: stop, done: make(chan struct{}), lost: make(chan struct{}), asked: make(chan struct{}),
-		sentAt: o.SentAt, lease: o.Lease, changed: make(chan struct{}), works: map[*work]struct{}{},
+		askedAt: o.SentAt, sentAt: o.SentAt, lease: o.Lease, changed: make(chan struct{}), works: map[*work]struct{}{},
 	}
 	k.lapse = time.AfterFunc(untilLapse(time.Since(o.SentAt), o.Lease), k.lapsed)
 	go k.run(ctx)
@@ -107,7 +109,8 @@ func (k *Keeper) Lose() { k.end(ErrStale) }
 // Cancel stops the work as if the server had asked for it: the CLI's own user interrupted it.
 func (k *Keeper) Cancel() { k.end(ErrCanceled) }
 
-// Observe takes the renewal that another fenced call, sent at sentAt, brought.
+// Observe takes the renewal that another fenced call, sent at sentAt, brought. The keeper asks all the same: only its
+// own renewals are sure to say that somebody wants the job's end.
 func (k *Keeper) Observe(sentAt time.Time, r Renewal) {
 	k.mu.Lock()
 	if r.Lease > 0 && sentAt.After(k.sentAt) {
@@ -219,8 +222,7 @@ func (k *Keeper) signal() {
 func (k *Keeper) run(ctx context.Context) {
 	defer close(k.done)
 	for {
-		pause := k.nextRenewal()
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(k.nextRenewal())
 		select {
 		case <-timer.C:
 		case <-k.lost:
@@ -229,9 +231,6 @@ func (k *Keeper) run(ctx context.Context) {
 		case <-ctx.Done():
 			timer.Stop()
 			return
-		}
-		if k.nextRenewal() > 0 {
-			continue // another call renewed meanwhile
 		}
 		if !k.renew(ctx) {
 			select {
@@ -252,7 +251,7 @@ func (k *Keeper) retryPause() time.Duration {
 func (k *Keeper) nextRenewal() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return renewEvery(k.lease) - time.Since(k.sentAt)
+	return renewEvery(k.lease) - time.Since(k.askedAt)
 }
 
 func (k *Keeper) renew(ctx context.Context) bool {
@@ -268,6 +267,9 @@ func (k *Keeper) renew(ctx context.Context) bool {
 		}
 		return false
 	}
+	k.mu.Lock()
+	k.askedAt = sentAt
+	k.mu.Unlock()
 	k.Observe(sentAt, r)
 	return true
 }

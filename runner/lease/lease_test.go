@@ -130,17 +130,29 @@ func TestAnAbsentServer(t *testing.T) {
 	})
 }
 
-func TestOtherCallsRenewToo(t *testing.T) {
+func TestOtherCallsKeepTheLeaseFreshButDoNotSilenceTheKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
 		k := s.keeper(t.Context())
 		defer k.Stop()
+		s.away.Store(true) // for renewals alone
+		work, end := k.Work(t.Context())
+		defer end()
 		for range 20 {
 			time.Sleep(5 * time.Second)
 			k.Observe(time.Now(), Renewal{Lease: 30 * time.Second})
 		}
-		if n := s.renewals.Load(); n != 0 {
-			t.Fatalf("%d needless renewals", n)
+		if work.Err() != nil || k.Ready(t.Context()) != nil {
+			t.Fatal("calls that renewed did not count")
+		}
+		s.away.Store(false)
+		s.cancel.Store(true)
+		for range 4 {
+			time.Sleep(4 * time.Second)
+			k.Observe(time.Now(), Renewal{Lease: 30 * time.Second})
+		}
+		if !errors.Is(context.Cause(work), ErrCanceled) {
+			t.Fatal("busy output kept a request to cancel from being heard")
 		}
 	})
 }

@@ -1,0 +1,188 @@
+package infra
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/infra/template"
+)
+
+const changeSetPrefix = "waypoint-"
+
+// changeSets are the names of the stack's.
+func (i *installer) changeSets(ctx context.Context) ([]string, error) {
+	var out []string
+	in := &cloudformation.ListChangeSetsInput{StackName: &i.names.stack}
+	for {
+		page, err := i.cfn.ListChangeSets(ctx, in)
+		if err != nil {
+			return nil, i.explain("listing the stack's change sets", err)
+		}
+		for _, s := range page.Summaries {
+			out = append(out, aws.ToString(s.ChangeSetName))
+		}
+		if page.NextToken == nil {
+			return out, nil
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// dropChangeSets removes what interrupted runs left.
+func (i *installer) dropChangeSets(ctx context.Context) error {
+	sets, err := i.changeSets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range sets {
+		if !strings.HasPrefix(name, changeSetPrefix) {
+			continue
+		}
+		if err := i.dropChangeSet(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *installer) dropChangeSet(ctx context.Context, name string) error {
+	_, err := i.cfn.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{StackName: &i.names.stack, ChangeSetName: &name})
+	if is(err, "ChangeSetNotFound", "ChangeSetNotFoundException") {
+		return nil
+	}
+	return i.explain("removing a change set", err)
+}
+
+// changeSet is one that waits to be applied.
+type changeSet struct {
+	name    string
+	stack   string
+	changes []Change
+}
+
+// propose makes a change set of the template and waits until it is there. It is nil if nothing would change.
+func (i *installer) propose(ctx context.Context, s *types.Stack, params map[string]string) (*changeSet, error) {
+	body, err := template.JSON()
+	if err != nil {
+		return nil, err
+	}
+	kind := types.ChangeSetTypeUpdate
+	if s == nil || s.StackStatus == types.StackStatusReviewInProgress {
+		kind = types.ChangeSetTypeCreate
+	}
+	suffix := make([]byte, 8)
+	if _, err := io.ReadFull(i.Rand, suffix); err != nil {
+		return nil, fmt.Errorf("naming the change set: %w", err)
+	}
+	in := &cloudformation.CreateChangeSetInput{
+		StackName: &i.names.stack, ChangeSetName: aws.String(changeSetPrefix + hex.EncodeToString(suffix)), ChangeSetType: kind,
+		TemplateBody: aws.String(string(body)), Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam},
+		Description: aws.String("Waypoint " + i.Version), Tags: i.tags(),
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(params[name])})
+	}
+	made, err := i.cfn.CreateChangeSet(ctx, in)
+	if err != nil {
+		return nil, i.explain("making the change set", err)
+	}
+	return i.awaitChangeSet(ctx, *in.ChangeSetName, aws.ToString(made.StackId))
+}
+
+func (i *installer) tags() []types.Tag {
+	tags := []types.Tag{{Key: aws.String(tagInstallation), Value: &i.Name}}
+	for _, k := range slices.Sorted(maps.Keys(i.Tags)) {
+		tags = append(tags, types.Tag{Key: aws.String(k), Value: aws.String(i.Tags[k])})
+	}
+	return tags
+}
+
+func (i *installer) awaitChangeSet(ctx context.Context, name, stack string) (*changeSet, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationsTimeout)
+	defer cancel()
+	out := &changeSet{name: name, stack: stack}
+	in := &cloudformation.DescribeChangeSetInput{StackName: &i.names.stack, ChangeSetName: &name}
+	for {
+		page, err := i.cfn.DescribeChangeSet(ctx, in)
+		if err != nil {
+			return nil, i.explain("reading the change set", err)
+		}
+		switch page.Status {
+		case types.ChangeSetStatusCreateComplete:
+			for _, c := range page.Changes {
+				if r := c.ResourceChange; r != nil {
+					out.changes = append(out.changes, Change{Action: string(r.Action), Logical: aws.ToString(r.LogicalResourceId),
+						Type: aws.ToString(r.ResourceType), Replacement: string(r.Replacement)})
+				}
+			}
+			if page.NextToken == nil {
+				return out, nil
+			}
+			in.NextToken = page.NextToken
+			continue
+		case types.ChangeSetStatusFailed:
+			reason := aws.ToString(page.StatusReason)
+			if err := i.dropChangeSet(ctx, name); err != nil {
+				return nil, err
+			}
+			if strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed") {
+				return nil, nil
+			}
+			return nil, fault.New(connect.CodeFailedPrecondition, StackFailed, "CloudFormation refuses the change: %s", reason).
+				WithHint("Nothing was changed. Remove the cause. %s", again)
+		}
+		if err := i.pause(ctx); err != nil {
+			return nil, i.explain("waiting for the change set", err)
+		}
+	}
+}
+
+// apply executes the change set and follows the stack to its end.
+func (i *installer) apply(ctx context.Context, c *changeSet) error {
+	seen, err := i.seen(ctx, c.stack)
+	if err != nil {
+		return err
+	}
+	_, err = i.cfn.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{StackName: &i.names.stack, ChangeSetName: &c.name})
+	if err != nil {
+		return i.explain("applying the change set", err)
+	}
+	reasons := &failures{}
+	if err := i.follow(ctx, c.stack, seen, reasons); err != nil {
+		return err
+	}
+	s, err := i.describeStack(ctx, c.stack)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return fault.New(connect.CodeFailedPrecondition, StackFailed, "somebody deleted the stack %s meanwhile", i.names.stack)
+	}
+	if s.StackStatus != types.StackStatusCreateComplete && s.StackStatus != types.StackStatusUpdateComplete {
+		return i.stuck(s, reasons.texts)
+	}
+	return nil
+}
+
+// abandon takes a change set back that was declined, and the empty stack that only it had.
+func (i *installer) abandon(ctx context.Context, c *changeSet) error {
+	if err := i.dropChangeSet(ctx, c.name); err != nil {
+		return err
+	}
+	s, err := i.describeStack(ctx, i.names.stack)
+	if err != nil || s == nil || s.StackStatus != types.StackStatusReviewInProgress {
+		return err
+	}
+	return i.deleteStack(ctx, s)
+}

@@ -1,0 +1,247 @@
+// Package infra installs the server into an AWS account, upgrades it, removes it and says how it is.
+//
+// It works with the operator's own credentials on the operator's machine, and keeps no state of its own: whatever
+// it needs to know it reads from AWS, so that a run which was interrupted anywhere is completed by the next one.
+// Each step may be done again. It makes, beside the CloudFormation stack of package template, the bucket that holds
+// the functions' code and the SecureString that holds the encryption key.
+//
+// It touches no data: of the table it knows whether it is there, how its keys are called, and how to delete it.
+// It must not import functions or localstack, nor print: progress goes to a callback.
+package infra
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/infra/template"
+)
+
+// DefaultName is what an installation is called.
+const DefaultName = "waypoint"
+
+// Options of all operations. Config is required.
+type Options struct {
+	// Config is the operator's: region, credentials, and BaseEndpoint for emulators (AWS_ENDPOINT_URL).
+	Config aws.Config
+	// Name of the installation: of the stack, and the beginning of the names of all resources. "" is DefaultName.
+	Name string
+	// Version of the code that is installed; Install and Upgrade need it.
+	Version string
+	// Parameters are values for the template's parameters that may be chosen (see SettableParameters). An upgrade
+	// keeps those that it is not given, but for TailHoldMs and TailReservedConcurrency, which then follow the
+	// account's limits.
+	Parameters map[string]string
+	// Tags for the stack and what it makes.
+	Tags map[string]string
+	// Code returns the functions' zip for an architecture, "arm64" or "x86_64". Install and Upgrade need it.
+	Code func(architecture string) ([]byte, error)
+	// AdminToken names an admin token to make at the end of Install; "": none.
+	AdminToken string
+	// Purge makes Uninstall delete the table and the encryption key too.
+	Purge bool
+	// Progress gets what happens; nil: nobody. It is called from one goroutine at a time.
+	Progress func(Event)
+	// Confirm is shown what will be done before it is; false ends the operation with DECLINED. nil: yes.
+	Confirm func(Plan) (bool, error)
+	// PollEvery is the time between two looks at a stack in motion; 0: two seconds.
+	PollEvery time.Duration
+	// HTTPClient reaches the API to see whether it answers; nil: a plain one.
+	HTTPClient *http.Client
+	Clock      func() time.Time
+	Rand       io.Reader
+	Logger     *slog.Logger
+}
+
+// Event is one thing that happened.
+type Event struct {
+	Time time.Time
+	// Step is a stable name: "identity", "stack", "change-set", "bucket", "key", "code", "apply", "health", "token",
+	// "queues", "table", "verify".
+	Step string
+	// Text is a sentence for people.
+	Text string
+	// Resource is set for events of the stack.
+	Resource *ResourceEvent
+}
+
+// ResourceEvent is an event of CloudFormation.
+type ResourceEvent struct{ Logical, Type, Status, Reason string }
+
+// Change is one resource of a change set.
+type Change struct {
+	// Action is Add, Modify, Remove or Import; Replacement says that Modify makes it anew: True, False, Conditional.
+	Action, Logical, Type, Replacement string
+}
+
+// Plan is what is about to be done.
+type Plan struct {
+	// Operation is "install", "upgrade" or "uninstall".
+	Operation             string
+	Name, Account, Region string
+	// Changes to the stack.
+	Changes []Change
+	// Beside are things made or removed outside of the stack, and Kept what an uninstall leaves: a sentence each.
+	Beside, Kept []string
+	// Parameters that the stack will have.
+	Parameters map[string]string
+}
+
+// Reasons of this package's faults.
+const (
+	NoCredentials     fault.Reason = "AWS_NO_CREDENTIALS"
+	BadCredentials    fault.Reason = "AWS_BAD_CREDENTIALS"
+	CredentialsEnded  fault.Reason = "AWS_CREDENTIALS_EXPIRED"
+	NoRegion          fault.Reason = "AWS_NO_REGION"
+	Unreachable       fault.Reason = "AWS_UNREACHABLE"
+	Denied            fault.Reason = "AWS_PERMISSION_DENIED"
+	ClockOff          fault.Reason = "CLOCK_OFF"
+	NameTaken         fault.Reason = "NAME_TAKEN"
+	StackFailed       fault.Reason = "STACK_FAILED"
+	NewerInstalled    fault.Reason = "NEWER_VERSION_INSTALLED"
+	Declined          fault.Reason = "DECLINED"
+	KeyMissing        fault.Reason = "ENCRYPTION_KEY_MISSING"
+	TableForeign      fault.Reason = "TABLE_NOT_OURS"
+	NotInstalled      fault.Reason = "NOT_INSTALLED"
+	NotHealthy        fault.Reason = "NOT_HEALTHY"
+	SomethingLeft     fault.Reason = "SOMETHING_LEFT"
+	ParameterRefused  fault.Reason = "PARAMETER_REFUSED"
+	TokenNotMade      fault.Reason = "TOKEN_NOT_MADE"
+	operationsTimeout              = 30 * time.Minute
+)
+
+// SettableParameters are the template's parameters that people choose; the installer sets the others.
+func SettableParameters() []string {
+	return []string{
+		template.ParamAlarmTopicArn, template.ParamArchitecture, template.ParamKMSKeyArn, template.ParamLogRetentionDays,
+		template.ParamPermissionsBoundaryArn, template.ParamTailHoldMS, template.ParamTailReservedConcurrency,
+		template.ParamThrottleBurst, template.ParamThrottleRate,
+	}
+}
+
+// installer is one operation under way.
+type installer struct {
+	Options
+	id     Identity
+	names  names
+	cfn    *cloudformation.Client
+	s3     *s3.Client
+	lambda *lambda.Client
+	sqs    *sqs.Client
+	ssm    *ssm.Client
+	sts    *sts.Client
+	tables tableControl
+}
+
+// begin checks the options, makes the clients and finds out who is calling.
+func begin(ctx context.Context, o Options) (*installer, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	endpoint := aws.ToString(o.Config.BaseEndpoint)
+	i := &installer{
+		Options: o,
+		cfn:     cloudformation.NewFromConfig(o.Config),
+		lambda:  lambda.NewFromConfig(o.Config),
+		sqs:     sqs.NewFromConfig(o.Config),
+		ssm:     ssm.NewFromConfig(o.Config),
+		sts:     sts.NewFromConfig(o.Config),
+		s3: s3.NewFromConfig(o.Config, func(s *s3.Options) {
+			s.UsePathStyle = endpoint != "" // emulators have no name for each bucket
+			s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		}),
+		tables: newTableControl(o.Config, o.Clock),
+	}
+	i.say("identity", "Asking AWS who is calling")
+	var err error
+	if i.id, err = i.identify(ctx); err != nil {
+		return nil, err
+	}
+	i.names = namesOf(o.Name, i.id)
+	i.say("identity", fmt.Sprintf("Account %s, region %s, as %s", i.id.Account, i.id.Region, i.id.ARN))
+	return i, nil
+}
+
+func (o *Options) complete() error {
+	if o.Name == "" {
+		o.Name = DefaultName
+	}
+	if !regexp.MustCompile(template.PrefixPattern).MatchString(o.Name) {
+		return fault.New(connect.CodeInvalidArgument, ParameterRefused, "the name %q cannot begin the names of AWS resources", o.Name).
+			WithHint("Take 2 to %d lower-case letters, digits and hyphens, beginning with a letter.", template.MaxPrefix)
+	}
+	for name := range o.Parameters {
+		if !slices.Contains(SettableParameters(), name) {
+			return fault.New(connect.CodeInvalidArgument, ParameterRefused, "%s is not a parameter that can be set", name).
+				WithHint("These can: %v.", SettableParameters())
+		}
+	}
+	if o.Config.Region == "" {
+		return fault.New(connect.CodeInvalidArgument, NoRegion, "no AWS region is set").
+			WithHint("Set AWS_REGION, or a region in your AWS profile.")
+	}
+	if o.PollEvery == 0 {
+		o.PollEvery = 2 * time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Progress == nil {
+		o.Progress = func(Event) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func (i *installer) say(step, text string) {
+	i.Progress(Event{Time: i.Clock(), Step: step, Text: text})
+}
+
+// confirm asks, and is an error if the answer is no.
+func (i *installer) confirm(p Plan) error {
+	p.Name, p.Account, p.Region = i.Name, i.id.Account, i.id.Region
+	if i.Confirm == nil {
+		return nil
+	}
+	yes, err := i.Confirm(p)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		return fault.New(connect.CodeCanceled, Declined, "nothing was changed")
+	}
+	return nil
+}
+
+// pause waits for the next look, or for the end of ctx.
+func (i *installer) pause(ctx context.Context) error {
+	t := time.NewTimer(i.PollEvery)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,302 @@
+package infra
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"golang.org/x/mod/semver"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/infra/pack"
+	"github.com/waypoint-serverless/waypoint/infra/template"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+)
+
+// Result of an installation or upgrade.
+type Result struct {
+	Identity Identity
+	// Address of the API, for clients.
+	Address string
+	// Token is the admin token, if one was asked for.
+	Token             string
+	ServerID, Version string
+	// Parameters that the stack has.
+	Parameters map[string]string
+	// Changed is false if everything was in place.
+	Changed bool
+}
+
+// Install installs the server, or completes what an interrupted run began, or brings an installation to this
+// version. It ends when the API answers; everything it waits for is bounded (30 minutes for the stack).
+func Install(ctx context.Context, o Options) (*Result, error) { return install(ctx, o, "install") }
+
+// Upgrade is Install for an installation that must be there.
+func Upgrade(ctx context.Context, o Options) (*Result, error) { return install(ctx, o, "upgrade") }
+
+func install(ctx context.Context, o Options, operation string) (*Result, error) {
+	if o.Code == nil || o.Version == "" {
+		return nil, errors.New("installing needs the functions' code and its version")
+	}
+	i, err := begin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := i.settle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if operation == "upgrade" && (s == nil || s.StackStatus == types.StackStatusReviewInProgress) {
+		return nil, i.notInstalled()
+	}
+	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+		operation = "upgrade"
+	}
+	params, archive, table, err := i.prepare(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
+		if err := i.dropChangeSets(ctx); err != nil {
+			return nil, err
+		}
+	}
+	i.say("change-set", "Asking CloudFormation what would change")
+	set, err := i.propose(ctx, s, params)
+	if err != nil {
+		return nil, err
+	}
+	if set != nil {
+		if err := i.decide(ctx, operation, set, params); err != nil {
+			return nil, err
+		}
+	}
+	// What stands beside the stack is looked after even if the stack is as it should be.
+	if params[template.ParamKMSKeyArn] == "" {
+		if err := i.ensureKey(ctx, table); err != nil {
+			return nil, err
+		}
+	}
+	if err := i.ensureBucket(ctx); err != nil {
+		return nil, err
+	}
+	if err := i.upload(ctx, params[template.ParamCodeKey], archive); err != nil {
+		return nil, err
+	}
+	if set != nil {
+		if err := i.apply(ctx, set); err != nil {
+			return nil, err
+		}
+	}
+	return i.finish(ctx, params, set != nil)
+}
+
+func (i *installer) notInstalled() error {
+	return fault.New(connect.CodeNotFound, NotInstalled, "there is no installation %s in account %s, region %s", i.Name, i.id.Account, i.id.Region).
+		WithHint("Check --name and the region, or run `waypoint install --platform=aws`.")
+}
+
+// decide shows the change set; if it is declined, it is taken back.
+func (i *installer) decide(ctx context.Context, operation string, set *changeSet, params map[string]string) error {
+	plan := Plan{Operation: operation, Changes: set.changes, Parameters: params, Beside: []string{
+		"the bucket " + i.names.bucket + ", private, with the functions' code",
+	}}
+	if params[template.ParamKMSKeyArn] == "" {
+		plan.Beside = append(plan.Beside, "the encryption key "+i.names.key+", a SecureString of Parameter Store")
+	}
+	err := i.confirm(plan)
+	if err == nil {
+		return nil
+	}
+	i.say("change-set", "Taking the change set back")
+	return errors.Join(err, i.abandon(ctx, set))
+}
+
+// prepare decides the stack's parameters: what it has, what was chosen now, and what follows from the account.
+func (i *installer) prepare(ctx context.Context, s *types.Stack) (params map[string]string, archive []byte, table bool, err error) {
+	params, err = i.current(s)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	if err := i.refuseDowngrade(s, params[template.ParamVersion]); err != nil {
+		return nil, nil, false, err
+	}
+	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+		if want, given := i.Parameters[template.ParamKMSKeyArn]; given && want != params[template.ParamKMSKeyArn] {
+			return nil, nil, false, fault.New(connect.CodeFailedPrecondition, ParameterRefused,
+				"the encryption key of an installation cannot be changed: what it sealed could not be opened any more").
+				WithHint("Leave %s out, or install under another name.", template.ParamKMSKeyArn)
+		}
+	}
+	maps.Copy(params, i.Parameters)
+	found, err := i.lastingTable(ctx)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	i.decideTable(s, params, found != nil)
+	if err := i.decideConcurrency(ctx, params, i.Parameters); err != nil {
+		return nil, nil, false, err
+	}
+	if archive, err = i.Code(params[template.ParamArchitecture]); err != nil {
+		return nil, nil, false, fmt.Errorf("finding the functions' code for %s: %w", params[template.ParamArchitecture], err)
+	}
+	if _, err := pack.Bootstrap(archive); err != nil {
+		return nil, nil, false, err
+	}
+	params[template.ParamVersion] = i.Version
+	params[template.ParamCodeBucket] = i.names.bucket
+	params[template.ParamCodeKey] = pack.Key(archive)
+	return params, archive, found != nil, nil
+}
+
+// current are the template's defaults, and over them what the stack has. A server id is made if it has none.
+func (i *installer) current(s *types.Stack) (map[string]string, error) {
+	params := map[string]string{}
+	for name, v := range template.Defaults() {
+		params[name] = fmt.Sprint(v)
+	}
+	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+		for _, p := range s.Parameters {
+			name := aws.ToString(p.ParameterKey)
+			if _, known := params[name]; known || name == template.ParamServerID || name == template.ParamVersion {
+				params[name] = aws.ToString(p.ParameterValue)
+			}
+		}
+	}
+	params[template.ParamNamePrefix] = i.Name
+	if params[template.ParamServerID] == "" {
+		raw := make([]byte, 16)
+		if _, err := io.ReadFull(i.Rand, raw); err != nil {
+			return nil, fmt.Errorf("making the server's id: %w", err)
+		}
+		params[template.ParamServerID] = hex.EncodeToString(raw)
+	}
+	return params, nil
+}
+
+// decideTable: a table that is there although no stack has it was left by an earlier installation, and is adopted.
+func (i *installer) decideTable(s *types.Stack, params map[string]string, found bool) {
+	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+		return // the stack knows whether it made its table
+	}
+	params[template.ParamTableOrigin] = template.TableNew
+	if found {
+		params[template.ParamTableOrigin] = template.TableAdopted
+		i.say("table", "Adopting the table "+i.names.table+" that an earlier installation left, with its data")
+	}
+}
+
+// refuseDowngrade compares releases; development versions compare with nothing.
+func (i *installer) refuseDowngrade(s *types.Stack, installed string) error {
+	have, want := "v"+strings.TrimPrefix(installed, "v"), "v"+strings.TrimPrefix(i.Version, "v")
+	if s == nil || !semver.IsValid(have) || !semver.IsValid(want) || semver.Compare(have, want) <= 0 {
+		return nil
+	}
+	return fault.New(connect.CodeFailedPrecondition, NewerInstalled, "the installation %s has version %s; this CLI is %s", i.Name, installed, i.Version).
+		WithHint("Install Waypoint %s or newer on this machine.", installed)
+}
+
+// finish reads the stack's outputs, sees that the API answers, and makes the token.
+func (i *installer) finish(ctx context.Context, params map[string]string, changed bool) (*Result, error) {
+	s, err := i.describeStack(ctx, i.names.stack)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return nil, i.notInstalled()
+	}
+	out := outputsOf(s)
+	r := &Result{Identity: i.id, Address: i.address(out), ServerID: out[template.OutputServerID], Version: out[template.OutputVersion],
+		Parameters: params, Changed: changed}
+	i.say("health", "Asking the API at "+r.Address)
+	if err := i.health(ctx, r.Address, r.ServerID); err != nil {
+		return nil, err
+	}
+	if i.AdminToken != "" {
+		i.say("token", "Making an admin token, by invoking the function "+out[template.OutputAPIFunction])
+		if r.Token, err = i.makeToken(ctx, out[template.OutputAPIFunction]); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func outputsOf(s *types.Stack) map[string]string {
+	out := map[string]string{}
+	for _, o := range s.Outputs {
+		out[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	return out
+}
+
+// address is the stack's, but at an emulator, which serves all APIs at its own address.
+func (i *installer) address(out map[string]string) string {
+	if endpoint := aws.ToString(i.Config.BaseEndpoint); endpoint != "" {
+		return strings.TrimSuffix(endpoint, "/") + "/_aws/execute-api/" + out[template.OutputAPIID] + "/" + out[template.OutputAPIStage]
+	}
+	return out[template.OutputAddress]
+}
+
+// healthWithin is how long a new API may take to answer; its name must spread first.
+const healthWithin = time.Minute
+
+// health asks the API who it is.
+func (i *installer) health(ctx context.Context, address, serverID string) error {
+	info, err := serverInfo(ctx, address, i.Version, healthWithin, aws.ToString(i.Config.BaseEndpoint) != "")
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("asking the API: %w", ctx.Err())
+	case err != nil:
+		return fault.New(connect.CodeUnavailable, NotHealthy, "the stack is there, but its API at %s does not answer: %v", address, err).
+			WithHint("Look at the logs: `aws logs tail /aws/lambda/%s-api`. %s", i.Name, again).WithCause(err)
+	case info.GetServerId() != serverID:
+		return fault.New(connect.CodeUnavailable, NotHealthy, "the API at %s is another server's (%s, not %s)", address, info.GetServerId(), serverID)
+	}
+	return nil
+}
+
+func serverInfo(ctx context.Context, address, version string, within time.Duration, insecure bool) (*waypointv1.GetServerInfoResponse, error) {
+	c, err := client.New(client.Options{Address: address, Component: "cli", Version: version, MaxRetry: within, Insecure: insecure})
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.Server.GetServerInfo(ctx, connect.NewRequest(&waypointv1.GetServerInfoRequest{}))
+	if err != nil {
+		return nil, err
+	}
+	return res.Msg, nil
+}
+
+// makeToken invokes the function directly: the permission to do that means admin, so no open door is needed.
+func (i *installer) makeToken(ctx context.Context, function string) (string, error) {
+	payload, err := json.Marshal(map[string]string{"waypoint": "create_admin_token", "name": i.AdminToken})
+	if err != nil {
+		return "", fmt.Errorf("making the admin token: %w", err)
+	}
+	out, err := i.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	if err != nil {
+		return "", i.explain("making the admin token", err)
+	}
+	var answer struct {
+		Token   string `json:"token"`
+		Message string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(out.Payload, &answer) // what is no JSON holds no token
+	if out.FunctionError != nil || out.StatusCode != http.StatusOK || answer.Token == "" {
+		return "", fault.New(connect.CodeInternal, TokenNotMade, "the function %s made no admin token: %s", function, answer.Message).
+			WithHint("Look at its logs: `aws logs tail /aws/lambda/%s`. %s", function, again)
+	}
+	return answer.Token, nil
+}

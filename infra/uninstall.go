@@ -1,0 +1,243 @@
+package infra
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+)
+
+// Removal is what Uninstall did.
+type Removal struct {
+	Identity Identity
+	// Kept is what was left on purpose: the table and the key that opens it.
+	Kept []string
+	// Nothing says that nothing was there.
+	Nothing bool
+}
+
+// standing is what there is of an installation.
+type standing struct {
+	stack              *types.Stack
+	bucket, key, table bool
+	queues             []string
+}
+
+func (s standing) empty() bool {
+	return s.stack == nil && !s.bucket && !s.key && !s.table && len(s.queues) == 0
+}
+
+// look finds all that an installation is made of.
+func (i *installer) look(ctx context.Context) (s standing, err error) {
+	if s.stack, err = i.describeStack(ctx, i.names.stack); err != nil {
+		return s, err
+	}
+	if s.bucket, err = i.bucketExists(ctx); err != nil {
+		return s, err
+	}
+	if s.key, err = i.keyExists(ctx); err != nil {
+		return s, err
+	}
+	table, err := i.findTable(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.table = table != nil
+	s.queues, err = i.queues(ctx)
+	return s, err
+}
+
+// Uninstall removes the installation, whatever state it is in. The table and its key are kept unless Purge is set.
+// It ends by looking whether anything is left.
+func Uninstall(ctx context.Context, o Options) (*Removal, error) {
+	i, err := begin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	before, err := i.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if before.stack != nil {
+		if err := i.ours(ctx, before.stack); err != nil {
+			return nil, err
+		}
+	}
+	r := &Removal{Identity: i.id, Nothing: before.empty()}
+	if r.Nothing {
+		return r, nil
+	}
+	if err := i.confirm(i.removalPlan(before)); err != nil {
+		return nil, err
+	}
+	if err := i.remove(ctx, before); err != nil {
+		return nil, err
+	}
+	r.Kept, err = i.verify(ctx)
+	return r, err
+}
+
+func (i *installer) removalPlan(s standing) Plan {
+	p := Plan{Operation: "uninstall"}
+	if s.stack != nil {
+		p.Changes = append(p.Changes, Change{Action: "Remove", Logical: i.names.stack, Type: "AWS::CloudFormation::Stack"})
+	}
+	for _, q := range s.queues {
+		p.Beside = append(p.Beside, "the queue "+q)
+	}
+	if s.bucket {
+		p.Beside = append(p.Beside, "the bucket "+i.names.bucket+" with the functions' code")
+	}
+	list := &p.Kept
+	if i.Purge {
+		list = &p.Beside
+	}
+	*list = append(*list, i.data(s.table || s.stack != nil, s.key)...)
+	return p
+}
+
+// data names the table and the key, as far as they are there.
+func (i *installer) data(table, key bool) (out []string) {
+	if table {
+		out = append(out, "the table "+i.names.table+" with all data")
+	}
+	if key {
+		out = append(out, "the encryption key "+i.names.key+", without which the table's secrets are lost")
+	}
+	return out
+}
+
+// remove goes from what makes things to what is made: the functions first, so that nobody makes a queue again.
+func (i *installer) remove(ctx context.Context, before standing) error {
+	for s := before.stack; s != nil; {
+		if moving(s.StackStatus) {
+			i.say("stack", fmt.Sprintf("The stack %s is in motion (%s); waiting for its end", i.names.stack, s.StackStatus))
+			if err := i.watch(ctx, *s.StackId, nil); err != nil {
+				return err
+			}
+		} else {
+			i.say("stack", "Deleting the stack "+i.names.stack)
+			if err := i.deleteStack(ctx, s); err != nil {
+				return err
+			}
+		}
+		var err error
+		if s, err = i.describeStack(ctx, i.names.stack); err != nil {
+			return err
+		}
+	}
+	if err := i.removeQueues(ctx); err != nil {
+		return err
+	}
+	if err := i.removeBucket(ctx); err != nil {
+		return err
+	}
+	if !i.Purge {
+		return nil
+	}
+	// The table goes first: a key without a table is worthless, a table without its key is a loss.
+	if err := i.removeTable(ctx); err != nil {
+		return err
+	}
+	i.say("key", "Deleting the encryption key "+i.names.key)
+	return i.removeKey(ctx)
+}
+
+// verifyLooks bounds how often verify looks: AWS lists a deleted queue for up to a minute.
+const verifyLooks = 45
+
+// verify looks again, and names what is kept. Anything else that is left is an error.
+func (i *installer) verify(ctx context.Context) (kept []string, err error) {
+	i.say("verify", "Looking whether anything is left")
+	for n := 1; ; n++ {
+		kept, left, err := i.remains(ctx)
+		switch {
+		case err != nil || len(left) == 0:
+			return kept, err
+		case n == verifyLooks:
+			return kept, fault.New(connect.CodeFailedPrecondition, SomethingLeft, "these are still there: %s", strings.Join(left, ", ")).
+				WithHint("AWS may need a minute to forget them. Run the same command again: it goes on where it stopped.")
+		}
+		if err := i.pause(ctx); err != nil {
+			return kept, i.explain("waiting for AWS to forget what was deleted", err)
+		}
+	}
+}
+
+// remains are what is there on purpose, and what is there against it.
+func (i *installer) remains(ctx context.Context) (kept, left []string, err error) {
+	after, err := i.look(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if after.stack != nil {
+		left = append(left, "the stack "+i.names.stack)
+	}
+	if after.bucket {
+		left = append(left, "the bucket "+i.names.bucket)
+	}
+	for _, q := range after.queues {
+		left = append(left, "the queue "+q)
+	}
+	data := i.data(after.table, after.key)
+	if i.Purge {
+		return nil, append(left, data...), nil
+	}
+	return data, left, nil
+}
+
+// queues are the names of the queues that the server made.
+func (i *installer) queues(ctx context.Context) ([]string, error) {
+	urls, err := i.queueURLs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, u := range urls {
+		out = append(out, queueName(u))
+	}
+	return out, nil
+}
+
+func queueName(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
+
+func (i *installer) queueURLs(ctx context.Context) ([]string, error) {
+	var out []string
+	in := &sqs.ListQueuesInput{QueueNamePrefix: &i.names.queuePrefix, MaxResults: aws.Int32(1000)}
+	for {
+		page, err := i.sqs.ListQueues(ctx, in)
+		if err != nil {
+			return nil, i.explain("listing the queues", err)
+		}
+		for _, u := range page.QueueUrls {
+			if i.names.queue.MatchString(queueName(u)) {
+				out = append(out, u)
+			}
+		}
+		if page.NextToken == nil {
+			return out, nil
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+func (i *installer) removeQueues(ctx context.Context) error {
+	urls, err := i.queueURLs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range urls {
+		i.say("queues", "Deleting the queue "+queueName(u))
+		_, err := i.sqs.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &u})
+		if err != nil && !is(err, "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist") {
+			return i.explain("deleting the queue "+queueName(u), err)
+		}
+	}
+	return nil
+}

@@ -60,7 +60,7 @@ func (s *starter) start(spec childSpec) (*child, error) {
 		return nil, err
 	}
 	c := &child{done: make(chan int, 1)}
-	c.cmd = exec.Command(path, spec.args[1:]...)
+	c.cmd = exec.Command(path, spec.args[1:]...) //nolint:noctx // it ends by signal, with a grace, and not with a context
 	c.cmd.Args[0] = spec.args[0]
 	c.cmd.Env = spec.env
 	c.cmd.Stdout, c.cmd.Stderr = spec.stdout, spec.stderr

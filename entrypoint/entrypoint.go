@@ -190,7 +190,8 @@ func (s *supervisor) awaitConfig(ctx context.Context) (code int, over bool) {
 		case <-late:
 			s.startWithout("the Waypoint server has not answered yet")
 			return 0, false
-		case <-s.refusals:
+		case no := <-s.refusals:
+			s.o.Logger.Debug("refused", "error", no)
 			if !s.o.Settings.Required {
 				s.startWithout("the Waypoint server refused this instance")
 				return 0, false

@@ -85,7 +85,7 @@ func launchSelf(dir, errorLog string) (word string, err error) {
 		return "", err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(self, os.Args[1:]...)
+	cmd := exec.Command(self, os.Args[1:]...) //nolint:noctx // a daemon outlives whoever starts it
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), daemonMark+"=1")
 	cmd.Stderr = log

@@ -205,7 +205,7 @@ func ReadJSON(path string, v any) (ok bool, err error) {
 
 // PortFree says whether a loopback port can be listened on now.
 func PortFree(port int) bool {
-	l, err := net.Listen("tcp", LoopbackAddr(port))
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", LoopbackAddr(port))
 	if err != nil {
 		return false
 	}

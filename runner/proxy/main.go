@@ -59,7 +59,7 @@ func (s *Server) serveControl(ctx context.Context, up func()) error {
 	}
 	// Whoever left it is dead: we hold the lock.
 	_ = os.Remove(socket)
-	l, err := net.Listen("unix", socket)
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", socket)
 	if err != nil {
 		return fmt.Errorf("opening the control socket: %w", err)
 	}
@@ -80,7 +80,9 @@ func (s *Server) serveControl(ctx context.Context, up func()) error {
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = server.Shutdown(stopCtx)
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }
 

@@ -161,7 +161,7 @@ func (s *Server) begin(route Route) error {
 
 // listen opens a port. The caller holds mu.
 func (s *Server) listen(port int) (*front, *Refusal) {
-	l, err := net.Listen("tcp", machine.LoopbackAddr(port))
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", machine.LoopbackAddr(port))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, &Refusal{Reason: PortInUse, Message: fmt.Sprintf("port %d of 127.0.0.1 %s", port, portSentence)}

@@ -56,6 +56,7 @@ var errEnded = errors.New("ended")
 func (c checkup) await(ctx context.Context, dir string, port int) error {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	var last error
 	for {
 		if err := processEnded(dir); err != nil {
 			return err
@@ -65,6 +66,9 @@ func (c checkup) await(ctx context.Context, dir string, port int) error {
 			// Not if it answered with its last breath.
 			return processEnded(dir)
 		}
+		if last == nil || limited.Err() == nil {
+			last = err // a try that the end of the time cut short says less than the one before
+		}
 		if wait(limited, c.Interval) == nil {
 			continue
 		}
@@ -72,7 +76,7 @@ func (c checkup) await(ctx context.Context, dir string, port int) error {
 			return context.Cause(ctx)
 		}
 		return &plugin.Error{
-			Message: fmt.Sprintf("the app was not healthy after %s: %v", c.Timeout, err),
+			Message: fmt.Sprintf("the app was not healthy after %s: %v", c.Timeout, last),
 			Hint:    "It must listen on the port in the environment variable PORT; a slow start needs a longer health_check.timeout. The last lines of its output stand above.",
 		}
 	}

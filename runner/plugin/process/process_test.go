@@ -298,8 +298,11 @@ func (b *bench) leftovers() (found []string) {
 
 func noFileHas(t *testing.T, dir, secret string) {
 	t.Helper()
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || filepath.Base(path) == "waypoint-entrypoint" {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !d.Type().IsRegular() || filepath.Base(path) == "waypoint-entrypoint" {
 			return nil
 		}
 		if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte(secret)) {
@@ -307,4 +310,7 @@ func noFileHas(t *testing.T, dir, secret string) {
 		}
 		return nil
 	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -78,17 +78,21 @@ func (r *releaser) Release(ctx context.Context, env *plugin.Env, target *plugin.
 func (c checkup) awaitRunning(ctx context.Context, port int) error {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	var last error
 	for {
 		err := c.once(limited, port)
 		if err == nil {
 			return nil
+		}
+		if last == nil || limited.Err() == nil {
+			last = err
 		}
 		if waitErr := wait(limited, c.Interval); waitErr != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			return &plugin.Error{
-				Message: fmt.Sprintf("the deployment is not healthy, so it was not released: %v", err),
+				Message: fmt.Sprintf("the deployment is not healthy, so it was not released: %v", last),
 				Hint:    "`waypoint status` shows its state; deploy again. What was released before keeps serving.",
 			}
 		}

@@ -127,7 +127,7 @@ func (s *supervisor) say(state State) error {
 
 // once starts the process and stays until it has ended. An error means that it could not be started.
 func (s *supervisor) once(ctx context.Context, started func()) (exit int, err error) {
-	cmd := exec.Command(s.spec.Command[0], s.spec.Command[1:]...)
+	cmd := exec.Command(s.spec.Command[0], s.spec.Command[1:]...) //nolint:noctx // it ends by signal, with a grace, and not with a context
 	cmd.Dir = s.spec.Dir
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	cmd.SysProcAttr = machine.WithParent()

@@ -18,8 +18,8 @@ func newCmdContext(sh *shell) *cobra.Command {
 }
 
 type contextOptions struct {
-	addr, token, platform, workspace string
-	setDefault, json, all            bool
+	addr, token, platform string
+	setDefault, json, all bool
 }
 
 func newCmdContextCreate(sh *shell) *cobra.Command {

@@ -92,7 +92,7 @@ one (with -all, that one too).`,
 			return runDeploymentDestroy(cmd, sh, o)
 		},
 	}
-	o.operationFlags.register(cmd)
+	o.register(cmd)
 	o.approve.register(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "the released deployment too")
 	cmd.Flags().BoolVar(&o.force, "force", false, "go on where the platform fails")

@@ -31,7 +31,7 @@ func newCmdDestroy(sh *shell) *cobra.Command {
 		Long: "Destroys the releases, the deployments and what they share, of each app in the workspace. Records stay.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDestroy(cmd, sh, o) },
 	}
-	o.operationFlags.register(cmd)
+	o.register(cmd)
 	o.approve.register(cmd)
 	return cmd
 }

@@ -54,7 +54,7 @@ func elsewhere() []struct {
 		{"server restore", planned, "Until then, copy the local server's data directory while it is stopped."},
 		{"server snapshot", planned, "Until then, copy the local server's data directory while it is stopped."},
 		{"server upgrade", planned, "The local server is upgraded with this binary: install the new one, then `waypoint uninstall --platform=local` and `waypoint install --platform=local`."},
-		{"task", dropped, "On-demand runners come with runner profiles. A job's own state is in `waypoint job inspect`."},
+		{"task", planned, "On-demand runners come with runner profiles. A job's own state is in `waypoint job inspect`."},
 		{"template", dropped, "It was for HashiCorp's hosted service only."},
 		{"token exchange", dropped, "There are no invites: give people a token of their own, `waypoint token create NAME`."},
 		{"token invite", dropped, "There are no invites: give people a token of their own, `waypoint token create NAME`."},

@@ -128,13 +128,13 @@ func (sh *shell) printf(format string, args ...any) {
 	}
 }
 
-// sayf writes progress to stderr.
-func (sh *shell) sayf(format string, args ...any) { fmt.Fprintf(sh.env.Err, format, args...) }
+// sayf writes progress to stderr. Where that cannot be written, there is nobody to tell.
+func (sh *shell) sayf(format string, args ...any) { _, _ = fmt.Fprintf(sh.env.Err, format, args...) }
 
 // warnf writes a warning to stderr.
 func (sh *shell) warnf(format string, args ...any) {
 	text := "Warning: " + fmt.Sprintf(format, args...)
-	fmt.Fprintln(sh.env.Err, terminal.Paint(text, terminal.Warning, sh.errSetting().Color()))
+	sh.sayf("%s\n", terminal.Paint(text, terminal.Warning, sh.errSetting().Color()))
 }
 
 // table prints a list to stdout, as wide as the terminal, or as wide as need be in a pipe.

@@ -136,10 +136,11 @@ func (sh *shell) showError(err error) {
 	if e.reason != "" {
 		text += " (" + e.reason + ")"
 	}
-	fmt.Fprintln(sh.env.Err, terminal.Paint(terminal.Clean(strings.ReplaceAll(text, "\n", " "), false), terminal.Failure, color))
+	text = terminal.Clean(strings.ReplaceAll(text, "\n", " "), false)
+	sh.sayf("%s\n", terminal.Paint(text, terminal.Failure, color))
 	if e.hint != "" {
 		for _, line := range strings.Split(e.hint, "\n") {
-			fmt.Fprintln(sh.env.Err, "  "+terminal.Clean(line, false))
+			sh.sayf("  %s\n", terminal.Clean(line, false))
 		}
 	}
 }

@@ -90,7 +90,7 @@ func (f *follower) read(ctx context.Context) (done bool, err error) {
 	case isWaiting(f.last):
 		f.why(ctx)
 	default:
-		f.watcher.note("")
+		f.watcher.note(whyNot(f.last.GetWhyNot()))
 	}
 	// A server that holds no reads (a small AWS account) is asked each second.
 	if held := f.now().Sub(began); len(m.GetEvents()) == 0 && m.GetJob() == nil && held < min(hold, pollPause)/2 {
@@ -126,7 +126,7 @@ func (f *follower) why(ctx context.Context) {
 			f.see(got.Msg.GetJob())
 		}
 	}
-	if text := whyNot(f.last.GetWhyNot()); text != "" && isWaiting(f.last) {
+	if text := whyNot(f.last.GetWhyNot()); text != "" {
 		f.watcher.note(text)
 	}
 }

@@ -77,10 +77,10 @@ func tailLogs(ctx context.Context, sh *shell, c *client.Client, req *waypointv1.
 	for {
 		began := sh.env.Now()
 		res, err := c.Tail.TailLogs(ctx, connect.NewRequest(req))
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // an interrupt is how people end it
+			}
 			return fmt.Errorf("reading the logs: %w", err)
 		}
 		for _, l := range res.Msg.GetLines() {

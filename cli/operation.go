@@ -222,7 +222,7 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 
 	running, stopRunner := context.WithCancel(ctx)
 	defer stopRunner()
-	runnerErr := make(chan error, 1)
+	runnerEnded := make(chan struct{})
 	tasks.Go(func() {
 		err := local.runner.RunJob(running, job.GetId())
 		if err != nil && ctx.Err() == nil { // nobody will finish the job: stop following it
@@ -231,7 +231,7 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 			}
 			cancel(err)
 		}
-		runnerErr <- err
+		close(runnerEnded)
 	})
 	interrupted := make(chan struct{}, 1)
 	defer r.sh.onInterrupt(func() { interrupted <- struct{}{} })()
@@ -254,7 +254,7 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 	if err == nil {
 		// The runner is told of the end by the same server; it has little left to do.
 		select {
-		case <-runnerErr:
+		case <-runnerEnded:
 		case <-time.After(stopGrace):
 		}
 		return ended, jobError(r.op, ended)

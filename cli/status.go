@@ -26,7 +26,7 @@ func newCmdStatus(sh *shell) *cobra.Command {
 		Long: `Shows the apps of the project; with -app, one app with its resources; without a project, all projects.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, sh, o) },
 	}
-	o.operationFlags.register(cmd)
+	o.register(cmd)
 	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "ask the platforms first")
 	cmd.Flags().BoolVar(&o.allProjects, "all-projects", false, "show all projects")
 	return cmd

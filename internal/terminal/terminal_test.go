@@ -156,12 +156,12 @@ func screen(out string) string {
 		for len(rows) <= row {
 			rows = append(rows, nil)
 		}
-		switch c := text[i]; {
-		case c == '\n':
+		switch c := text[i]; c {
+		case '\n':
 			row, col = row+1, 0
-		case c == '\r':
+		case '\r':
 			col = 0
-		case c == 0x1b:
+		case 0x1b:
 			seq := escape(string(text[i:]))
 			arg := string(text[i+2 : i+seq-1])
 			switch text[i+seq-1] {

@@ -61,6 +61,7 @@ const (
 	NoRunner             Reason = "NO_RUNNER"
 	RunnersBusy          Reason = "RUNNERS_BUSY"
 	DoorbellPending      Reason = "DOORBELL_PENDING"
+	RunnerSilent         Reason = "RUNNER_SILENT"
 )
 
 // Error is a fault. It is what handlers return; Connect puts Detail on the wire.

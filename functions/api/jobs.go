@@ -53,7 +53,7 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 		return nil, err
 	}
 	if queued.Earlier != "" {
-		earlier, _, err := s.Table.Job(ctx, queued.Earlier)
+		earlier, _, _, err := s.Table.Job(ctx, queued.Earlier)
 		if err != nil {
 			return nil, err
 		}
@@ -88,14 +88,14 @@ func (s *Jobs) GetJob(ctx context.Context, req *connect.Request[waypointv1.GetJo
 	if _, err := authenticated(ctx); err != nil {
 		return nil, err
 	}
-	out, m, err := s.Table.Job(ctx, req.Msg.GetId())
+	out, m, lease, err := s.Table.Job(ctx, req.Msg.GetId())
 	if err != nil {
 		return nil, err
 	}
 	if _, err := auth.Require(ctx, m.Project, viewer); err != nil {
 		return nil, err
 	}
-	if out.WhyNot, err = s.Table.WhyNot(ctx, m); err != nil {
+	if out.WhyNot, err = s.Table.WhyNot(ctx, m, lease); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.GetJobResponse{Job: out}), nil
@@ -167,7 +167,7 @@ func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.Ca
 		return nil, err
 	}
 	carryOut(ctx, s.Table, s.Queues, s.Logger, d)
-	out, _, err := s.Table.Job(ctx, id)
+	out, _, _, err := s.Table.Job(ctx, id)
 	if err != nil {
 		return nil, err
 	}

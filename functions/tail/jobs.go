@@ -192,7 +192,7 @@ func (r *jobReader) state(ctx context.Context, m job.Meta, lease *job.Lease, out
 	canceling := lease != nil && lease.Live && lease.CancelRequested != 0
 	state := mark(string(m.State), strconv.FormatInt(m.Attempt, 10), strconv.FormatBool(canceling))
 	changed := state != r.cursor.state
-	why, err := r.why(ctx, m)
+	why, err := r.why(ctx, m, lease)
 	if err != nil {
 		return err
 	}
@@ -213,14 +213,15 @@ func (r *jobReader) state(ctx context.Context, m job.Meta, lease *job.Lease, out
 	return nil
 }
 
-func (r *jobReader) why(ctx context.Context, m job.Meta) (*waypointv1.WhyNot, error) {
-	waiting := m.State == job.Blocked || m.State == job.Ready
+func (r *jobReader) why(ctx context.Context, m job.Meta, lease *job.Lease) (*waypointv1.WhyNot, error) {
+	silent := m.State == job.Running && lease != nil && lease.Silent(r.table.Now())
+	waiting := m.State == job.Blocked || m.State == job.Ready || silent
 	since := max(m.QueuedAt, m.ReadyAt)
 	if !waiting || r.table.Now().UnixMilli()-since < whyAfter.Milliseconds() || time.Since(r.asked) < whyEvery {
 		return nil, nil
 	}
 	r.asked = time.Now()
-	return r.table.WhyNot(ctx, m)
+	return r.table.WhyNot(ctx, m, lease)
 }
 
 // mark is a short sign of some values, to notice that they changed.

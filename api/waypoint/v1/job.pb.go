@@ -1135,7 +1135,7 @@ type Job struct {
 	Source          *SourceRef      `protobuf:"bytes,15,opt,name=source,proto3" json:"source,omitempty"`
 	VariablesUsed   []*VariableUsed `protobuf:"bytes,16,rep,name=variables_used,json=variablesUsed,proto3" json:"variables_used,omitempty"`
 	CancelRequested bool            `protobuf:"varint,17,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"`
-	// Set while the job is BLOCKED or READY.
+	// Set while the job is BLOCKED or READY, or RUNNING on a runner that has fallen silent.
 	WhyNot        *WhyNot `protobuf:"bytes,18,opt,name=why_not,json=whyNot,proto3" json:"why_not,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1546,10 +1546,10 @@ func (x *JobStep) GetAttempt() int32 {
 	return 0
 }
 
-// WhyNot says, in one sentence, why a job is not running.
+// WhyNot says, in one sentence, why a job is not running, or why one that runs does not get on.
 type WhyNot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// WAITING_FOR_LANE, WAITING_FOR_DEPENDENCY, NO_RUNNER, RUNNERS_BUSY, DOORBELL_PENDING, WAITING_FOR_CLI.
+	// WAITING_FOR_LANE, WAITING_FOR_DEPENDENCY, NO_RUNNER, RUNNERS_BUSY, DOORBELL_PENDING, WAITING_FOR_CLI, RUNNER_SILENT.
 	Reason  string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The job waited for, if one is.

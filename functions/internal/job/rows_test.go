@@ -2,6 +2,7 @@ package job
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -647,4 +648,34 @@ func TestRow18_AdvanceTakesAFreeLaneForTheLowestTicketOnly(t *testing.T) {
 	stale := Advance(w.advanceFacts("2"), w.now)
 	w.queue(Meta{ID: "4", Lane: lane})
 	w.refused("taking a lane that moved since it was read", stale)
+}
+
+// A runner that does not renew is said to be silent as soon as its lease has lapsed, long before the job is taken over.
+func TestWhyNot_SilentRunner(t *testing.T) {
+	now := time.UnixMilli(1_000_000_000)
+	w := Waiting{
+		Meta:  Meta{ID: "j", State: Running, RunnerName: "r", Attempt: 1},
+		Lease: &Lease{Attempt: 1, Live: true, Until: now.Add(-3 * time.Second).UnixMilli()},
+	}
+	r, ok := WhyNot(w, now)
+	if !ok || r.Reason != fault.RunnerSilent || !strings.Contains(r.Message, "r has not been heard from for 33 s") {
+		t.Fatalf("%v %+v", ok, r)
+	}
+	w.Lease.Until = now.Add(-time.Second).UnixMilli()
+	if r, ok := WhyNot(w, now); ok {
+		t.Fatalf("a late renewal is already a reason: %+v", r)
+	}
+}
+
+// When the only runner of the pool has lost a lease, the job that waits has no runner, although the pool was seen lately.
+func TestWhyNot_PoolSeenButItsRunnersSilent(t *testing.T) {
+	now := time.UnixMilli(1_000_000_000)
+	w := Waiting{
+		Meta:    Meta{ID: "j", State: Ready, Pool: "p", ReadyAt: now.Add(-10 * time.Second).UnixMilli()},
+		Pools:   []Pool{{Name: "p", Seen: now.Add(-40 * time.Second).UnixMilli()}},
+		Runners: []RunnerView{{ID: "r", Seen: 0}},
+	}
+	if r, _ := WhyNot(w, now); r.Reason != fault.NoRunner {
+		t.Fatalf("%+v", r)
+	}
 }

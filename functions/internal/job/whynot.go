@@ -13,6 +13,8 @@ import (
 type Waiting struct {
 	Meta Meta
 	Deps Dependencies
+	// Lease is the job's, if it has been claimed.
+	Lease *Lease
 	// Lane is the job's lane and Holder the job that holds it, if one does.
 	Lane   *Lane
 	Holder *Meta
@@ -38,7 +40,11 @@ type Reason struct {
 // ringing is how long an unclaimed job with a live, free runner is nothing out of the ordinary.
 const ringing = 2 * time.Second
 
-// WhyNot says why a job that has not ended is not running; ok is false for one that runs or has ended.
+// silentAfter is how long after its lease lapsed a runner counts as silent: a renewal that is late is nothing yet.
+const silentAfter = 2 * time.Second
+
+// WhyNot says why a job that has not ended is not running, or does not get on because its runner has fallen silent; ok
+// is false for one that runs or has ended.
 func WhyNot(w Waiting, now time.Time) (r Reason, ok bool) {
 	m := w.Meta
 	switch {
@@ -48,6 +54,8 @@ func WhyNot(w Waiting, now time.Time) (r Reason, ok bool) {
 		return Reason{Reason: fault.WaitingForCLI, Message: "waiting for the command that queued it to run it"}, true
 	case m.State == Ready:
 		return whyReady(w, now), true
+	case m.State == Running && w.Lease != nil && w.Lease.Silent(now):
+		return whySilent(w, now), true
 	}
 	return Reason{}, false
 }
@@ -81,6 +89,13 @@ func whyReady(w Waiting, now time.Time) Reason {
 			continue
 		}
 		fit, seen = true, max(seen, p.Seen)
+		if p.Name == m.Pool && len(w.Runners) > 0 {
+			// The runners themselves are known, and are fresher: one that lost its lease is known to be silent.
+			for _, r := range w.Runners {
+				live = live || Online(r.Seen, now)
+			}
+			continue
+		}
 		live = live || Online(p.Seen, now)
 	}
 	switch {
@@ -103,6 +118,20 @@ func whyReady(w Waiting, now time.Time) Reason {
 		return Reason{Reason: fault.RunnersBusy, Message: fmt.Sprintf("all %d runners%s are busy", online, matching(m.Target))}
 	}
 	return Reason{Reason: fault.DoorbellPending, Message: "a runner has been told and is about to take it"}
+}
+
+// Silent says whether the attempt's lease has lapsed: its runner has not renewed for longer than a lease.
+func (l Lease) Silent(now time.Time) bool {
+	return l.Live && now.UnixMilli()-l.Until > silentAfter.Milliseconds()
+}
+
+func whySilent(w Waiting, now time.Time) Reason {
+	m := w.Meta
+	who := fmt.Sprintf("runner %s has not been heard from for %s; ", m.RunnerName, since(w.Lease.Until-LeaseTime.Milliseconds(), now))
+	if m.Local {
+		return Reason{Reason: fault.RunnerSilent, Message: who + "if it does not come back, the job fails, since nobody else can reach its source"}
+	}
+	return Reason{Reason: fault.RunnerSilent, Message: who + "another runner takes the job over soon"}
 }
 
 func laneName(m Meta) string {

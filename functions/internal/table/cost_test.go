@@ -50,7 +50,7 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 	m, err := s.Table.JobMeta(s.ctx, id)
 	s.must(err)
 	cost("why not (READY)", 1.5, 0, func(ctx context.Context) error {
-		_, err := s.Table.WhyNot(ctx, m)
+		_, err := s.Table.WhyNot(ctx, m, nil)
 		return err
 	})
 	cost("beat", 2.5, 2, func(ctx context.Context) error {
@@ -81,7 +81,7 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 		return err
 	})
 	cost("get", 6, 0, func(ctx context.Context) error {
-		_, _, err := s.Table.Job(ctx, id)
+		_, _, _, err := s.Table.Job(ctx, id)
 		return err
 	})
 	cost("cancel (READY)", 3, 6, func(ctx context.Context) error {

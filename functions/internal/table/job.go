@@ -101,7 +101,7 @@ func (t *Table) states(ctx context.Context, ids []string) (map[string]job.State,
 }
 
 // Job reads everything that is said of a job but its output.
-func (t *Table) Job(ctx context.Context, id string) (*waypointv1.Job, job.Meta, error) {
+func (t *Table) Job(ctx context.Context, id string) (*waypointv1.Job, job.Meta, *job.Lease, error) {
 	var (
 		m     job.Meta
 		found map[Key]Item
@@ -117,27 +117,27 @@ func (t *Table) Job(ctx context.Context, id string) (*waypointv1.Job, job.Meta, 
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return nil, m, err
+		return nil, m, nil, err
 	}
 	out := JobProto(m)
 	lease, err := leaseIn(found, id)
 	if err != nil {
-		return nil, m, err
+		return nil, m, nil, err
 	}
 	out.CancelRequested = lease != nil && lease.CancelRequested != 0
 	if out.Spec, _, err = t.decodeBody(ctx, id, found[JobBody(id)]); err != nil {
-		return nil, m, err
+		return nil, m, nil, err
 	}
 	for _, s := range steps {
 		out.Steps = append(out.Steps, stepProto(s))
 	}
 	if err := addReport(out, found[JobReport(id)]); err != nil {
-		return nil, m, err
+		return nil, m, nil, err
 	}
 	if err := addResult(out, found[JobResult(id)]); err != nil {
-		return nil, m, err
+		return nil, m, nil, err
 	}
-	return out, m, nil
+	return out, m, lease, nil
 }
 
 // JobEnd adds to a job what its end left: its result and what it resolved.

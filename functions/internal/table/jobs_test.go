@@ -264,7 +264,7 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 	if want := []job.Ring{{JobID: id, Pool: r.Pool}}; !slices.Equal(q.Decision.Ring, want) {
 		t.Errorf("rings %v, want %v", q.Decision.Ring, want)
 	}
-	shown, _, err := s.Table.Job(s.ctx, id)
+	shown, _, _, err := s.Table.Job(s.ctx, id)
 	s.must(err)
 	if got := shown.GetSpec().GetVariables()[1].GetValue(); got != "" {
 		t.Errorf("a sensitive value is shown: %q", got)

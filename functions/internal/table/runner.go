@@ -267,3 +267,13 @@ func (t *Table) WaitingJobs(ctx context.Context, r RunnerItem, most int) ([]job.
 	}
 	return out, nil
 }
+
+// runnerSilent notes that a runner let a lease lapse that ended at until: it counts as gone, unless it has been seen since. Its
+// next beat brings it back.
+func (t *Table) runnerSilent(ctx context.Context, id string, until int64) error {
+	err := t.Update(ctx, Runner(id), Set("SET #seen = ?", int64(0)), If("#seen <= ?", until))
+	if _, seen := Failed(err, ""); seen {
+		return nil
+	}
+	return err
+}

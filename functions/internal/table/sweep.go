@@ -114,18 +114,22 @@ func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decis
 
 // leaseOver is row 15.
 func (t *Table) leaseOver(ctx context.Context, id string, spared bool) (job.Decision, error) {
-	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
+	var f job.ClaimFacts
+	d, err := t.decide(ctx, func() (job.Decision, []TxAction, error) {
 		m, err := t.JobMeta(ctx, id)
 		if err != nil {
 			return job.Decision{}, nil, err
 		}
-		f, _, err := t.claimFacts(ctx, m)
-		if err != nil {
+		if f, _, err = t.claimFacts(ctx, m); err != nil {
 			return job.Decision{}, nil, err
 		}
 		f.Spared = spared
 		return job.LeaseOver(f, t.clock()), nil, nil
 	}, nil)
+	if err == nil && f.Lease != nil && f.Lease.Silent(t.clock()) && !spared {
+		err = t.runnerSilent(ctx, f.Lease.RunnerID, f.Lease.Until)
+	}
+	return d, err
 }
 
 // expire is row 17.

@@ -278,7 +278,7 @@ func TestTraceF10_ACutStepIsNotRunTwice(t *testing.T) {
 	s.must(err)
 	s.minutes(4)
 	s.answer(id, b, job.Over)
-	shown, _, err := s.Table.Job(s.ctx, id)
+	shown, _, _, err := s.Table.Job(s.ctx, id)
 	s.must(err)
 	if e := shown.GetError(); e.GetReason() != string(fault.RunnerLost) || e.GetStep() != "deploy" {
 		t.Errorf("it ended with %v", e)
@@ -451,7 +451,7 @@ func TestAJobWithoutAPoolIsRungWhenOneAppears(t *testing.T) {
 	id := s.queue(up())
 	m, err := s.Table.JobMeta(s.ctx, id)
 	s.must(err)
-	why, err := s.Table.WhyNot(s.ctx, m)
+	why, err := s.Table.WhyNot(s.ctx, m, nil)
 	s.must(err)
 	if why.GetReason() != string(fault.NoRunner) {
 		t.Errorf("it waits because of %v", why)

@@ -9,9 +9,10 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
 
-// WhyNot says why a job is not running: nil for one that runs or has ended. It reads two to five items.
-func (t *Table) WhyNot(ctx context.Context, m job.Meta) (*waypointv1.WhyNot, error) {
-	w := job.Waiting{Meta: m}
+// WhyNot says why a job is not running, or does not get on: nil for one that runs or has ended. It reads two to five
+// items. lease is the job's, nil if it was never claimed.
+func (t *Table) WhyNot(ctx context.Context, m job.Meta, lease *job.Lease) (*waypointv1.WhyNot, error) {
+	w := job.Waiting{Meta: m, Lease: lease}
 	g, inner := errgroup.WithContext(ctx)
 	switch {
 	case m.State == job.Blocked:

@@ -281,7 +281,7 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 	s.must(s.Table.ReportJob(s.ctx, f, &waypointv1.ReportJobRequest{Source: &waypointv1.SourceRef{Commit: "abc"}}))
 	_, _, err = s.Table.CompleteJob(s.ctx, f, table.Completion{Result: &waypointv1.JobResult{DeployUrl: "http://x"}, NextOutput: 2})
 	s.must(err)
-	shown, _, err = s.Table.Job(s.ctx, id)
+	shown, _, _, err = s.Table.Job(s.ctx, id)
 	s.must(err)
 	if shown.GetState() != waypointv1.JobState_JOB_STATE_SUCCEEDED || shown.GetResult().GetDeployUrl() != "http://x" ||
 		shown.GetSource().GetCommit() != "abc" || len(shown.GetSteps()) != 1 || shown.GetSteps()[0].GetRecordId() != "01R" {

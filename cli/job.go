@@ -74,8 +74,8 @@ func runJobList(ctx context.Context, sh *shell, o *jobListOptions) error {
 		return err
 	}
 	cols := []terminal.Column{
-		{Title: "ID"}, {Title: "OPERATION"}, {Title: "APP", Rank: 1}, {Title: "WORKSPACE", Rank: 3}, {Title: "STATE"},
-		{Title: "QUEUED"}, {Title: "TOOK", Rank: 2}, {Title: "BY", Rank: 4},
+		{Title: "ID"}, {Title: "OPERATION"}, {Title: "APP", Rank: 2}, {Title: "WORKSPACE", Rank: 4}, {Title: "STATE"},
+		{Title: "QUEUED", Rank: 1}, {Title: "TOOK", Rank: 3}, {Title: "BY", Rank: 5},
 	}
 	return showList(sh, o.json, jobs, "jobs", cols, func(j *waypointv1.Job) []string {
 		return []string{

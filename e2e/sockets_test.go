@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -40,7 +39,7 @@ func TestP1_NothingButTheServerListens(t *testing.T) {
 		}
 		return nil
 	})
-	expectNoListeners(t, w)
+	expectNoListeners(t, w, "waypoint", "runner", "waypoint-entrypoint")
 	if err := wait(t, cmd, time.Minute); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -48,38 +47,33 @@ func TestP1_NothingButTheServerListens(t *testing.T) {
 
 // expectNoListeners fails if a CLI, runner or entrypoint process of this world has a listening socket. The server and the
 // process plugin's proxy are what users reach; the app itself listens because it is an app.
-func expectNoListeners(t *testing.T, w *world) {
+func expectNoListeners(t *testing.T, w *world, expected ...string) {
 	t.Helper()
 	listening := listeningInodes(t)
-	mark := []byte("WAYPOINT_E2E_WORLD=" + w.dir + "\x00")
-	looked := 0
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
-			continue
-		}
-		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if err != nil || !bytes.Contains(append(env, 0), mark) {
-			continue
-		}
-		raw, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		args := strings.ReplaceAll(string(raw), "\x00", " ")
-		name := filepath.Base(strings.SplitN(args, " ", 2)[0])
-		if name != "waypoint" && name != "waypoint-entrypoint" ||
+	kinds := map[string]int{}
+	for pid, args := range w.processes() {
+		kind := filepath.Base(strings.SplitN(args, " ", 2)[0])
+		if kind != "waypoint" && kind != "waypoint-entrypoint" ||
 			strings.Contains(args, "server run") || strings.Contains(args, "plugin-proxy") {
 			continue
 		}
-		looked++
-		fds, _ := os.ReadDir(filepath.Join("/proc", e.Name(), "fd"))
+		if strings.Contains(args, "runner agent") {
+			kind = "runner"
+		}
+		kinds[kind]++
+		table := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+		fds, _ := os.ReadDir(table)
 		for _, fd := range fds {
-			link, _ := os.Readlink(filepath.Join("/proc", e.Name(), "fd", fd.Name()))
+			link, _ := os.Readlink(filepath.Join(table, fd.Name()))
 			if inode, ok := strings.CutPrefix(link, "socket:["); ok && listening[strings.TrimSuffix(inode, "]")] {
-				t.Errorf("process %s (%s) listens on a socket", e.Name(), args)
+				t.Errorf("process %d (%s) listens on a socket", pid, args)
 			}
 		}
 	}
-	if looked == 0 {
-		t.Error("no process of ours was found to look at")
+	for _, kind := range expected {
+		if kinds[kind] == 0 {
+			t.Errorf("no process %s was found to look at: %v", kind, w.processes())
+		}
 	}
 }
 

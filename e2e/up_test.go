@@ -77,7 +77,7 @@ func TestUp_HelloAnswers(t *testing.T) {
 				t.Fatalf("no URL is printed:\n%s", out)
 			}
 			get(t, url)
-			expectNoListeners(t, w)
+			expectNoListeners(t, w, "waypoint-entrypoint")
 			w.must(dir, "config", "set", "GREETING=Good evening")
 			w.must(dir, "up")
 			if body := get(t, url); !strings.Contains(body, "Good evening") {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,8 +23,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
-// binaries is the folder of the binaries under test, built once.
-var binaries string
+// binaries is the folder of the binaries under test, built once; goCache is Go's, so that examples build quickly.
+var binaries, goCache string
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -37,6 +38,12 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binaries = dir
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "go env:", err)
+		return 1
+	}
+	goCache = strings.TrimSpace(string(cache))
 	for name, pkg := range map[string]string{
 		"waypoint": "./cli/waypoint", "waypoint-entrypoint": "./entrypoint/waypoint-entrypoint", "bootstrap": "./functions/bootstrap",
 	} {
@@ -46,6 +53,12 @@ func run(m *testing.M) int {
 			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
 			return 1
 		}
+	}
+	// Most of the tests' time is spent waiting for leases, so many run at once, whatever the number of cores.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }
@@ -71,7 +84,7 @@ func newWorld(t *testing.T) *world {
 		if t.Failed() {
 			for _, log := range []string{"server.log", "runner.log"} {
 				if data, err := os.ReadFile(filepath.Join(dir, log)); err == nil {
-					t.Logf("%s:\n%s", log, tail(string(data), 6000))
+					t.Logf("%s:\n%s", log, tail(string(data), 1500))
 				}
 			}
 		}
@@ -97,26 +110,37 @@ func (w *world) env(extra ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(w.dir, "home"), "TMPDIR=" + os.TempDir(),
 		"XDG_STATE_HOME=" + filepath.Join(w.dir, "s"), "XDG_CONFIG_HOME=" + filepath.Join(w.dir, "c"),
-		"WAYPOINT_LOCAL_DIR=" + w.data(), "WAYPOINT_E2E_WORLD=" + w.dir,
+		"WAYPOINT_LOCAL_DIR=" + w.data(), "GOCACHE=" + goCache,
 		"WAYPOINT_SERVER_ADDR=" + w.address(), "WAYPOINT_SERVER_TOKEN=" + w.token,
 	}, extra...)
 }
 
-// killAll ends every process of this world, whoever started it: they carry the world's directory in their environment.
+// killAll ends every process of this world, whoever started it.
 func (w *world) killAll() {
-	mark := []byte("WAYPOINT_E2E_WORLD=" + w.dir + "\x00")
-	for range 3 {
-		entries, _ := os.ReadDir("/proc")
-		for _, e := range entries {
-			pid, err := strconv.Atoi(e.Name())
-			if err != nil || pid == os.Getpid() {
-				continue
-			}
-			if env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ")); err == nil && bytes.Contains(append(env, 0), mark) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
+	for range 3 { // a supervisor may start another in between
+		for pid := range w.processes() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+}
+
+// processes are the processes of this world with their command lines: they have its directory in their environment, or,
+// where that is kept clean, in their command line.
+func (w *world) processes() map[int]string {
+	all := map[int]string{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		env, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if bytes.Contains(env, []byte(w.dir+"\x00")) || bytes.Contains(env, []byte(w.dir+"/")) || bytes.Contains(line, []byte(w.dir+"/")) {
+			all[pid] = strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return all
 }
 
 // startServer starts `waypoint server run` and waits until it answers.

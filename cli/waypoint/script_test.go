@@ -58,8 +58,9 @@ func setup(env *testscript.Env) error {
 	env.Defer(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
+		// A script that failed can leave a runner with a job that does not end.
 		if err := localstack.Uninstall(ctx, dir, true); err != nil {
-			env.T().Log("stopping the script's server:", err)
+			env.T().Log("stopping the script's server:", err, kill(dir), os.RemoveAll(dir))
 		}
 	})
 	return nil
@@ -97,14 +98,30 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 
 // killserver kills the local server and its runner, as a power cut would.
 func killServer(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(kill(ts.Getenv(localstack.EnvDir)))
+}
+
+// kill kills what runs on a local server's data, and waits until it is gone.
+func kill(dir string) error {
 	for _, name := range []string{"runner.pid", "server.pid"} {
-		data, err := os.ReadFile(filepath.Join(ts.Getenv(localstack.EnvDir), name))
-		ts.Check(err)
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
 		pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-		ts.Check(err)
+		if err != nil {
+			return err
+		}
 		p, err := os.FindProcess(pid)
-		ts.Check(err)
-		ts.Check(p.Kill())
+		if err != nil {
+			return err
+		}
+		if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
 		// It is no child of ours, so nobody tells when it is gone; on Unix, signal 0 asks.
 		for range 500 {
 			if p.Signal(syscall.Signal(0)) != nil {
@@ -113,6 +130,7 @@ func killServer(ts *testscript.TestScript, _ bool, _ []string) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
+	return nil
 }
 
 // capture NAME KEY sets $NAME to the first "KEY": "…" of the last command's JSON on stdout, or, without a KEY, to its

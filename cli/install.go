@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,11 +112,11 @@ func newCmdUninstall(sh *shell) *cobra.Command {
 	o := &installOptions{}
 	cmd := &cobra.Command{
 		Use: "uninstall", Short: "Stop and remove the server", Args: argCount(0, 0),
-		Long: "Stops the local server and its runner and deletes the contexts that lead to it. The data stays, unless --purge is given.\nWhat was deployed goes on running; destroy it first if it should not.",
+		Long: "Stops the local server and its runner and deletes the contexts that lead to it. The data stays, unless --purge is given.\nWhat was deployed goes on running without --purge; with it, the apps that the process plugin runs on this machine end too.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return runUninstall(cmd.Context(), sh, o) },
 	}
 	o.register(cmd, sh)
-	cmd.Flags().BoolVar(&o.purge, "purge", false, "delete the data too: projects, records, logs, tokens")
+	cmd.Flags().BoolVar(&o.purge, "purge", false, "delete the data too (projects, records, logs, tokens) and end the apps that run as processes of this machine")
 	o.approve.register(cmd)
 	return cmd
 }
@@ -129,12 +130,21 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 		return err
 	}
 	if o.purge {
-		if err := sh.mustConfirm("Delete all data of the local server in "+dir+"?", o.approve.given(), false); err != nil {
+		if err := sh.mustConfirm("Delete all data of the local server in "+dir+" and end the apps that run as processes of this machine?", o.approve.given(), false); err != nil {
 			return err
 		}
 	}
 	if err := localstack.Uninstall(ctx, dir, o.purge); err != nil {
 		return fmt.Errorf("uninstalling the local server: %w", err)
+	}
+	if o.purge {
+		state, err := sh.env.stateDir()
+		if err != nil {
+			return err
+		}
+		if err := sh.deps.PurgeMachine(ctx, filepath.Join(state, "runner")); err != nil {
+			return err
+		}
 	}
 	gone, err := sh.deleteContextsOf(dir)
 	if err != nil {
@@ -145,7 +155,7 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 		sh.sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
 	}
 	if o.purge {
-		sh.sayf("Deleted the data in %s.\n", dir)
+		sh.sayf("Deleted the data in %s and ended the apps that ran as processes of this machine.\n", dir)
 	} else {
 		sh.sayf("The data is kept in %s; `waypoint install --platform=local` uses it again.\n", dir)
 	}

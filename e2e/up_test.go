@@ -212,3 +212,39 @@ func TestBadInput(t *testing.T) {
 		}
 	})
 }
+
+// install → up → uninstall --purge leaves nothing that runs, and the same again works: the fence of the new server's
+// lanes begins at 1.
+func TestInstall_PurgeAndAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := w.hello(18807, false)
+	w.noServer = true // the context that install makes is used
+	for range 2 {
+		w.must(dir, "install", "--platform=local", "--listen", "none")
+		w.must(dir, "up")
+		get(t, "http://127.0.0.1:18807")
+		w.must(dir, "up")
+		w.must(dir, "uninstall", "--platform=local", "--purge", "--yes")
+		if left := w.processes(); len(left) > 0 {
+			t.Fatalf("still running: %v", left)
+		}
+	}
+}
+
+// A stopped local server is started again by the next command, which says so.
+func TestInstall_StartedAgainByTheNextCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.noServer = true
+	w.must(w.dir, "install", "--platform=local", "--listen", "none")
+	w.must(w.dir, "install", "--platform=local", "--listen", "none")
+	w.killAll()
+	if out := w.must(w.dir, "project", "list"); !strings.Contains(out, "tarted") {
+		t.Fatalf("it is not said that the server was started: %s", out)
+	}
+	w.must(w.dir, "uninstall", "--platform=local")
+	if left := w.processes(); len(left) > 0 {
+		t.Fatalf("still running: %v", left)
+	}
+}

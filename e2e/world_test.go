@@ -70,6 +70,8 @@ type world struct {
 	mu     sync.Mutex
 	server *exec.Cmd
 	token  string
+	// noServer: commands find the server by the context that install made, not by the environment.
+	noServer bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -107,12 +109,15 @@ func (w *world) data() string    { return filepath.Join(w.dir, "d") }
 func (w *world) address() string { return "unix://" + filepath.Join(w.data(), "run", "api.sock") }
 
 func (w *world) env(extra ...string) []string {
-	return append([]string{
+	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(w.dir, "home"), "TMPDIR=" + os.TempDir(),
 		"XDG_STATE_HOME=" + filepath.Join(w.dir, "s"), "XDG_CONFIG_HOME=" + filepath.Join(w.dir, "c"),
 		"WAYPOINT_LOCAL_DIR=" + w.data(), "GOCACHE=" + goCache,
-		"WAYPOINT_SERVER_ADDR=" + w.address(), "WAYPOINT_SERVER_TOKEN=" + w.token,
-	}, extra...)
+	}
+	if !w.noServer {
+		env = append(env, "WAYPOINT_SERVER_ADDR="+w.address(), "WAYPOINT_SERVER_TOKEN="+w.token)
+	}
+	return append(env, extra...)
 }
 
 // killAll ends every process of this world, whoever started it.

@@ -23,6 +23,8 @@ import (
 const (
 	startTimeout = 15 * time.Second
 	stopTimeout  = 20 * time.Second
+	// killAfter is how long a runner may take to give its jobs back.
+	killAfter = 10 * time.Second
 )
 
 // InstallOptions configure Install.

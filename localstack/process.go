@@ -57,22 +57,27 @@ func waitFor(ctx context.Context, limit time.Duration, exited <-chan struct{}, l
 	}
 }
 
-// stop asks the process in the pid file to end and waits until its lock is free. A free lock means that
+// stop asks the process in the pid file to end, kills it if it does not within killAfter, and waits until its lock is free. A free lock means that
 // nothing runs, whatever the pid file says: the pid may be somebody else's by now.
 func stop(ctx context.Context, pidPath, lockPath string) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	for asked := false; ; {
+	began := time.Now()
+	for asked, killed := false, false; ; {
 		held, err := filelock.Held(lockPath)
 		if err != nil || !held {
 			return err
 		}
-		if !asked {
+		if late := time.Since(began) > killAfter; !asked || late && !killed {
 			pid, err := readPID(pidPath)
 			if err != nil {
 				return err
 			}
-			if err := terminate(pid); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			end := terminate
+			if late {
+				end, killed = kill, true
+			}
+			if err := end(pid); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				return err
 			}
 			asked = true
@@ -83,6 +88,15 @@ func stop(ctx context.Context, pidPath, lockPath string) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// kill is for a process that does not end when asked: everything of ours survives it.
+func kill(pid int) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Kill()
 }
 
 func readPID(path string) (int, error) {

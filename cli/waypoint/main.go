@@ -27,7 +27,9 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return 1
 	}
-	return cli.Run(context.Background(), cli.Deps{Env: env, Catalog: catalog, PluginProcess: process.Main}, os.Args[1:])
+	return cli.Run(context.Background(), cli.Deps{
+		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: process.Purge,
+	}, os.Args[1:])
 }
 
 // catalog is the set of plugins in this binary.

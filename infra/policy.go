@@ -68,7 +68,7 @@ func Policy(name, account, region string) []PolicyStatement {
 			"TagResource", "UntagResource", "ListTagsOfResource"), arn("dynamodb", "table/"+name)),
 		allow("Queues", "make the schedule's queue, and remove those of the pools", calls("sqs",
 			"CreateQueue", "DeleteQueue", "GetQueueUrl", "GetQueueAttributes", "SetQueueAttributes", "TagQueue", "UntagQueue", "ListQueueTags"),
-			arn("sqs", name+"_undelivered"), arn("sqs", name+"-*")),
+			arn("sqs", name+"-*")),
 		allow("FindQueues", "find the pools' queues; AWS binds it to no resource", calls("sqs", "ListQueues"), "*"),
 		allow("Schedule", "make the minute's schedule", calls("events",
 			"PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets", "ListTargetsByRule", "TagResource", "UntagResource"),

@@ -21,11 +21,10 @@ const undeliveredRetention = 14 * 24 * 3600
 func storage() map[string]Object {
 	return map[string]Object{
 		tableLogical: table(),
-		// Its name does not begin like those of the pools' queues.
+		// CloudFormation names it: SQS refuses the name of a queue that was deleted within the last minute.
 		undeliveredLogical: {
 			"Type": "AWS::SQS::Queue",
 			"Properties": Object{
-				"QueueName":              sub("${NamePrefix}_undelivered"),
 				"MessageRetentionPeriod": undeliveredRetention,
 				"SqsManagedSseEnabled":   true,
 			},

@@ -106,7 +106,8 @@ func mayRetry(ctx context.Context, err error) bool {
 	}
 	switch c.Code() {
 	case connect.CodeUnavailable, connect.CodePermissionDenied, connect.CodeResourceExhausted,
-		connect.CodeUnknown, connect.CodeInternal, connect.CodeDeadlineExceeded, connect.CodeAborted:
+		connect.CodeUnknown, connect.CodeInternal, connect.CodeDeadlineExceeded, connect.CodeAborted,
+		connect.CodeCanceled: // Connect's word for a connection that was reset, since the context has not ended
 		return true
 	}
 	return false
@@ -121,7 +122,16 @@ func Unreachable(err error) bool {
 		return false
 	}
 	var c *connect.Error
-	return errors.As(err, &c) && (c.Code() == connect.CodeUnavailable || c.Code() == connect.CodeDeadlineExceeded)
+	if !errors.As(err, &c) {
+		return false
+	}
+	switch c.Code() {
+	case connect.CodeUnavailable, connect.CodeDeadlineExceeded:
+		return true
+	case connect.CodeCanceled:
+		return !errors.Is(err, context.Canceled)
+	}
+	return false
 }
 
 // isMutation says whether a person's call changes something, by the verbs that the contract uses.

@@ -205,6 +205,10 @@ func (i *installer) follow(ctx context.Context, stack string, known events, reas
 	ctx, cancel := context.WithTimeout(ctx, operationsTimeout)
 	defer cancel()
 	for since := i.Clock(); ; {
+		s, err := i.describeStack(ctx, stack) // before the events, so that the last ones are seen
+		if err != nil {
+			return err
+		}
 		fresh, err := i.newEvents(ctx, stack, known)
 		if err != nil {
 			return err
@@ -216,10 +220,6 @@ func (i *installer) follow(ctx context.Context, stack string, known events, reas
 				Logical: aws.ToString(e.LogicalResourceId), Type: aws.ToString(e.ResourceType),
 				Status: string(e.ResourceStatus), Reason: aws.ToString(e.ResourceStatusReason),
 			}})
-		}
-		s, err := i.describeStack(ctx, stack)
-		if err != nil {
-			return err
 		}
 		if s == nil || !moving(s.StackStatus) && (begun || i.Clock().Sub(since) > startGrace) {
 			return nil

@@ -2,6 +2,8 @@ package standin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,10 +54,6 @@ func (s *StandIn) startFunction(p map[string]any) (*function, error) {
 	if !ok {
 		return nil, errors.New("Error occurred while GetObject. S3 Error Code: NoSuchKey")
 	}
-	binary, err := pack.Bootstrap(archive)
-	if err != nil {
-		return nil, err
-	}
 	arn := text(p, "Role")
 	r := s.roles[arn[strings.LastIndexByte(arn, '/')+1:]]
 	if r == nil || r.trust != "lambda.amazonaws.com" {
@@ -63,11 +61,9 @@ func (s *StandIn) startFunction(p map[string]any) (*function, error) {
 	}
 	f := &function{name: text(p, "FunctionName"), env: map[string]string{}, role: r.name, keyID: "AKIA" + strings.ToUpper(random(8)),
 		memory: number(p, "MemorySize"), timeout: time.Duration(number(p, "Timeout")) * time.Second, reserved: number(p, "ReservedConcurrentExecutions")}
-	path := s.path("bootstrap-" + strings.TrimSuffix(text(code, "S3Key")[strings.LastIndexByte(text(code, "S3Key"), '/')+1:], ".zip"))
-	if _, err := os.Stat(path); err != nil {
-		if err := os.WriteFile(path, binary, 0o700); err != nil { //nolint:gosec // it must be executable
-			return nil, err
-		}
+	path, err := s.unpack(archive)
+	if err != nil {
+		return nil, err
 	}
 	secret := random(20)
 	env := []string{"AWS_ENDPOINT_URL=" + s.URL, "AWS_ACCESS_KEY_ID=" + f.keyID, "AWS_SECRET_ACCESS_KEY=" + secret}
@@ -87,6 +83,20 @@ func (s *StandIn) startFunction(p map[string]any) (*function, error) {
 	s.keys[f.keyID] = sigv4.Credential{AccessKeyID: f.keyID, Secret: secret, Principal: sigv4.Principal{Account: Account, UserID: "AROA" + r.name,
 		ARN: "arn:aws:sts::" + Account + ":assumed-role/" + r.name + "/" + f.name, Policy: r.policy}}
 	return f, nil
+}
+
+// unpack writes the binary to where it can be started from, once for each zip.
+func (s *StandIn) unpack(archive []byte) (string, error) {
+	sum := sha256.Sum256(archive)
+	path := s.path("bootstrap-" + hex.EncodeToString(sum[:]))
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	binary, err := pack.Bootstrap(archive)
+	if err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, binary, 0o700)
 }
 
 // stopFunction ends its processes. s.mu is held, but not while they end: they may be asking us something.

@@ -59,3 +59,10 @@ func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
+
+// Lose forgets a parameter, as somebody who deletes it by mistake.
+func (s *StandIn) Lose(parameter string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.parameters, parameter)
+}

@@ -111,10 +111,8 @@ func (s *StandIn) make(st *stack, e *evaluation, logical string) job {
 		verb = "UPDATE"
 	}
 	return job{logical: logical, kind: spec.Type, verb: verb, run: func() (string, error) {
-		if s.opt.Fail != nil {
-			if reason := s.opt.Fail(logical); reason != "" {
-				return "", bad("Failed", "%s", reason)
-			}
+		if err := s.fails(verb, logical); err != nil {
+			return "", err
 		}
 		resolved, err := e.resolve(orEmpty(spec.Properties))
 		if err != nil {
@@ -167,7 +165,10 @@ func equal(a, b any) bool {
 func (s *StandIn) unmake(st *stack, logical string) job {
 	r := st.resources[logical]
 	return job{logical: logical, kind: r.kind, verb: "DELETE", skip: r.retain, run: func() (string, error) {
-		err := kinds()[r.kind].remove(s, r)
+		err := s.fails("DELETE", logical)
+		if err == nil {
+			err = kinds()[r.kind].remove(s, r)
+		}
 		if err == nil {
 			delete(st.resources, logical)
 			st.order = slices.DeleteFunc(st.order, func(l string) bool { return l == logical })

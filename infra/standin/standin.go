@@ -53,8 +53,9 @@ type Options struct {
 	Concurrency int
 	// OperatorPolicy bounds what the operator may do, as an IAM document; "": everything. Conditions are dropped.
 	OperatorPolicy string
-	// Fail says whether making or changing a resource of a stack fails, by its logical name: "" is no.
-	Fail func(logical string) (reason string)
+	// Fail says whether work on a resource of a stack fails, by the verb (CREATE, UPDATE, DELETE) and the logical
+	// name: "" is no.
+	Fail func(verb, logical string) (reason string)
 	// Clock is asked by the engines and for signatures; nil: time.Now.
 	Clock func() time.Time
 	// Output gets what the functions print; nil: nobody.
@@ -156,6 +157,17 @@ func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
+}
+
+// fails asks Options.Fail.
+func (s *StandIn) fails(verb, logical string) error {
+	if s.opt.Fail == nil {
+		return nil
+	}
+	if reason := s.opt.Fail(verb, logical); reason != "" {
+		return errors.New(reason)
+	}
+	return nil
 }
 
 // Config is the operator's, for the SDK's clients.

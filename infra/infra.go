@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/infra/receipt"
 	"github.com/waypoint-serverless/waypoint/infra/template"
 )
 
@@ -99,8 +100,9 @@ type Plan struct {
 	Changes []Change
 	// Beside are things made or removed outside of the stack, and Kept what an uninstall leaves: a sentence each.
 	Beside, Kept []string
-	// Parameters that the stack will have.
+	// Parameters that the stack will have, and the receipt of it; not for uninstall.
 	Parameters map[string]string
+	Receipt    *receipt.Receipt
 }
 
 // Reasons of this package's faults.

@@ -21,6 +21,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/infra/pack"
+	"github.com/waypoint-serverless/waypoint/infra/receipt"
 	"github.com/waypoint-serverless/waypoint/infra/template"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
@@ -33,8 +34,9 @@ type Result struct {
 	// Token is the admin token, if one was asked for.
 	Token             string
 	ServerID, Version string
-	// Parameters that the stack has.
+	// Parameters that the stack has, and the receipt of it.
 	Parameters map[string]string
+	Receipt    *receipt.Receipt
 	// Changed is false if everything was in place.
 	Changed bool
 }
@@ -116,8 +118,11 @@ func (i *installer) decide(ctx context.Context, operation string, set *changeSet
 	if params[template.ParamKMSKeyArn] == "" {
 		plan.Beside = append(plan.Beside, "the encryption key "+i.names.key+", a SecureString of Parameter Store")
 	}
-	err := i.confirm(plan)
-	if err == nil {
+	var err error
+	if plan.Receipt, err = receipt.For(params, i.id.Account, i.id.Region); err != nil {
+		return err
+	}
+	if err = i.confirm(plan); err == nil {
 		return nil
 	}
 	i.say("change-set", "Taking the change set back")
@@ -220,6 +225,9 @@ func (i *installer) finish(ctx context.Context, params map[string]string, change
 	out := outputsOf(s)
 	r := &Result{Identity: i.id, Address: i.address(out), ServerID: out[template.OutputServerID], Version: out[template.OutputVersion],
 		Parameters: params, Changed: changed}
+	if r.Receipt, err = receipt.For(params, i.id.Account, i.id.Region); err != nil {
+		return nil, err
+	}
 	i.say("health", "Asking the API at "+r.Address)
 	if err := i.health(ctx, r.Address, r.ServerID); err != nil {
 		return nil, err

@@ -76,8 +76,10 @@ func (r *Runner) registerPatiently(ctx context.Context) error {
 	for {
 		_, err := r.register(ctx, false)
 		switch {
-		case err == nil, ctx.Err() != nil:
+		case err == nil:
 			return nil
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // told to stop, which is no failure
 		case refused(err):
 			return err
 		}

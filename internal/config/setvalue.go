@@ -205,7 +205,8 @@ func setStruct(target reflect.Value, v cty.Value) error {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	for _, name := range sortedKeys(given) {
+	if left := sortedKeys(given); len(left) > 0 {
+		name := left[0]
 		if near := nearest(name, names); near != "" {
 			return fmt.Errorf("there is no %q; did you mean %q?", name, near)
 		}

@@ -91,15 +91,6 @@ func schemaOf(elements []keyElement, attributes []attributeDefinition) (k keySch
 	return k
 }
 
-func (t *table) index(name string) *index {
-	for _, ix := range t.indexes {
-		if ix.name == name {
-			return ix
-		}
-	}
-	return nil
-}
-
 // checkIndexKeys refuses an item whose index key attributes could not be
 // indexed. An absent one is fine: indexes are sparse.
 func (t *table) checkIndexKeys(it item) error {

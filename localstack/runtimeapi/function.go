@@ -122,7 +122,7 @@ func New(opt Options) (*Function, error) {
 		return nil, errors.New("runtimeapi: Command, Name, Clock and NewID are required")
 	}
 	setDefaults(&opt)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("runtimeapi: %w", err)
 	}

@@ -38,7 +38,7 @@ func (f *Function) start() (*sandbox, error) {
 		return nil, err
 	}
 	sb := &sandbox{f: f, secret: secret, queue: make(chan *invocation, 1), ready: make(chan struct{}, 1), exited: make(chan struct{})}
-	sb.cmd = exec.Command(f.opt.Command[0], f.opt.Command[1:]...) //nolint:gosec // the operator names the function's binary
+	sb.cmd = exec.Command(f.opt.Command[0], f.opt.Command[1:]...) //nolint:noctx // it lives as long as the Function, whose Close ends it
 	sb.cmd.Dir = f.opt.Dir
 	sb.cmd.Env = f.environment(secret)
 	sb.cmd.Stdout, sb.cmd.Stderr = f.opt.Output, f.opt.Output

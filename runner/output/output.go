@@ -12,8 +12,9 @@ import (
 	"sync"
 	"time"
 
-	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"google.golang.org/protobuf/proto"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
 
 // Sizes and times of batching. The server accepts 256 KB and 5,000 events in one append.

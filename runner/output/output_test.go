@@ -11,9 +11,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-	"google.golang.org/protobuf/proto"
 )
 
 // log accepts appends as the server does: by position, a repeat of the same batch answered as accepted.

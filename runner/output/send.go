@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
-	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"google.golang.org/protobuf/proto"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
 
 // run is the sender: the one goroutine that appends.

@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // setters are the fields of a git source that a job may override, by their names in waypoint.hcl.

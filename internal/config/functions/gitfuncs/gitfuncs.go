@@ -111,7 +111,7 @@ func (r *repository) tag() (string, error) {
 		if annotated, err := repo.TagObject(hash); err == nil {
 			commit, err := annotated.Commit()
 			if err != nil {
-				return nil // a tag of something else than a commit
+				return nil //nolint:nilerr // a tag of something else than a commit
 			}
 			hash = commit.Hash
 		}

@@ -236,7 +236,7 @@ func (b *bench) output(ctx context.Context, n counts) error {
 		return err
 	}
 	defer s.stop()
-	dir, err := b.writeProject("output", outputHCL)
+	dir, err := b.writeProject("output-project", outputHCL)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -20,7 +21,7 @@ type attribute struct {
 
 const maxAttributes = 10
 
-var attributeNames = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+var attributeNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`) })
 
 // checkMessage holds a message to SQS's rules and returns its size in bytes.
 func checkMessage(body string, attrs, system map[string]attribute) (int, error) {
@@ -56,7 +57,7 @@ func checkMessage(body string, attrs, system map[string]attribute) (int, error) 
 
 func checkAttribute(name string, a attribute) error {
 	lower := strings.ToLower(name)
-	if len(name) > 256 || !attributeNames.MatchString(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.") {
+	if len(name) > 256 || !attributeNames().MatchString(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.") {
 		return invalidValue("The message attribute name '%s' is invalid.", printable(name))
 	}
 	kind, _, _ := strings.Cut(a.DataType, ".")
@@ -68,7 +69,7 @@ func checkAttribute(name string, a attribute) error {
 		if !allowedText(*a.StringValue) {
 			return contents("Invalid characters found in a message attribute.")
 		}
-		if kind == "Number" && !decimal.MatchString(*a.StringValue) {
+		if kind == "Number" && !decimal().MatchString(*a.StringValue) {
 			return invalidValue("Can't cast the value of message (user) attribute '%s' to a number.", name)
 		}
 	case "Binary":
@@ -84,7 +85,7 @@ func checkAttribute(name string, a attribute) error {
 	return nil
 }
 
-var decimal = regexp.MustCompile(`^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$`)
+var decimal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$`) })
 
 // allowedText says whether s consists of the characters that SQS allows (XML's).
 func allowedText(s string) bool {

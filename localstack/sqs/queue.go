@@ -65,7 +65,7 @@ func (n *notifier) notify() {
 	}
 }
 
-var queueNames = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var queueNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`) })
 
 func checkQueueName(name string) error {
 	switch {
@@ -73,7 +73,7 @@ func checkQueueName(name string) error {
 		return missing("QueueName")
 	case strings.HasSuffix(name, ".fifo"):
 		return unsupported("FIFO queues (QueueName " + printable(name) + ") are not implemented by this engine")
-	case !queueNames.MatchString(name):
+	case !queueNames().MatchString(name):
 		return invalidValue("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sync"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -189,7 +190,7 @@ func (e *Engine) sendMessageBatch(ctx context.Context, in *sendBatchInput) (*bat
 	return out, nil
 }
 
-var batchIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var batchIDs = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`) })
 
 func checkBatch[T any](entries []T, id func(T) string) error {
 	switch {
@@ -201,7 +202,7 @@ func checkBatch[T any](entries []T, id func(T) string) error {
 	seen := make(map[string]bool, len(entries))
 	for _, en := range entries {
 		switch i := id(en); {
-		case !batchIDs.MatchString(i):
+		case !batchIDs().MatchString(i):
 			return errBatchID
 		case seen[i]:
 			return errSameIDs

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
@@ -24,7 +25,7 @@ const (
 	minDuration = 15 * time.Minute
 )
 
-var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+var sessionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w+=,.@-]{2,64}$`) })
 
 // ServeHTTP answers one request of the AWS query protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +119,7 @@ func (e *Engine) assumeRole(r *http.Request, form url.Values) (*xmlAssumeRole, e
 		return nil, fault("ValidationError", "RoleArn must be arn:aws:iam::%s:role/NAME.", e.opt.Account)
 	}
 	name := form.Get("RoleSessionName")
-	if !sessionName.MatchString(name) {
+	if !sessionName().MatchString(name) {
 		return nil, fault("ValidationError", "RoleSessionName must be 2 to 64 characters of letters, digits and _+=,.@-")
 	}
 	duration, err := e.duration(form.Get("DurationSeconds"))

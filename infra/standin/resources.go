@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,7 +106,10 @@ func (s *StandIn) engine(h http.Handler, target string, in any) ([]byte, error) 
 		return nil, err
 	}
 	ctx := sigv4.WithPrincipal(context.Background(), sigv4.Principal{Account: Account, ARN: "arn:aws:iam::" + Account + ":root", UserID: Account})
-	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(body))).WithContext(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://standin.internal/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
 	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	rec := httptest.NewRecorder()

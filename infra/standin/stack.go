@@ -30,7 +30,6 @@ type event struct {
 
 type changeSet struct {
 	id, name, kind, status, execution, reason string
-	description                               string
 	doc                                       *document
 	params, tags                              map[string]string
 	changes                                   []change

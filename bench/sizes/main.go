@@ -124,7 +124,7 @@ func oneStart(ctx context.Context, bootstrap, api string, asked <-chan time.Time
 	cmd.Env = []string{
 		"AWS_LAMBDA_RUNTIME_API=" + api, "AWS_LAMBDA_FUNCTION_NAME=api", "_HANDLER=bootstrap", "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "WAYPOINT_FUNCTION=api", "WAYPOINT_PREFIX=waypoint",
-		"WAYPOINT_SERVER_ID=sizes", "WAYPOINT_PLATFORM=aws", "WAYPOINT_MASTER_KEY_SSM=/waypoint/key",
+		"WAYPOINT_SERVER_ID=sizes", "WAYPOINT_PLATFORM=aws", "WAYPOINT_KEY_PARAMETER=/waypoint/key",
 	}
 	cmd.Stderr = os.Stderr
 	begin := time.Now()

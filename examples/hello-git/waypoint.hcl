@@ -22,6 +22,11 @@ app "web" {
     use "process" {
       command = ["go", "build", "-buildvcs=false", "-o", "bin/hello", "."]
       path    = "bin"
+
+      # A static binary needs no C compiler to build and no libraries to run.
+      env = {
+        CGO_ENABLED = "0"
+      }
     }
   }
 

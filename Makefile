@@ -35,7 +35,7 @@ build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
 
 .PHONY: test
 test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compiler) and say how many ran
-	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -timeout 15m $(PKGS)
+	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -timeout 40m $(PKGS)
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions

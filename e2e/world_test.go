@@ -56,7 +56,7 @@ func run(m *testing.M) int {
 	}
 	// Most of the tests' time is spent waiting for leases, so many run at once, whatever the number of cores.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "24"); err != nil {
+	if err := flag.Set("test.parallel", "10"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -67,6 +67,7 @@ func Doctor(ctx context.Context, o Options) ([]Check, error) {
 		}
 		return nil, err
 	}
+	defer i.close()
 	d.installer = i
 	d.ok("credentials", "account %s, as %s", i.id.Account, i.id.ARN)
 	d.clock(ctx)

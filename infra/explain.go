@@ -56,7 +56,7 @@ func (i *installer) explain(doing string, err error) error {
 	}
 	var netErr net.Error
 	if errors.As(err, &netErr) {
-		return fault.New(connect.CodeUnavailable, Unreachable, "%s: AWS cannot be reached", doing).
+		return fault.New(connect.CodeUnavailable, Unreachable, "%s: AWS cannot be reached: %v", doing, root(err)).
 			WithHint("Check the network and AWS_ENDPOINT_URL. %s", again).WithCause(err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
@@ -95,6 +95,17 @@ func (i *installer) explainAnswer(doing string, err error, api smithy.APIError) 
 			WithHint("Wait a minute. %s", again).WithCause(err)
 	}
 	return fmt.Errorf("%s: %s: %s (%w)", doing, code, message, err)
+}
+
+// root is the innermost cause.
+func root(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // is says whether err is an answer of AWS with one of these codes.

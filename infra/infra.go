@@ -22,6 +22,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -63,11 +64,9 @@ type Options struct {
 	Confirm func(Plan) (bool, error)
 	// PollEvery is the time between two looks at a stack in motion; 0: two seconds.
 	PollEvery time.Duration
-	// HTTPClient reaches the API to see whether it answers; nil: a plain one.
-	HTTPClient *http.Client
-	Clock      func() time.Time
-	Rand       io.Reader
-	Logger     *slog.Logger
+	Clock     func() time.Time
+	Rand      io.Reader
+	Logger    *slog.Logger
 }
 
 // Event is one thing that happened.
@@ -149,6 +148,8 @@ type installer struct {
 	ssm    *ssm.Client
 	sts    *sts.Client
 	tables tableControl
+	// close ends idle connections.
+	close func()
 }
 
 // begin checks the options, makes the clients and finds out who is calling.
@@ -156,9 +157,16 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	closeIdle := func() {}
+	if o.Config.HTTPClient == nil { // one for all services, whose connections end with the operation
+		transport := awshttp.NewBuildableClient().GetTransport()
+		o.Config.HTTPClient = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		closeIdle = transport.CloseIdleConnections
+	}
 	endpoint := aws.ToString(o.Config.BaseEndpoint)
 	i := &installer{
 		Options: o,
+		close:   closeIdle,
 		cfn:     cloudformation.NewFromConfig(o.Config),
 		lambda:  lambda.NewFromConfig(o.Config),
 		sqs:     sqs.NewFromConfig(o.Config),
@@ -173,6 +181,7 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 	i.say("identity", "Asking AWS who is calling")
 	var err error
 	if i.id, err = i.identify(ctx); err != nil {
+		closeIdle()
 		return nil, err
 	}
 	i.names = namesOf(o.Name, i.id)

@@ -56,6 +56,7 @@ func install(ctx context.Context, o Options, operation string) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
+	defer i.close()
 	s, err := i.settle(ctx)
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (i *installer) prepare(ctx context.Context, s *types.Stack) (params map[str
 	if archive, err = i.Code(params[template.ParamArchitecture]); err != nil {
 		return nil, nil, false, fmt.Errorf("finding the functions' code for %s: %w", params[template.ParamArchitecture], err)
 	}
-	if _, err := pack.Bootstrap(archive); err != nil {
+	if err := pack.Check(archive); err != nil {
 		return nil, nil, false, err
 	}
 	params[template.ParamVersion] = i.Version
@@ -280,6 +281,7 @@ func serverInfo(ctx context.Context, address, version string, within time.Durati
 	if err != nil {
 		return nil, err
 	}
+	defer c.CloseIdle()
 	res, err := c.Server.GetServerInfo(ctx, connect.NewRequest(&waypointv1.GetServerInfoRequest{}))
 	if err != nil {
 		return nil, err

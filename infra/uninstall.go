@@ -60,6 +60,7 @@ func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer i.close()
 	before, err := i.look(ctx)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 )
 
@@ -55,33 +54,45 @@ func Key(archive []byte) string {
 	return "functions/" + hex.EncodeToString(sum[:]) + ".zip"
 }
 
-// Bootstrap unpacks the binary, and refuses a zip that Lambda could not start.
-func Bootstrap(archive []byte) ([]byte, error) {
+// Check refuses a zip that Lambda could not start. It unpacks nothing.
+func Check(archive []byte) error {
+	_, err := find(archive)
+	return err
+}
+
+func find(archive []byte) (*zip.File, error) {
 	r, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
 		return nil, fmt.Errorf("reading the functions' zip: %w", err)
 	}
-	f, err := r.Open(entry)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("reading the functions' zip: it holds no file bootstrap")
+	for _, f := range r.File {
+		switch {
+		case f.Name != entry:
+		case f.Mode()&0o111 == 0:
+			return nil, errors.New("reading the functions' zip: bootstrap is not executable")
+		case f.UncompressedSize64 > maxBinary:
+			return nil, errors.New("reading the functions' zip: bootstrap is too large for Lambda")
+		default:
+			return f, nil
+		}
 	}
+	return nil, errors.New("reading the functions' zip: it holds no file bootstrap")
+}
+
+// Bootstrap unpacks the binary, if Lambda could start it.
+func Bootstrap(archive []byte) ([]byte, error) {
+	f, err := find(archive)
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("reading the functions' zip: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer r.Close()
+	out, err := io.ReadAll(io.LimitReader(r, maxBinary))
 	if err != nil {
 		return nil, fmt.Errorf("reading the functions' zip: %w", err)
-	}
-	if info.Mode()&0o111 == 0 {
-		return nil, errors.New("reading the functions' zip: bootstrap is not executable")
-	}
-	out, err := io.ReadAll(io.LimitReader(f, maxBinary+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading the functions' zip: %w", err)
-	case len(out) > maxBinary:
-		return nil, errors.New("reading the functions' zip: bootstrap is too large for Lambda")
 	}
 	return out, nil
 }

@@ -77,6 +77,9 @@ func TestWhatLambdaCannotStartIsRefused(t *testing.T) {
 		"nothing in it at all": {nil, "zip"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if err := pack.Check(tt.archive); err == nil {
+				t.Error("the check lets it pass")
+			}
 			_, err := pack.Bootstrap(tt.archive)
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v", err)

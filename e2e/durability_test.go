@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -28,6 +29,7 @@ func TestKillServer_UnderWriteLoad_NothingAcknowledgedIsLost(t *testing.T) {
 	next := 0
 	for range kills {
 		w.startServer()
+		before := len(acknowledged)
 		ctx, stop := context.WithCancel(context.Background())
 		var writers sync.WaitGroup
 		for range 4 {
@@ -51,7 +53,16 @@ func TestKillServer_UnderWriteLoad_NothingAcknowledgedIsLost(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(20+rng.IntN(150)) * time.Millisecond)
+		// Killed in the middle of the load, however slow the machine is: something was acknowledged in this round.
+		w.waitFor("a write to be acknowledged", 20*time.Second, func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(acknowledged) <= before {
+				return errors.New("none yet")
+			}
+			return nil
+		})
+		time.Sleep(time.Duration(rng.IntN(150)) * time.Millisecond)
 		w.killServer()
 		stop()
 		writers.Wait()

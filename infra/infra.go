@@ -15,14 +15,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"regexp"
 	"slices"
 	"time"
 
 	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -157,12 +155,8 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	closeIdle := func() {}
-	if o.Config.HTTPClient == nil { // one for all services, whose connections end with the operation
-		transport := awshttp.NewBuildableClient().GetTransport()
-		o.Config.HTTPClient = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		closeIdle = transport.CloseIdleConnections
-	}
+	var closeIdle func()
+	o.Config.HTTPClient, closeIdle = oneClient(o.Config.HTTPClient)
 	endpoint := aws.ToString(o.Config.BaseEndpoint)
 	i := &installer{
 		Options: o,

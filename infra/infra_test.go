@@ -85,8 +85,11 @@ func TestThePrintedPolicyIsBoundToTheInstallation(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Version != "2012-10-17" || len(text) > 6144*2 {
-		t.Errorf("version %s, %d bytes", doc.Version, len(text))
+	if doc.Version != "2012-10-17" {
+		t.Errorf("version %s", doc.Version)
+	}
+	if n := len(strings.Join(strings.Fields(text), "")); n > 6144 { // of a managed policy, which counts no white space
+		t.Errorf("the policy has %d characters", n)
 	}
 	for _, s := range doc.Statement {
 		if slices.Contains(s.Resource, "*") && s.Sid != "Limits" && s.Sid != "FindQueues" {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/waypoint-serverless/waypoint/localstack/filelock"
 )
 
 // Options say which data file to open and how.
@@ -35,7 +38,7 @@ type Store struct {
 	memory bool
 	sync   string
 	log    *slog.Logger
-	lock   *fileLock
+	lock   *filelock.Lock
 
 	mu       sync.RWMutex // guards closed against requests that are being queued
 	closed   bool
@@ -81,7 +84,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("store: %w", err)
 		}
-		if s.lock, err = acquireLock(path + ".lock"); err != nil {
+		s.lock, err = filelock.Acquire(path + ".lock")
+		if errors.Is(err, filelock.ErrHeld) {
+			err = fmt.Errorf("%w (%w)", ErrInUse, err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("opening %s: %w", o.Path, err)
 		}
 		s.uri = fileURI(path)
@@ -89,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	conn, err := s.connect(false)
 	if err != nil {
 		if s.lock != nil {
-			s.lock.release()
+			s.lock.Release()
 		}
 		return nil, fmt.Errorf("opening %s: %w", o.Path, classify(err))
 	}
@@ -199,7 +206,7 @@ func (s *Store) Close() error {
 	}
 	keep(s.writer.Close()) // last: it folds the WAL into the file
 	if s.lock != nil {
-		keep(s.lock.release())
+		keep(s.lock.Release())
 	}
 	return first
 }

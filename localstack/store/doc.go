@@ -8,6 +8,5 @@
 // serializable without a lock of their own.
 //
 // The package knows nothing about the tables inside; it imports nothing of ours but
-// the file lock beside it,
-// so that it can serve other projects.
+// the file lock beside it, so that it can serve other projects.
 package store

@@ -122,29 +122,36 @@ func TestUp_ThroughTheBootstrapBinary(t *testing.T) {
 
 // Two `up`s of one app at once: the second waits, says for which job, then runs.
 func TestTwoUps_TheSecondWaitsAndSaysForWhichJob(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.startServer()
-	dir := w.project("count", false)
-	first, out1 := w.start(dir, "up", "--var", "lines=150")
-	w.waitFor("the first to build", 20*time.Second, func() error {
-		if !strings.Contains(out1.String(), "line 3.") {
-			return fmt.Errorf("not yet: %s", out1)
-		}
-		return nil
-	})
-	holder := w.latestJob("count").GetId()
-	second, out2 := w.start(dir, "up")
-	w.waitFor("the second to say what it waits for", 10*time.Second, func() error {
-		if !strings.Contains(out2.String(), holder) {
-			return fmt.Errorf("not said: %s", out2)
-		}
-		return nil
-	})
-	for _, c := range []*exec.Cmd{first, second} {
-		if err := wait(t, c, time.Minute); err != nil {
-			t.Fatalf("%v\n%s\n%s", err, out1, out2)
-		}
+	for _, remote := range []bool{false, true} {
+		t.Run(map[bool]string{false: "local", true: "remote"}[remote], func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.startServer()
+			dir := w.project("count", remote)
+			if remote {
+				w.startRunner("r")
+			}
+			first, out1 := w.start(dir, "up", "--var", "lines=150")
+			w.waitFor("the first to build", 20*time.Second, func() error {
+				if !strings.Contains(out1.String(), "line 3.") {
+					return fmt.Errorf("not yet: %s", out1)
+				}
+				return nil
+			})
+			holder := w.latestJob("count").GetId()
+			second, out2 := w.start(dir, "up")
+			w.waitFor("the second to say what it waits for", 10*time.Second, func() error {
+				if !strings.Contains(out2.String(), holder) {
+					return fmt.Errorf("not said: %s", out2)
+				}
+				return nil
+			})
+			for _, c := range []*exec.Cmd{first, second} {
+				if err := wait(t, c, time.Minute); err != nil {
+					t.Fatalf("%v\n%s\n%s", err, out1, out2)
+				}
+			}
+		})
 	}
 }
 

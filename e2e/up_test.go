@@ -117,7 +117,7 @@ func TestUp_ThroughTheBootstrapBinary(t *testing.T) {
 	})
 	dir := w.project("count", false)
 	w.must(dir, "up")
-	expectLines(t, w.numbers(w.latestJob("count").GetId()), 40, 1)
+	expectLines(t, w.numbers(w.latestJob("count").GetId()), 40)
 }
 
 // Two `up`s of one app at once: the second waits, says for which job, then runs.

@@ -172,7 +172,8 @@ func (r *jobReader) output(ctx context.Context, m job.Meta, lease *job.Lease, ou
 	if written(lease) <= r.cursor.next {
 		return nil
 	}
-	batches, next, err := r.table.Output(ctx, r.id, r.cursor.next, bytesMost, m.State.Ended())
+	from, to := lease.Readable(r.cursor.next)
+	batches, next, err := r.table.Output(ctx, r.id, from, to, bytesMost, m.State.Ended())
 	if err != nil {
 		return err
 	}

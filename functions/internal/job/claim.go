@@ -149,6 +149,10 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 		l.guard("live", Missing, nil).as("attempt", f.Lease.Attempt)
 		next = *f.Lease
 	}
+	if next.SettledOutput < next.NextOutput {
+		next.Superseded, next.SettledOutput = next.supersede(), next.NextOutput
+		l.set("superseded", next.Superseded).set("settled_output", next.SettledOutput)
+	}
 	next.Attempt, next.Live, next.Until, next.CancelRequested = attempt, true, until, 0
 	next.RunnerID, next.Owner, next.Nonce = r.ID, r.Owner, f.Nonce
 	l.set("attempt", attempt).set("live", true).set("until", until).set("runner_id", r.ID)

@@ -73,6 +73,8 @@ type Change struct {
 	Set   []Assign
 	// Add counts an attribute up.
 	Add []Assign
+	// Copy gives an attribute, by name, the value that another one has when the decision is carried out (0 if it has none).
+	Copy []Copied
 	// Value is the item for Put: a struct of this package.
 	Value any
 	// Due is where the job stands in the work index after the change; nil leaves it.
@@ -84,6 +86,9 @@ type Assign struct {
 	Attr  string
 	Value any
 }
+
+// Copied gives the attribute Attr the number that From holds.
+type Copied struct{ Attr, From string }
 
 // Due is a job's entry in the work index.
 type Due struct {

@@ -32,10 +32,12 @@ func BeginStep(id string, attempt int64, owner, name string, rerunnable bool, no
 	return d
 }
 
-// EndStep is row 8 for the step itself; the record that it made is written before, fenced likewise.
+// EndStep is row 8 for the step itself; the record that it made is written before, fenced likewise. The runner has sent the
+// step's output: no later attempt makes it again.
 func EndStep(id string, attempt int64, owner, name, record string, now time.Time) Decision {
 	var d Decision
-	fenced(&d, id, attempt, owner, now)
+	c := fenced(&d, id, attempt, owner, now)
+	c.Copy = append(c.Copy, Copied{Attr: "settled_output", From: "next_output"})
 	d.on(stepOf(id, name)).guard("attempt", Equal, attempt).set("ended_at", now.UnixMilli()).set("record_id", record)
 	return d
 }

@@ -9,6 +9,7 @@
 package job
 
 import (
+	"slices"
 	"time"
 )
 
@@ -134,6 +135,11 @@ type Lease struct {
 	Until int64 `dynamodbav:"until,omitempty"`
 	// NextOutput is the position that the next batch of output takes; it never falls.
 	NextOutput int64 `dynamodbav:"next_output,omitempty"`
+	// SettledOutput is where the output stood when a step ended last, or when the attempt began: what comes after it will
+	// be made once more if the attempt dies.
+	SettledOutput int64 `dynamodbav:"settled_output,omitempty"`
+	// Superseded is the output that later attempts made once more, in order and apart from each other.
+	Superseded []Positions `dynamodbav:"superseded,omitempty"`
 	// CancelRequested is when somebody asked to cancel; the next renewal tells the runner.
 	CancelRequested int64  `dynamodbav:"cancel_requested,omitempty"`
 	RunnerID        string `dynamodbav:"runner_id,omitempty"`
@@ -141,6 +147,37 @@ type Lease struct {
 	Owner string `dynamodbav:"owner,omitempty"`
 	// Nonce is the claim's: a repeat of it gets the same answer.
 	Nonce string `dynamodbav:"nonce,omitempty"`
+}
+
+// Positions is output from From on, before To.
+type Positions struct {
+	From int64 `dynamodbav:"from"`
+	To   int64 `dynamodbav:"to"`
+}
+
+// Readable says which output a reader at a position is to be given next: from start on, before stop. What a later attempt made
+// once more is passed over, so that whoever reads a job that was resumed reads every step once.
+func (l Lease) Readable(position int64) (start, stop int64) {
+	start, stop = position, l.NextOutput
+	for _, cut := range l.Superseded {
+		switch {
+		case cut.From <= start && start < cut.To:
+			start = cut.To
+		case start < cut.From:
+			return start, cut.From
+		}
+	}
+	return start, max(start, stop)
+}
+
+// supersede is what is passed over once a new attempt begins: what was before, and all that came after a step's end.
+func (l Lease) supersede() []Positions {
+	cuts := slices.Clone(l.Superseded)
+	if last := len(cuts) - 1; last >= 0 && cuts[last].To == l.SettledOutput {
+		cuts[last].To = l.NextOutput
+		return cuts
+	}
+	return append(cuts, Positions{From: l.SettledOutput, To: l.NextOutput})
 }
 
 // over says whether the lease lapsed beyond doubt.

@@ -46,6 +46,10 @@ func (s *memory) commit(d Decision) (Item, bool) {
 					item[a.Attr] = a.Value
 				}
 			}
+			for _, a := range c.Copy {
+				n, _ := item[a.From].(int64)
+				item[a.Attr] = n
+			}
 			for _, a := range c.Add {
 				n, _ := item[a.Attr].(int64)
 				item[a.Attr] = n + a.Value.(int64)

@@ -352,6 +352,64 @@ func TestRow08_StepEndNeedsItsOwnBegin(t *testing.T) {
 	}
 }
 
+func TestLease_ReadableGivesEachStepsOutputOnce(t *testing.T) {
+	l := Lease{NextOutput: 20, Superseded: []Positions{{From: 2, To: 5}, {From: 9, To: 20}}}
+	for _, c := range []struct{ at, start, stop int64 }{
+		{0, 0, 2}, {1, 1, 2}, {2, 5, 9}, {4, 5, 9}, {5, 5, 9}, {8, 8, 9}, {9, 20, 20}, {20, 20, 20}, {25, 25, 25},
+	} {
+		if start, stop := l.Readable(c.at); start != c.start || stop != c.stop {
+			t.Errorf("at %d: from %d to %d, want %d to %d", c.at, start, stop, c.start, c.stop)
+		}
+	}
+	if start, stop := (Lease{NextOutput: 3}).Readable(1); start != 1 || stop != 3 {
+		t.Errorf("without a resumption: from %d to %d", start, stop)
+	}
+}
+
+func TestRow05_AnAttemptSupersedesWhatItMakesAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		// each attempt's lines, and before which line its build ended (-1: it did not; -2: nor was it begun)
+		lines, ended []int
+		want         []Positions
+	}{
+		"nothing was written":           {[]int{0}, []int{-1}, nil},
+		"nothing had ended":             {[]int{3}, []int{-1}, []Positions{{0, 3}}},
+		"nothing had ended, two times":  {[]int{3, 1}, []int{-1, -1}, []Positions{{0, 4}}},
+		"a step had ended, no more":     {[]int{3}, []int{3}, nil},
+		"a step had ended":              {[]int{3}, []int{2}, []Positions{{2, 3}}},
+		"a step ended after a cut":      {[]int{3, 4}, []int{-1, 2}, []Positions{{0, 3}, {5, 7}}},
+		"a cut after a step that ended": {[]int{3, 4}, []int{1, -2}, []Positions{{1, 7}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.queue(Meta{ID: "1"})
+			for i, lines := range c.lines {
+				attempt := int64(i + 1)
+				w.claimed("1", runnerA)
+				if c.ended[i] != -2 {
+					w.must(BeginStep("1", attempt, "token-a", "build", true, w.now))
+				}
+				for line := range lines + 1 {
+					if line == c.ended[i] {
+						w.must(EndStep("1", attempt, "token-a", "build", "", w.now))
+					}
+					if line < lines {
+						w.must(AppendOutput("1", attempt, "token-a", w.lease("1").NextOutput, Step{}, w.now))
+					}
+				}
+				if c.ended[i] >= 0 {
+					w.must(BeginStep("1", attempt, "token-a", "push", true, w.now))
+				}
+				w.pass(LeaseTime + Skew + time.Second)
+			}
+			w.claimed("1", runnerA)
+			if got := w.lease("1").Superseded; !slices.Equal(got, c.want) {
+				t.Errorf("superseded %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
 func TestRow09_OutputHasNoGapAndNoRepeat(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1"})

@@ -73,7 +73,7 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 	cost("append output (1 KB)", 0, 4, func(ctx context.Context) error { return s.Table.AppendOutput(ctx, f, 0, []byte("x")) })
 	cost("end step", 0, 4, func(ctx context.Context) error { return s.Table.EndStep(ctx, f, "build", "") })
 	cost("read output", 0.5, 0, func(ctx context.Context) error {
-		_, _, err := s.Table.Output(ctx, id, 0, 1<<20, false)
+		_, _, err := s.Table.Output(ctx, id, 0, 1<<40, 1<<20, false)
 		return err
 	})
 	cost("complete, lane passed on", 4, 18, func(ctx context.Context) error {

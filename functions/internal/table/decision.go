@@ -141,6 +141,9 @@ func updateOf(c *job.Change) Expr {
 			set.add("#"+a.Attr+" = ?", a.Value)
 		}
 	}
+	for _, a := range c.Copy {
+		set.add("#"+a.Attr+" = if_not_exists(#"+a.From+", ?)", int64(0))
+	}
 	for _, a := range c.Add {
 		add.add("#"+a.Attr+" ?", a.Value)
 	}

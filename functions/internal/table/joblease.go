@@ -124,13 +124,16 @@ func (t *Table) AppendOutput(ctx context.Context, f Fence, position int64, raw [
 		WithFact("next_output", strconv.FormatInt(l.NextOutput, 10))
 }
 
-// Output reads batches of a job's output from a position on: contiguous, at most about most bytes, and where to go on. Each batch is
-// a marshalled AppendOutputRequest with events only.
-func (t *Table) Output(ctx context.Context, id string, from int64, most int, consistent bool) (batches [][]byte, next int64, err error) {
+// Output reads batches of a job's output from a position on and before another: contiguous, at most about most bytes, and where to
+// go on. Each batch is a marshalled AppendOutputRequest with events only.
+func (t *Table) Output(ctx context.Context, id string, from, to int64, most int, consistent bool) (batches [][]byte, next int64, err error) {
 	next = from
+	if from >= to {
+		return nil, next, nil
+	}
 	token, size := "", 0
 	for {
-		q := QueryInput{PK: JobPK(id), SKFrom: JobOutput(id, from).SK, SKTo: OutputPrefix + "~", Forward: true, Limit: 200,
+		q := QueryInput{PK: JobPK(id), SKFrom: JobOutput(id, from).SK, SKTo: JobOutput(id, to-1).SK, Forward: true, Limit: 200,
 			Consistent: consistent, Token: token}
 		items, following, err := t.Query(ctx, q)
 		if err != nil {

@@ -235,7 +235,7 @@ func (s *site) append(f table.Fence, position int64, text string) error {
 
 func (s *site) output(id string) []string {
 	s.t.Helper()
-	batches, _, err := s.Table.Output(s.ctx, id, 0, 1<<20, true)
+	batches, _, err := s.Table.Output(s.ctx, id, 0, 1<<40, 1<<20, true)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -292,6 +292,36 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 	}
 	if rings := s.minutes(3); len(rings) != 0 {
 		t.Errorf("something is still owed: %v", rings)
+	}
+}
+
+func TestAResumedJobsOutputIsReadOnce(t *testing.T) {
+	s := newSite(t)
+	a, b := s.runner(nil), s.runner(nil)
+	id := s.queue(up())
+	f := s.claimed(id, a)
+	s.must(s.Table.BeginStep(s.ctx, f, "build", true))
+	s.must(s.append(f, 0, "built"))
+	s.must(s.Table.EndStep(s.ctx, f, "build", ""))
+	s.must(s.Table.BeginStep(s.ctx, f, "push", true))
+	s.must(s.append(f, 1, "half pushed"))
+	s.lapse()
+	f = s.claimed(id, b)
+	s.must(s.append(f, 2, "pushed"))
+	_, lease, err := s.Table.JobState(s.ctx, id, true)
+	s.must(err)
+	var got []string
+	for at := int64(0); at < lease.NextOutput; {
+		from, to := lease.Readable(at)
+		batches, next, err := s.Table.Output(s.ctx, id, from, to, 1<<20, true)
+		s.must(err)
+		for _, batch := range batches {
+			got = append(got, string(batch))
+		}
+		at = next
+	}
+	if want := []string{"built", "pushed"}; !slices.Equal(got, want) {
+		t.Errorf("read %q, want %q", got, want)
 	}
 }
 

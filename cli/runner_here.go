@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/release"
 	"github.com/waypoint-serverless/waypoint/localstack"
 	"github.com/waypoint-serverless/waypoint/runner"
 )
@@ -46,16 +48,20 @@ func (sh *shell) runnerOptions() (runner.Options, error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return runner.Options{}, fmt.Errorf("making the runner's directory: %w", err)
 	}
+	entrypoint, err := sh.entrypoint()
+	if err != nil {
+		return runner.Options{}, err
+	}
 	return runner.Options{
-		Catalog: sh.deps.Catalog(), StateDir: state, Entrypoint: sh.entrypoint(),
+		Catalog: sh.deps.Catalog(), StateDir: state, Entrypoint: entrypoint,
 		QueueHTTPClient:      localstack.QueueClient(sh.server.Address),
 		EntrypointServerAddr: sh.server.Address,
 	}, nil
 }
 
-// entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else in the PATH; empty if there is
-// none.
-func (sh *shell) entrypoint() string {
+// entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else the one that a release carries
+// inside, else in the PATH; empty if there is none.
+func (sh *shell) entrypoint() (string, error) {
 	name := "waypoint-entrypoint"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
@@ -66,12 +72,19 @@ func (sh *shell) entrypoint() string {
 	}
 	for _, dir := range []string{filepath.Dir(sh.env.Executable), filepath.Dir(beside)} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
-			return filepath.Join(dir, name)
+			return filepath.Join(dir, name), nil
 		}
 	}
-	path, err := exec.LookPath(name)
+	state, err := sh.env.stateDir()
 	if err != nil {
-		return ""
+		return "", err
 	}
-	return path
+	path, err := release.ExtractEntrypoint(filepath.Join(state, "entrypoint"))
+	if !errors.Is(err, release.ErrNone) {
+		return path, err
+	}
+	if path, err = exec.LookPath(name); err != nil {
+		return "", nil //nolint:nilerr // none: apps then run without it, and the deployment says so
+	}
+	return path, nil
 }

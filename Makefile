@@ -54,6 +54,10 @@ cross: ## Compile for linux, darwin and windows on amd64 and arm64
 	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./entrypoint/waypoint-entrypoint || exit 1; \
 	done; done
 
+.PHONY: dist
+dist: ## Make a release in dist/; DIST_VERIFY=1 makes it twice, compares, and tries it; DIST_VERIFY=cold with no cache
+	$(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold)
+
 .PHONY: sizes
 sizes: build ## Check the binaries' sizes, the zip's size, start-up time and memory
 	$(GO) run ./bench/sizes -bin $(BIN)
@@ -64,7 +68,7 @@ bench: build ## Measure the rows of the performance table, all in one run
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(BIN) dist
+	rm -rf $(BIN) dist internal/release/embedded
 
 # Pinned tools, each built from a module of its own below tools/.
 $(TOOLS)/protogen: tools/go.mod tools/go.sum tools/protogen/main.go

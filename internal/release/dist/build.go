@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waypoint-serverless/waypoint/infra/pack"
+)
+
+// target is a system that the command is made for.
+type target struct{ os, arch string }
+
+func (t target) String() string { return t.os + "-" + t.arch }
+
+// exe is what programs are called there.
+func (t target) exe(name string) string {
+	if t.os == "windows" {
+		return name + ".exe"
+	}
+	return name
+}
+
+func targets() []target {
+	var all []target
+	for _, os := range []string{"linux", "darwin", "windows"} {
+		for _, arch := range []string{"amd64", "arm64"} {
+			all = append(all, target{os, arch})
+		}
+	}
+	return all
+}
+
+// atOnce is how many links run at a time; compiling uses all cores by itself.
+const atOnce = 2
+
+type builder struct {
+	root, out, version string
+	cache              string // GOCACHE; empty: the usual one
+}
+
+// cli is the path of the finished command for a target.
+func (b *builder) cli(t target) string {
+	return filepath.Join(b.out, t.exe("waypoint-"+t.String()))
+}
+
+// all makes everything. What is embedded comes first, since the commands are compiled around it.
+func (b *builder) all(ctx context.Context) error {
+	embedded := filepath.Join(b.root, "internal", "release", "embedded")
+	for _, dir := range []string{embedded, b.out} {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	work, err := os.MkdirTemp("", "dist-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, arch := range []string{"amd64", "arm64"} {
+		group.Go(func() error { return b.function(gctx, work, embedded, arch) })
+	}
+	for _, t := range targets() {
+		group.Go(func() error { return b.entrypoint(gctx, work, embedded, t) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	group, gctx = errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, t := range targets() {
+		group.Go(func() error {
+			if err := b.compile(gctx, t, "dist", "./cli/waypoint", b.cli(t)); err != nil {
+				return err
+			}
+			return b.archive(t)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return writeSums(b.out)
+}
+
+// function makes the zip for one of Lambda's architectures.
+func (b *builder) function(ctx context.Context, work, embedded, arch string) error {
+	binary := filepath.Join(work, "bootstrap-"+arch)
+	if err := b.compile(ctx, target{"linux", arch}, "lambda.norpc", "./functions/bootstrap", binary); err != nil {
+		return err
+	}
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	packed, err := pack.Zip(content)
+	if err != nil {
+		return err
+	}
+	if len(packed) > maxFunction {
+		return fmt.Errorf("the functions' zip for %s has %d bytes, the limit is %d", arch, len(packed), maxFunction)
+	}
+	name := "function-" + arch + ".zip"
+	if err := os.WriteFile(filepath.Join(embedded, name), packed, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.out, "waypoint-"+name), packed, 0o644)
+}
+
+// entrypoint makes the packed entrypoint of a system.
+func (b *builder) entrypoint(ctx context.Context, work, embedded string, t target) error {
+	binary := filepath.Join(work, "entrypoint-"+t.String())
+	if err := b.compile(ctx, t, "", "./entrypoint/waypoint-entrypoint", binary); err != nil {
+		return err
+	}
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression) // its header stays empty: no name, no time
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(embedded, "entrypoint-"+t.String()+".gz"), packed.Bytes(), 0o644)
+}
+
+// compile builds one program. The state of the repository does not enter: the version says which one it is.
+func (b *builder) compile(ctx context.Context, t target, tags, pkg, to string) error {
+	ldflags := "-s -w -X github.com/waypoint-serverless/waypoint/internal/version.release=" + b.version
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", to}
+	if tags != "" {
+		args = append(args, "-tags", tags)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	cmd.Dir = b.root
+	// GOAMD64 and GOARM64 at their defaults, whatever the machine's settings: releases run everywhere.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0")
+	if b.cache != "" {
+		cmd.Env = append(cmd.Env, "GOCACHE="+b.cache)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compiling %s for %s: %w\n%s", pkg, t, err, out)
+	}
+	return nil
+}
+
+// commit names what is built when no version is given.
+func commit(ctx context.Context, root string) string {
+	git := func(args ...string) string {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	head := git("rev-parse", "--short=8", "HEAD")
+	switch {
+	case head == "":
+		return "dev"
+	case git("status", "--porcelain") != "":
+		return "dev-" + head + "-changed"
+	}
+	return "dev-" + head
+}

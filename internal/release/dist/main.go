@@ -1,0 +1,84 @@
+// Command dist makes a release: the functions' zips, the command line for linux, darwin and windows on amd64 and arm64
+// (each alone is all one needs: it carries the zips and the entrypoints inside), archives of them, and SHA256SUMS.
+//
+// Equal sources make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
+// by making everything again from a copy of the sources in another folder, and tries the command of this machine alone
+// in an empty directory. It runs from the repository's root and writes internal/release/embedded and the folder -out.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+)
+
+// Limits in bytes, promised by the design.
+const (
+	maxCLI      = 60 << 20
+	maxFunction = 7 << 20
+)
+
+func main() {
+	out := flag.String("out", "dist", "folder to write")
+	version := flag.String("version", "", "version that the binaries say; empty: the commit")
+	verify := flag.Bool("verify", false, "make everything twice and compare, and try the result")
+	cold := flag.Bool("cold", false, "with -verify: the second time with an empty build cache (some minutes)")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *out, *version, *verify, *cold); err != nil {
+		fmt.Fprintln(os.Stderr, "dist:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out, version string, verify, cold bool) error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(root, "internal", "release", "release.go")); err != nil {
+		return fmt.Errorf("run it in the repository's root: %w", err)
+	}
+	if version == "" {
+		version = commit(ctx, root)
+	}
+	var again string
+	if verify {
+		// The copy is taken first: what is edited meanwhile must not look like a difference.
+		if again, err = os.MkdirTemp("", "dist-again-"); err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(again) }()
+		if err := copySources(ctx, root, filepath.Join(again, "sources")); err != nil {
+			return fmt.Errorf("copying the sources: %w", err)
+		}
+	}
+	began := time.Now()
+	b := &builder{root: root, out: absolute(root, out), version: version}
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("made %s (%s) in %s\n", out, version, time.Since(began).Round(time.Second))
+	if err := report(b.out); err != nil {
+		return err
+	}
+	if !verify {
+		return nil
+	}
+	if err := compareWithCopy(ctx, b, again, cold); err != nil {
+		return err
+	}
+	return tryAlone(ctx, b)
+}
+
+func absolute(root, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(root, path)
+}

@@ -12,7 +12,7 @@ import (
 type serverRunOptions struct{ dir, listen, bootstrap string }
 
 func newCmdServer(sh *shell) *cobra.Command {
-	return group("server", "Run a server", newCmdInstall(sh), newCmdUninstall(sh), newCmdServerRun(sh))
+	return group("server", "Run a server", newCmdInstall(sh), newCmdUninstall(sh), newCmdServerRun(sh), newCmdServerEngines(sh))
 }
 
 func newCmdServerRun(sh *shell) *cobra.Command {

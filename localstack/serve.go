@@ -101,29 +101,11 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	httpServe := func(ln net.Listener, h http.Handler) {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-		group.Go(func() error {
-			if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
-		group.Go(func() error {
-			<-ctx.Done()
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			if srv.Shutdown(stop) != nil { // held reads go on for up to 20 s; clients call again
-				return srv.Close()
-			}
-			return nil
-		})
-	}
-	httpServe(l.api, s.Gateway)
-	httpServe(l.sqs, s.Queues)
+	serveHTTP(ctx, group, l.api, s.Gateway)
+	serveHTTP(ctx, group, l.sqs, s.Queues)
 	tcp := ""
 	if l.tcp != nil {
-		httpServe(l.tcp, s.Gateway)
+		serveHTTP(ctx, group, l.tcp, s.Gateway)
 		tcp = l.tcp.Addr().String()
 	}
 	group.Go(func() error { s.sweepLoop(ctx); return nil })
@@ -131,6 +113,26 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 		o.Ready(tcp)
 	}
 	return group.Wait()
+}
+
+// serveHTTP answers on ln until ctx ends, and a second longer for those who are being answered.
+func serveHTTP(ctx context.Context, group *errgroup.Group, ln net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	group.Go(func() error {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if srv.Shutdown(stop) != nil { // held reads go on for up to 20 s; clients call again
+			return srv.Close()
+		}
+		return nil
+	})
 }
 
 // sweepLoop sweeps at once (a server that was away owes something) and then each minute.

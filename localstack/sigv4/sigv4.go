@@ -95,8 +95,10 @@ func FirstOf(lookups ...Lookup) Lookup {
 type Verifier struct {
 	// Lookup finds keys. Required.
 	Lookup Lookup
-	// Region is the region that credential scopes must name. Required.
+	// Region is the region that credential scopes must name. Required, unless AnyRegion is set.
 	Region string
+	// AnyRegion accepts every region: for an endpoint that stands for all of them.
+	AnyRegion bool
 	// Clock says what time it is. Required.
 	Clock func() time.Time
 	// MaxSkew is DefaultMaxSkew if zero.
@@ -206,7 +208,7 @@ func (v *Verifier) checkScope(r *http.Request, auth authorization, service strin
 	switch {
 	case auth.date != stamp[:8]:
 		return invalid("Date in Credential scope does not match YYYYMMDD from X-Amz-Date.")
-	case auth.region != v.Region:
+	case !v.AnyRegion && auth.region != v.Region:
 		return invalid("Credential should be scoped to a valid region, not '" + printable(auth.region) + "'.")
 	case auth.service != service:
 		return invalid("Credential should be scoped to correct service: '" + service + "'.")

@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +251,30 @@ func TestSTSRefusalsAreQueryXML(t *testing.T) {
 	req.Header.Del("Authorization")
 	a := serve(t, verifier(), "sts", req)
 	if a.status != http.StatusForbidden || !strings.Contains(a.body, "<Code>MissingAuthenticationToken</Code>") {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+}
+
+func TestDynamoDBRefusalsAre400WithAChecksum(t *testing.T) {
+	req := sign(t, root, "http://h/", "{}", "dynamodb", "us-east-1", now)
+	req.Header.Del("Authorization")
+	w := httptest.NewRecorder()
+	verifier().Middleware("dynamodb", http.NotFoundHandler()).ServeHTTP(w, req)
+	sum := strconv.FormatUint(uint64(crc32.ChecksumIEEE(w.Body.Bytes())), 10)
+	if w.Code != http.StatusBadRequest || w.Header().Get("X-Amz-Crc32") != sum || w.Header().Get("X-Amzn-Requestid") == "" {
+		t.Fatalf("got %d %v", w.Code, w.Header())
+	}
+}
+
+func TestAnyRegionIsAcceptedOnlyWhenAskedFor(t *testing.T) {
+	v := verifier()
+	v.AnyRegion = true
+	if a := serve(t, v, "sqs", sign(t, root, "http://h/", "{}", "sqs", "ap-southeast-2", now)); a.status != http.StatusOK {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	stranger := root
+	stranger.Secret = "another"
+	if a := serve(t, v, "sqs", sign(t, stranger, "http://h/", "{}", "sqs", "ap-southeast-2", now)); a.status != http.StatusForbidden {
 		t.Fatalf("got %d %s", a.status, a.body)
 	}
 }

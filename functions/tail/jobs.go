@@ -31,9 +31,11 @@ type Jobs struct {
 	Hold time.Duration
 }
 
-// A held read looks every 20 ms for 2 s after something came, then each time 1.5 times later, up to 1 s.
+// A held read looks again after a sixteenth of the time since something came last, since what comes often comes soon: at
+// least 4 ms, and at most 15 ms for 2 s; then each time 1.5 times later, up to 1 s.
 const (
-	jobLook  = 20 * time.Millisecond
+	jobSoon  = 4 * time.Millisecond
+	jobLook  = 15 * time.Millisecond
 	jobEager = 2 * time.Second
 	// whyAfter is how long a job waits before it is worth finding out why, and how often that is done.
 	whyAfter = time.Second
@@ -100,6 +102,8 @@ func (s *Jobs) follow(ctx context.Context, r *jobReader, hold time.Duration) (*w
 		}
 		if since := time.Duration(s.Table.Now().UnixMilli()-r.cursor.news) * time.Millisecond; since > jobEager {
 			wait = min(wait*3/2, time.Second)
+		} else {
+			wait = min(max(since/16, jobSoon), jobLook)
 		}
 		if out != nil || time.Since(began)+wait > hold {
 			if out == nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -24,7 +25,10 @@ const (
 	batchEvents = 4000
 	bufferMost  = 1 << 20
 	pieceMost   = 16 << 10
-	interval    = 250 * time.Millisecond
+	// An append costs money: small ones go at most four times a second in the long run, but some at once, so that
+	// what is printed now and then arrives now.
+	interval = 250 * time.Millisecond
+	burst    = 6
 
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
@@ -63,7 +67,7 @@ type Writer struct {
 	lastFrom *stream
 	streams  []*stream
 	next     int64
-	sentAt   time.Time
+	pace     *rate.Limiter
 	urgent   int
 	flushed  []chan struct{}
 	failed   error
@@ -82,7 +86,7 @@ func New(ctx context.Context, o Options) *Writer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Writer{o: o, next: o.Next, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Writer{o: o, next: o.Next, pace: rate.NewLimiter(rate.Every(interval), burst), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.room = sync.NewCond(&w.mu)
 	w.stdout = &stream{w: w, event: func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, false) }}
 	w.stderr = &stream{w: w, event: func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, true) }}

@@ -82,13 +82,14 @@ func (w *Writer) take() (batch []*waypointv1.OutputEvent, position int64, wait t
 		w.releaseFlushers()
 		return nil, 0, wait, !w.closed
 	}
-	if left := interval - now.Sub(w.sentAt); left > 0 && !urgent && w.size < batchSoft {
+	turn := w.pace.ReserveN(now, 1)
+	if left := turn.DelayFrom(now); left > 0 && !urgent && w.size < batchSoft {
+		turn.CancelAt(now)
 		if wait < 0 || left < wait {
 			wait = left
 		}
 		return nil, 0, wait, true
 	}
-	w.sentAt = now
 	return w.cut(), w.next, 0, true
 }
 

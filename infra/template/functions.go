@@ -18,9 +18,12 @@ type Function struct {
 	Condition string
 }
 
+// apiName is the name of the function that answers requests, and that alone knows whose runners may register.
+const apiName = "api"
+
 // apiFunction answers all requests but long reads. 256 MB, for its share of a processor: TLS and JSON want it.
 func apiFunction() Function {
-	return Function{Name: "api", Title: "Api", MemoryMB: 256, TimeoutSeconds: 29, Statements: apiStatements(),
+	return Function{Name: apiName, Title: "Api", MemoryMB: 256, TimeoutSeconds: 29, Statements: apiStatements(),
 		Routes: []string{"{proxy+}"}}
 }
 
@@ -104,7 +107,7 @@ func (f Function) properties() Object {
 
 // environment is what functions/bootstrap reads.
 func (f Function) environment() Object {
-	return Object{
+	env := Object{
 		"WAYPOINT_FUNCTION":        f.Name,
 		"WAYPOINT_PREFIX":          ref(ParamNamePrefix),
 		"WAYPOINT_SERVER_ID":       ref(ParamServerID),
@@ -114,6 +117,10 @@ func (f Function) environment() Object {
 		"WAYPOINT_KEY_PARAMETER":   ifElse(ownKMSKey, noValue(), sub(KeyParameter)),
 		"WAYPOINT_KMS_KEY":         ifElse(ownKMSKey, ref(ParamKMSKeyArn), noValue()),
 	}
+	if f.Name == apiName {
+		env["WAYPOINT_RUNNER_ROLES"] = ref(ParamRunnerRoles)
+	}
+	return env
 }
 
 const ruleLogical = "SweepSchedule"

@@ -23,6 +23,7 @@ const (
 	ParamTailReservedConcurrency = "TailReservedConcurrency"
 	ParamAlarmTopicArn           = "AlarmTopicArn"
 	ParamTableOrigin             = "TableOrigin"
+	ParamRunnerRoles             = "RunnerRoles"
 )
 
 // Values of ParamTableOrigin: the stack makes the table, or an earlier installation left one that it uses.
@@ -83,6 +84,8 @@ func parameters() map[string]Object {
 		ParamTailReservedConcurrency: number(
 			"Long reads at once, so that they cannot starve requests; 0: no bound of their own.", 0, 0, 1000),
 		ParamAlarmTopicArn: text("SNS topic for alarms; empty: no alarms, which cost $0.10 a month each.", ""),
+		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, whose holders may register runners without a token; role-ARN=pool-labels binds one to a pool. Empty: none.", ""),
+			Object{"AllowedPattern": "^(arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$"}),
 		ParamTableOrigin: with(text("new: the stack makes the table; adopted: it uses the one that an earlier installation left.", TableNew),
 			Object{"AllowedValues": []string{TableNew, TableAdopted}}),
 	}

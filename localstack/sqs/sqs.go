@@ -110,6 +110,12 @@ func (e *Engine) Close() error {
 
 // ServeHTTP answers one request of the AWS JSON protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := requestID()
+	w.Header()["X-Amzn-Requestid"] = []string{id}
+	if isQuery(r) {
+		refuseQuery(w, id)
+		return
+	}
 	out, err := e.serve(w, r)
 	if err != nil {
 		e.writeError(w, r, err)

@@ -78,7 +78,7 @@ func (s *RunnerAgent) BeginStep(ctx context.Context, req *connect.Request[waypoi
 		err = checkStep(req.Msg.GetName())
 	}
 	if err == nil {
-		err = s.Table.BeginStep(ctx, f, req.Msg.GetName(), req.Msg.GetRerunnable())
+		err = s.Table.BeginStep(ctx, f, req.Msg.GetName(), req.Msg.GetRerunnable(), req.Msg.GetAgain())
 	}
 	if err != nil {
 		return nil, err

@@ -48,20 +48,18 @@ func (j *job) ready(ctx context.Context) error {
 // error says so. The step's end is written only after act succeeded.
 func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
 	j.current = name
-	for {
+	for again := false; ; again = true {
 		if err := j.ready(ctx); err != nil {
 			return err
 		}
-		begin := &waypointv1.BeginStepRequest{Fence: j.claim.GetFence(), Name: name, Rerunnable: rerunnable}
+		begin := &waypointv1.BeginStepRequest{Fence: j.claim.GetFence(), Name: name, Rerunnable: rerunnable, Again: again}
 		if _, err := call(ctx, j, j.h.Server.Agent.BeginStep, begin); err != nil {
 			return err
 		}
 		record, err := act(ctx)
 		if err == nil {
 			// An attempt after this one does not run the step again: what it showed must be safe before its end is.
-			if flushErr := j.ui.Flush(ctx); flushErr != nil {
-				j.h.Logger.WarnContext(ctx, "a step's output is not whole", "step", name, "error", flushErr)
-			}
+			j.flush(ctx, name)
 			end := &waypointv1.EndStepRequest{Fence: j.claim.GetFence(), Name: name, RecordId: record}
 			if _, err = call(ctx, j, j.h.Server.Agent.EndStep, end); err != nil {
 				return err
@@ -73,6 +71,14 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 			return err
 		}
 		j.ui.Line(plugin.Warning, "The server was away for too long: the step %s is run again.", name)
+		j.flush(ctx, name) // readers pass over what comes before the next begin
+	}
+}
+
+// flush waits until what a step printed is safe. A step whose output is lost counts all the same.
+func (j *job) flush(ctx context.Context, step string) {
+	if err := j.ui.Flush(ctx); err != nil {
+		j.h.Logger.WarnContext(ctx, "a step's output is not whole", "step", step, "error", err)
 	}
 }
 

@@ -1315,7 +1315,9 @@ type BeginStepRequest struct {
 	Fence *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
 	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Whether the step may be run again if this attempt dies in it.
-	Rerunnable    bool `protobuf:"varint,3,opt,name=rerunnable,proto3" json:"rerunnable,omitempty"`
+	Rerunnable bool `protobuf:"varint,3,opt,name=rerunnable,proto3" json:"rerunnable,omitempty"`
+	// This attempt began the step before and was cut in it: what it printed since will be printed again.
+	Again         bool `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1367,6 +1369,13 @@ func (x *BeginStepRequest) GetName() string {
 func (x *BeginStepRequest) GetRerunnable() bool {
 	if x != nil {
 		return x.Rerunnable
+	}
+	return false
+}
+
+func (x *BeginStepRequest) GetAgain() bool {
+	if x != nil {
+		return x.Again
 	}
 	return false
 }
@@ -2445,13 +2454,14 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\vnext_output\x18\x01 \x01(\x03R\n" +
 	"nextOutput\x12\x19\n" +
 	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\x12)\n" +
-	"\x10cancel_requested\x18\x03 \x01(\bR\x0fcancelRequested\"p\n" +
+	"\x10cancel_requested\x18\x03 \x01(\bR\x0fcancelRequested\"\x86\x01\n" +
 	"\x10BeginStepRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
 	"rerunnable\x18\x03 \x01(\bR\n" +
-	"rerunnable\"\x13\n" +
+	"rerunnable\x12\x14\n" +
+	"\x05again\x18\x04 \x01(\bR\x05again\"\x13\n" +
 	"\x11BeginStepResponse\"k\n" +
 	"\x0eEndStepRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +

@@ -150,7 +150,7 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 		next = *f.Lease
 	}
 	if next.SettledOutput < next.NextOutput {
-		next.Superseded, next.SettledOutput = next.supersede(), next.NextOutput
+		next.Superseded, next.SettledOutput = next.supersede(next.SettledOutput), next.NextOutput
 		l.set("superseded", next.Superseded).set("settled_output", next.SettledOutput)
 	}
 	next.Attempt, next.Live, next.Until, next.CancelRequested = attempt, true, until, 0

@@ -25,10 +25,20 @@ func Renew(id string, attempt int64, owner string, now time.Time) Decision {
 // BeginStep is row 7. The plugin acts only after it is committed (rule F10).
 func BeginStep(id string, attempt int64, owner, name string, rerunnable bool, now time.Time) Decision {
 	var d Decision
-	fenced(&d, id, attempt, owner, now)
+	c := fenced(&d, id, attempt, owner, now)
+	c.Copy = append(c.Copy, Copied{Attr: "step_output", From: "next_output"})
 	d.Changes = append(d.Changes, &Change{Item: stepOf(id, name), Do: Put,
 		Value: Step{Name: name, Attempt: attempt, Rerunnable: rerunnable, StartedAt: now.UnixMilli()},
 		Guard: []Cond{{Attr: "ended_at", Op: Missing}}})
+	return d
+}
+
+// BeginStepAgain is row 7 for a step that this attempt began before and was cut in: what it printed since is superseded.
+func BeginStepAgain(id string, l Lease, attempt int64, owner, name string, rerunnable bool, now time.Time) Decision {
+	d := BeginStep(id, attempt, owner, name, rerunnable, now)
+	if again := l.supersede(l.StepOutput); l.StepOutput < l.NextOutput {
+		d.on(leaseOf(id)).as("next_output", l.NextOutput).set("superseded", again)
+	}
 	return d
 }
 

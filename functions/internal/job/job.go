@@ -138,6 +138,8 @@ type Lease struct {
 	// SettledOutput is where the output stood when a step ended last, or when the attempt began: what comes after it will
 	// be made once more if the attempt dies.
 	SettledOutput int64 `dynamodbav:"settled_output,omitempty"`
+	// StepOutput is where the output stood when a step began last.
+	StepOutput int64 `dynamodbav:"step_output,omitempty"`
 	// Superseded is the output that later attempts made once more, in order and apart from each other.
 	Superseded []Positions `dynamodbav:"superseded,omitempty"`
 	// CancelRequested is when somebody asked to cancel; the next renewal tells the runner.
@@ -170,14 +172,17 @@ func (l Lease) Readable(position int64) (start, stop int64) {
 	return start, max(start, stop)
 }
 
-// supersede is what is passed over once a new attempt begins: what was before, and all that came after a step's end.
-func (l Lease) supersede() []Positions {
-	cuts := slices.Clone(l.Superseded)
-	if last := len(cuts) - 1; last >= 0 && cuts[last].To == l.SettledOutput {
-		cuts[last].To = l.NextOutput
-		return cuts
+// supersede is what is passed over once all output from a position on is made again.
+func (l Lease) supersede(from int64) []Positions {
+	if from >= l.NextOutput {
+		return l.Superseded
 	}
-	return append(cuts, Positions{From: l.SettledOutput, To: l.NextOutput})
+	cuts := slices.Clone(l.Superseded)
+	for len(cuts) > 0 && cuts[len(cuts)-1].To >= from {
+		from = min(from, cuts[len(cuts)-1].From)
+		cuts = cuts[:len(cuts)-1]
+	}
+	return append(cuts, Positions{From: from, To: l.NextOutput})
 }
 
 // over says whether the lease lapsed beyond doubt.

@@ -47,9 +47,17 @@ func (t *Table) RenewLease(ctx context.Context, f Fence) (canceled bool, err err
 	return num(after, "cancel_requested") != 0, err
 }
 
-// BeginStep is row 7.
-func (t *Table) BeginStep(ctx context.Context, f Fence, name string, rerunnable bool) error {
-	err := t.commit(ctx, job.BeginStep(f.JobID, f.Attempt, f.Owner, name, rerunnable, t.clock()))
+// BeginStep is row 7. again: this attempt began the step before and was cut in it.
+func (t *Table) BeginStep(ctx context.Context, f Fence, name string, rerunnable, again bool) error {
+	d := job.BeginStep(f.JobID, f.Attempt, f.Owner, name, rerunnable, t.clock())
+	if again {
+		var l job.Lease
+		if _, err := t.Get(ctx, JobLease(f.JobID), true, &l); err != nil {
+			return err
+		}
+		d = job.BeginStepAgain(f.JobID, l, f.Attempt, f.Owner, name, rerunnable, t.clock())
+	}
+	err := t.commit(ctx, d)
 	if _, done := Failed(err, labelStep); done && !FenceLost(err) {
 		return fault.New(connect.CodeFailedPrecondition, fault.Conflict, "step %q of job %s has ended already", name, f.JobID)
 	}

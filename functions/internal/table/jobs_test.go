@@ -274,7 +274,7 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 		t.Errorf("the runner got %q", got)
 	}
 	f := table.Fence{JobID: id, Attempt: 1, Owner: r.Owner}
-	s.must(s.Table.BeginStep(s.ctx, f, "build", true))
+	s.must(s.Table.BeginStep(s.ctx, f, "build", true, false))
 	s.must(s.append(f, 0, "one"))
 	s.must(s.append(f, 1, "two"))
 	s.must(s.Table.EndStep(s.ctx, f, "build", "01R"))
@@ -300,14 +300,19 @@ func TestAResumedJobsOutputIsReadOnce(t *testing.T) {
 	a, b := s.runner(nil), s.runner(nil)
 	id := s.queue(up())
 	f := s.claimed(id, a)
-	s.must(s.Table.BeginStep(s.ctx, f, "build", true))
+	s.must(s.Table.BeginStep(s.ctx, f, "build", true, false))
 	s.must(s.append(f, 0, "built"))
 	s.must(s.Table.EndStep(s.ctx, f, "build", ""))
-	s.must(s.Table.BeginStep(s.ctx, f, "push", true))
+	s.must(s.Table.BeginStep(s.ctx, f, "push", true, false))
 	s.must(s.append(f, 1, "half pushed"))
 	s.lapse()
 	f = s.claimed(id, b)
-	s.must(s.append(f, 2, "pushed"))
+	s.must(s.append(f, 2, "preamble"))
+	s.must(s.Table.BeginStep(s.ctx, f, "push", true, false))
+	s.must(s.append(f, 3, "half pushed, again"))
+	// The same attempt was cut and begins once more.
+	s.must(s.Table.BeginStep(s.ctx, f, "push", true, true))
+	s.must(s.append(f, 4, "pushed"))
 	_, lease, err := s.Table.JobState(s.ctx, id, true)
 	s.must(err)
 	var got []string
@@ -320,7 +325,7 @@ func TestAResumedJobsOutputIsReadOnce(t *testing.T) {
 		}
 		at = next
 	}
-	if want := []string{"built", "pushed"}; !slices.Equal(got, want) {
+	if want := []string{"built", "preamble", "pushed"}; !slices.Equal(got, want) {
 		t.Errorf("read %q, want %q", got, want)
 	}
 }

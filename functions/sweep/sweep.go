@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// perPartition is how many due jobs of each part of the work index one run takes.
-	perPartition = 250
+	// perPartition is how many due jobs of each partition of the work index one run takes.
+	perPartition = 1000
 	// atOnce is how many jobs are looked at side by side.
 	atOnce = 8
 	// runMost bounds a run, below the minute until the next.

@@ -96,7 +96,9 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 		_, _, err := s.Table.Jobs(ctx, "p", table.JobFilter{}, 20, "")
 		return err
 	})
-	cost("sweep with nothing due", 4.5, 1, func(ctx context.Context) error {
+	_, err = s.Table.BeginSweep(s.ctx) // the installation's first run finds nothing of an earlier one
+	s.must(err)
+	cost("sweep with nothing due", 2, 1, func(ctx context.Context) error {
 		if _, err := s.Table.BeginSweep(ctx); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -176,12 +175,10 @@ func (c *clause) add(part string, args ...any) {
 }
 
 // workEntry is a job's place in the work index. READY jobs for a pool stand in the pool's own partition, where a beat finds
-// them with one query; all others are spread over the shards. The id keeps equal times apart.
+// them with one query; all others share one. The id keeps equal times apart.
 func workEntry(id string, d job.Due) (pk, sk string) {
 	if d.Rung {
 		return PoolWork(d.Pool), sortTime(time.UnixMilli(d.At)) + "#" + id
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(id)) // a hash's Write does not fail
-	return WorkIndex(int(h.Sum32() % WorkShards)), sortTime(time.UnixMilli(d.At)) + "#" + id
+	return WorkIndex, sortTime(time.UnixMilli(d.At)) + "#" + id
 }

@@ -145,11 +145,10 @@ const (
 	DependentPrefix = "DEP#"
 )
 
-// WorkShards is how many partitions of Index2 the owed work is spread over.
-const WorkShards = 4
-
-// WorkIndex is a part of Index2's list of jobs to which something is owed, by due time.
-func WorkIndex(shard int) string { return fmt.Sprintf("WORK#%d", shard) }
+// WorkIndex is Index2's list of jobs to which something is owed, by due time, but for the READY ones (see PoolWork). It is
+// one partition, which takes 1,000 writes a second, as many as one pool's READY jobs: a job costs either two. Each further
+// partition would cost the idle sweep a read a minute.
+const WorkIndex = "WORK#0"
 
 // Lanes and singletons.
 

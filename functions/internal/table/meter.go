@@ -11,6 +11,7 @@ import (
 type Meter struct {
 	mu          sync.Mutex
 	read, write float64
+	calls       int
 	queue       int
 }
 
@@ -38,6 +39,16 @@ func (m *Meter) Used() (read, write float64, queue int) {
 	return m.read, m.write, m.queue
 }
 
+// Calls is how many times the table answered.
+func (m *Meter) Calls() int {
+	if m == nil {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls
+}
+
 // AddQueue counts calls to a queue.
 func (m *Meter) AddQueue(calls int) {
 	if m == nil {
@@ -56,6 +67,7 @@ func (m *Meter) add(read, write float64) {
 	defer m.mu.Unlock()
 	m.read += read
 	m.write += write
+	m.calls++
 }
 
 func meterRead(ctx context.Context, c *types.ConsumedCapacity) {

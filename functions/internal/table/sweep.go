@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
@@ -18,7 +19,22 @@ type sweepItem struct {
 // BeginSweep notes that the sweep runs. spared: the server was away, and lapsed leases are to be left alone, so that
 // their runners can renew first.
 func (t *Table) BeginSweep(ctx context.Context) (spared bool, err error) {
-	return t.alive(ctx, true)
+	now := t.clock()
+	// A run on time, which nearly all are, costs this one write: what it must know is in the answer.
+	item, err := t.single(ctx, Update(SweepState(), Set("SET #alive = ?, #"+attrVersion+" = ?", now.UnixMilli(), SchemaVersion),
+		If("#alive >= ?", now.Add(-job.SweepAway).UnixMilli())))
+	var late *ConditionError
+	if errors.As(err, &late) {
+		return t.alive(ctx, true)
+	}
+	if err != nil {
+		return false, err
+	}
+	var s sweepItem
+	if err := Decode(item, &s); err != nil {
+		return false, err
+	}
+	return now.UnixMilli() < s.Spare, nil
 }
 
 // leasesSpared is what a claim asks when it meets a lapsed lease: it may be the first to notice that the server was away.
@@ -26,6 +42,8 @@ func (t *Table) leasesSpared(ctx context.Context) (bool, error) {
 	return t.alive(ctx, false)
 }
 
+// alive reads before it writes: how long the server was away decides what is written, in one write, so that no function
+// can die between noticing and sparing.
 func (t *Table) alive(ctx context.Context, ran bool) (bool, error) {
 	now := t.clock()
 	var s sweepItem
@@ -50,17 +68,14 @@ func (t *Table) alive(ctx context.Context, ran bool) (bool, error) {
 	return now.UnixMilli() < s.Spare, nil
 }
 
-// DueJobs lists jobs for which something is owed by now, the longest overdue first, at most most from each partition of
-// the work index.
+// DueJobs lists jobs for which something is owed by now, the longest overdue of each partition of the work index first,
+// at most most from each.
 func (t *Table) DueJobs(ctx context.Context, most int) ([]string, error) {
 	pools, err := t.Pools(ctx)
 	if err != nil {
 		return nil, err
 	}
-	partitions := []string{PoolWork("")}
-	for shard := range WorkShards {
-		partitions = append(partitions, WorkIndex(shard))
-	}
+	partitions := []string{WorkIndex, PoolWork("")}
 	for _, p := range pools {
 		partitions = append(partitions, PoolWork(p.Name))
 	}

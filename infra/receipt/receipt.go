@@ -50,12 +50,18 @@ const (
 	// SweepsPerMonth is one a minute.
 	SweepsPerMonth = 30 * 24 * 60
 	// SweepReadUnits and SweepWriteUnits are those of one idle run with no pool, measured.
-	SweepReadUnits  = 4.0
+	SweepReadUnits  = 1.5
 	SweepWriteUnits = 1.0
-	// SweepSeconds is the time that Lambda bills for one idle run: six calls of DynamoDB one after the other.
-	SweepSeconds = 0.05
-	// SweepLogBytes are the run's own line and Lambda's three.
-	SweepLogBytes = 700
+	// SweepCalls is how many calls of DynamoDB one idle run makes, one after the other, measured.
+	SweepCalls = 4
+	// CallSeconds bounds the time of a call from Lambda with 128 MB, and RunSeconds what a run takes beside its calls.
+	// Both are estimates: only a real account can measure them.
+	CallSeconds, RunSeconds = 0.010, 0.010
+	// SweepSeconds is the time that Lambda bills for one idle run.
+	SweepSeconds = SweepCalls*CallSeconds + RunSeconds
+	// SweepLogBytes is what an idle run logs: it has no line of its own, and Lambda writes none about runs that succeed
+	// (SystemLogLevel WARN).
+	SweepLogBytes = 0
 	// CodeGB is a generous bound on the size of the code in the bucket.
 	CodeGB = 0.02
 )
@@ -162,9 +168,6 @@ func (b *builder) items() {
 			b.sweep(&item)
 		case kind == "AWS::Lambda::Function":
 			item.Basis = "for each request, nothing while idle"
-		case logical == "SweepLogs":
-			item.Basis = fmt.Sprintf("each GB of logs; idle: %d bytes a minute", SweepLogBytes)
-			item.List, item.Charged = b.cost("logs-gb", SweepsPerMonth*SweepLogBytes/1e9)
 		case kind == "AWS::Logs::LogGroup":
 			item.Basis = "each GB of logs, nothing while idle"
 		case kind == "AWS::ApiGateway::Stage":

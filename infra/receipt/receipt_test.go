@@ -15,16 +15,18 @@ import (
 
 // The receipt's counts are constants; this measures them again on the real functions.
 func TestAnIdleSweepCostsWhatTheReceiptSays(t *testing.T) {
-	var log bytes.Buffer
-	s, err := localstack.New(context.Background(), localstack.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	var log, debug bytes.Buffer
+	logger := slog.New(both{slog.NewJSONHandler(&log, nil), slog.NewJSONHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug})})
+	s, err := localstack.New(context.Background(), localstack.Options{Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close(context.Background())
-	if err := s.Sweep(context.Background()); err != nil { // the first one may find a new table
+	if err := s.Sweep(context.Background()); err != nil { // the first one finds a new table
 		t.Fatal(err)
 	}
 	log.Reset()
+	debug.Reset()
 	if err := s.Sweep(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -32,26 +34,52 @@ func TestAnIdleSweepCostsWhatTheReceiptSays(t *testing.T) {
 		Read  float64 `json:"read_units"`
 		Write float64 `json:"write_units"`
 		Queue int     `json:"queue_calls"`
+		Calls int     `json:"table_calls"`
 	}
-	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+	if err := json.Unmarshal(debug.Bytes(), &line); err != nil {
 		t.Fatal(err)
 	}
-	if line.Read != receipt.SweepReadUnits || line.Write != receipt.SweepWriteUnits || line.Queue != 0 {
-		t.Errorf("an idle run costs %v read units, %v write units and %d queue calls", line.Read, line.Write, line.Queue)
+	if line.Read != receipt.SweepReadUnits || line.Write != receipt.SweepWriteUnits || line.Queue != 0 || line.Calls != receipt.SweepCalls {
+		t.Errorf("an idle run costs %v read units, %v write units, %d table calls and %d queue calls", line.Read, line.Write, line.Calls, line.Queue)
 	}
 	if log.Len() > receipt.SweepLogBytes {
-		t.Errorf("an idle run logs %d bytes", log.Len())
+		t.Errorf("an idle run logs %d bytes: %s", log.Len(), &log)
 	}
 }
 
+// both hands records to two handlers, each of which has its own level.
+type both struct {
+	slog.Handler
+	second slog.Handler
+}
+
+func (b both) Enabled(ctx context.Context, l slog.Level) bool {
+	return b.Handler.Enabled(ctx, l) || b.second.Enabled(ctx, l)
+}
+
+func (b both) Handle(ctx context.Context, r slog.Record) error {
+	if b.Handler.Enabled(ctx, r.Level) {
+		if err := b.Handler.Handle(ctx, r); err != nil {
+			return err
+		}
+	}
+	return b.second.Handle(ctx, r)
+}
+
+// The promise is of list prices: what AWS gives for free each month comes on top.
 func TestTheDefaultStackIdlesForFiveCents(t *testing.T) {
 	r, err := receipt.For(map[string]string{"NamePrefix": "waypoint"}, "123456789012", "eu-west-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("idle: $%.4f a month, $%.4f at list prices without what AWS always gives for free", r.Charged, r.List)
-	if r.Charged > 0.05 || r.RecoveryPerGB > 0.20 {
-		t.Errorf("$%.4f a month, $%.2f a GB", r.Charged, r.RecoveryPerGB)
+	t.Logf("idle: $%.4f a month at list prices, $%.4f after what AWS always gives for free; recovery $%.2f a GB", r.List, r.Charged, r.RecoveryPerGB)
+	for _, i := range r.Items {
+		if i.List > 0 {
+			t.Logf("  $%.4f  %s %s: %s", i.List, i.Type, i.Name, i.Basis)
+		}
+	}
+	if r.List > 0.05 || r.RecoveryPerGB > 0.20 {
+		t.Errorf("$%.4f a month, $%.2f a GB", r.List, r.RecoveryPerGB)
 	}
 	if r.List < r.Charged || r.Charged <= 0 {
 		t.Errorf("list $%.4f, charged $%.4f", r.List, r.Charged)

@@ -49,7 +49,7 @@ func kinds() map[string]kind {
 			create: (*StandIn).createRole, update: func(s *StandIn, r *resource, _ map[string]any) error { return s.setRole(r) }, remove: (*StandIn).removeRole},
 		"AWS::Logs::LogGroup": {known: []string{"LogGroupName", "RetentionInDays"}, create: unique("LogGroupName", ""), update: same, remove: (*StandIn).forget},
 		"AWS::Lambda::Function": {known: []string{"FunctionName", "Description", "Runtime", "Handler", "Architectures", "Code", "Role", "MemorySize", "Timeout",
-			"Environment", "ReservedConcurrentExecutions"},
+			"Environment", "LoggingConfig", "ReservedConcurrentExecutions"},
 			create: (*StandIn).createFunction, update: (*StandIn).updateFunction, remove: (*StandIn).removeFunction},
 		"AWS::Lambda::Permission": {known: []string{"Action", "FunctionName", "Principal", "SourceArn"}, create: (*StandIn).permit, remove: (*StandIn).forbid},
 		"AWS::Lambda::EventInvokeConfig": {known: []string{"FunctionName", "Qualifier", "MaximumRetryAttempts", "MaximumEventAgeInSeconds"},

@@ -11,6 +11,8 @@ type Function struct {
 	Statements               []Statement
 	// Routes are resources of the REST API that it answers, each ending in a greedy parameter.
 	Routes []string
+	// Quiet: Lambda logs its runs only when they fail, which costs less than a line for each.
+	Quiet bool
 	// Reserved: its concurrency may be reserved, see ParamTailReservedConcurrency.
 	Reserved bool
 	// Condition of the template under which the function exists; empty: always. `socket`, whose WebSocket API
@@ -29,7 +31,7 @@ func apiFunction() Function {
 
 // sweepFunction runs each minute; a run ends itself after 50 seconds.
 func sweepFunction() Function {
-	return Function{Name: "sweep", Title: "Sweep", MemoryMB: 128, TimeoutSeconds: 60, Statements: sweepStatements()}
+	return Function{Name: "sweep", Title: "Sweep", MemoryMB: 128, TimeoutSeconds: 60, Statements: sweepStatements(), Quiet: true}
 }
 
 // Functions are all functions. 29 seconds is API Gateway's limit. A long read waits more than it works: 128 MB.
@@ -98,6 +100,9 @@ func (f Function) properties() Object {
 		"MemorySize":    f.MemoryMB,
 		"Timeout":       f.TimeoutSeconds,
 		"Environment":   Object{"Variables": f.environment()},
+	}
+	if f.Quiet {
+		p["LoggingConfig"] = Object{"LogFormat": "JSON", "SystemLogLevel": "WARN"}
 	}
 	if f.Reserved {
 		p["ReservedConcurrentExecutions"] = ifElse(tailReserved, ref(ParamTailReservedConcurrency), noValue())

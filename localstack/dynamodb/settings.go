@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"zombiezen.com/go/sqlite"
@@ -80,7 +81,7 @@ func (e *Engine) updateContinuousBackups(ctx context.Context, body string) ([]by
 	}
 	t, err := e.controlled(ctx, "UpdateContinuousBackups", in.TableName)
 	if err != nil {
-		return nil, err
+		return nil, backupError(err)
 	}
 	spec := in.PointInTimeRecoverySpecification
 	if spec == nil || spec.PointInTimeRecoveryEnabled == nil {
@@ -105,9 +106,18 @@ func (e *Engine) updateContinuousBackups(ctx context.Context, body string) ([]by
 func (e *Engine) describeContinuousBackups(ctx context.Context, body string) ([]byte, error) {
 	t, err := e.named(ctx, body, "DescribeContinuousBackups")
 	if err != nil {
-		return nil, err
+		return nil, backupError(err)
 	}
 	return respond(e.backups(t))
+}
+
+// backupError gives a missing table the name that the operations of backups have for it.
+func backupError(err error) error {
+	var e *apiError
+	if errors.As(err, &e) && e.typ == nsDynamo+"ResourceNotFoundException" {
+		return dynamoError("TableNotFoundException", e.message)
+	}
+	return err
 }
 
 func (e *Engine) backups(t *table) map[string]any {

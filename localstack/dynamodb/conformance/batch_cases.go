@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 func batchCases() []Case {
@@ -18,7 +19,7 @@ func batchCases() []Case {
 	del := func(key item) types.WriteRequest {
 		return types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: attributes(key)}}
 	}
-	write := func(t *testing.T, e *Env, requests map[string][]types.WriteRequest) error {
+	write := func(t suite.T, e *Env, requests map[string][]types.WriteRequest) error {
 		t.Helper()
 		out, err := e.Client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: requests})
 		if err == nil && len(out.UnprocessedItems) > 0 {
@@ -33,12 +34,12 @@ func batchCases() []Case {
 		}
 		return keys
 	}
-	read := func(t *testing.T, e *Env, k types.KeysAndAttributes) (*dynamodb.BatchGetItemOutput, error) {
+	read := func(t suite.T, e *Env, k types.KeysAndAttributes) (*dynamodb.BatchGetItemOutput, error) {
 		t.Helper()
 		return e.Client.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*e.table(tableMain): k}})
 	}
 	return []Case{
-		{"batchwrite/puts and deletes over two tables", func(t *testing.T, e *Env) {
+		{"batchwrite/puts and deletes over two tables", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"gone"}, nil)
 			ok(t, write(t, e, map[string][]types.WriteRequest{
 				*e.table(tableMain):   {put(item{"pk": e.PK, "sk": "a"}), del(item{"pk": e.PK, "sk": "gone"}), put(item{"pk": e.PK, "sk": "b"})},
@@ -48,7 +49,7 @@ func batchCases() []Case {
 				t.Fatalf("got %s", got)
 			}
 		}},
-		{"batchwrite/at most 25", func(t *testing.T, e *Env) {
+		{"batchwrite/at most 25", func(t suite.T, e *Env) {
 			var all []types.WriteRequest
 			for i := range 26 {
 				all = append(all, put(item{"pk": e.PK, "sk": fmt.Sprint(i)}))
@@ -56,20 +57,20 @@ func batchCases() []Case {
 			wantCode(t, write(t, e, map[string][]types.WriteRequest{*e.table(tableMain): all}), invalid)
 			ok(t, write(t, e, map[string][]types.WriteRequest{*e.table(tableMain): all[:25]}))
 		}},
-		{"batchwrite/refuses nothing and duplicates", func(t *testing.T, e *Env) {
+		{"batchwrite/refuses nothing and duplicates", func(t suite.T, e *Env) {
 			wantCode(t, write(t, e, map[string][]types.WriteRequest{}), invalid)
 			wantCode(t, write(t, e, map[string][]types.WriteRequest{*e.table(tableMain): {put(e.key()), del(e.key())}}), invalid)
 		}},
-		{"batchwrite/refuses the whole batch for one bad item", func(t *testing.T, e *Env) {
+		{"batchwrite/refuses the whole batch for one bad item", func(t suite.T, e *Env) {
 			wantCode(t, write(t, e, map[string][]types.WriteRequest{*e.table(tableMain): {put(e.key()), put(item{"pk": e.PK})}}), invalid)
 			if got := e.sorts(t); got != "[]" {
 				t.Fatalf("got %s", got)
 			}
 		}},
-		{"batchwrite/a missing table", func(t *testing.T, e *Env) {
+		{"batchwrite/a missing table", func(t suite.T, e *Env) {
 			wantCode(t, write(t, e, map[string][]types.WriteRequest{*e.table("nothing"): {put(e.key())}}), notFound)
 		}},
-		{"batchget/finds what is there", func(t *testing.T, e *Env) {
+		{"batchget/finds what is there", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"0", "1", "3"}, nil)
 			out, err := read(t, e, types.KeysAndAttributes{Keys: keysOf(e, 5), ConsistentRead: aws.Bool(true)})
 			ok(t, err)
@@ -79,25 +80,25 @@ func batchCases() []Case {
 				t.Fatalf("got %v, unprocessed %v", got, out.UnprocessedKeys)
 			}
 		}},
-		{"batchget/with a projection", func(t *testing.T, e *Env) {
+		{"batchget/with a projection", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"0"}, nil)
 			out, err := read(t, e, types.KeysAndAttributes{Keys: keysOf(e, 1), ProjectionExpression: aws.String("#i"), ExpressionAttributeNames: names("#i=i")})
 			ok(t, err)
 			wantItem(t, plain(out.Responses[*e.table(tableMain)][0]), item{"i": 0})
 		}},
-		{"batchget/at most 100 keys", func(t *testing.T, e *Env) {
+		{"batchget/at most 100 keys", func(t suite.T, e *Env) {
 			_, err := read(t, e, types.KeysAndAttributes{Keys: keysOf(e, 101)})
 			wantCode(t, err, invalid)
 			_, err = read(t, e, types.KeysAndAttributes{Keys: keysOf(e, 100)})
 			ok(t, err)
 		}},
-		{"batchget/refuses duplicates and nothing", func(t *testing.T, e *Env) {
+		{"batchget/refuses duplicates and nothing", func(t suite.T, e *Env) {
 			_, err := read(t, e, types.KeysAndAttributes{Keys: append(keysOf(e, 2), keysOf(e, 1)...)})
 			wantCode(t, err, invalid)
 			_, err = read(t, e, types.KeysAndAttributes{Keys: keysOf(e, 0)})
 			wantCode(t, err, invalid)
 		}},
-		{"batchget/more than 16 MB leaves keys unprocessed", func(t *testing.T, e *Env) {
+		{"batchget/more than 16 MB leaves keys unprocessed", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, anyRange(45), func(int) item { return item{"blob": strings.Repeat("x", 395*1024)} })
 			pending := keysOf(e, 45)
 			rounds, found := 0, 0

@@ -2,9 +2,10 @@ package conformance
 
 import (
 	"strings"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 // conditionCases: a condition on one item holds or does not.
@@ -119,7 +120,7 @@ func conditionCases() []Case {
 		if c.values != nil {
 			name += " " + strings.TrimPrefix(formatItem(c.values), "item")
 		}
-		cases = append(cases, Case{name, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{name, func(t suite.T, e *Env) {
 			e.put(t, doc)
 			_, err := e.Client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
 				TableName: e.table(tableMain), Key: attributes(e.key()), ConditionExpression: &c.cond,
@@ -135,7 +136,7 @@ func conditionCases() []Case {
 			}
 		}})
 	}
-	return append(cases, Case{"condition/on an item that does not exist", func(t *testing.T, e *Env) {
+	return append(cases, Case{"condition/on an item that does not exist", func(t suite.T, e *Env) {
 		for cond, want := range map[string]string{"attribute_not_exists(pk)": "", "attribute_exists(pk)": failed} {
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{
 				TableName: e.table(tableMain), Item: attributes(item{"pk": e.PK, "sk": cond}), ConditionExpression: &cond})
@@ -211,7 +212,7 @@ func conditionErrorCases() []Case {
 		if len(name) > 40 {
 			name = name[:40] + "..."
 		}
-		cases = append(cases, Case{"condition/refuses " + name + " " + formatItem(c.values), func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"condition/refuses " + name + " " + formatItem(c.values), func(t suite.T, e *Env) {
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{
 				TableName: e.table(tableMain), Item: attributes(e.key()), ConditionExpression: &c.cond,
 				ExpressionAttributeNames: names(c.names), ExpressionAttributeValues: attributes(c.values),

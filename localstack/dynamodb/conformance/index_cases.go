@@ -3,17 +3,18 @@ package conformance
 import (
 	"fmt"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 // byIndex queries an index by the case's own index key. AWS's indexes lag; so
 // the query is repeated until the index has as many items as the case expects.
-func (e *Env) byIndex(t *testing.T, index string, want int, change func(*dynamodb.QueryInput)) *dynamodb.QueryOutput {
+func (e *Env) byIndex(t suite.T, index string, want int, change func(*dynamodb.QueryInput)) *dynamodb.QueryOutput {
 	t.Helper()
 	for try := 0; ; try++ {
 		in := &dynamodb.QueryInput{TableName: e.table(tableMain), IndexName: &index,
@@ -35,7 +36,7 @@ func (e *Env) byIndex(t *testing.T, index string, want int, change func(*dynamod
 
 func indexCases() []Case {
 	return []Case{
-		{"index/is ordered by its sort key", func(t *testing.T, e *Env) {
+		{"index/is ordered by its sort key", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"1", "2", "3", "4"}, func(i int) item {
 				return item{"g": e.PK, "gs": []string{"m", "a", "z", "m"}[i], "gn": []int{5, -1, 10, 9}[i]}
 			})
@@ -46,7 +47,7 @@ func indexCases() []Case {
 			wantColumn(t, e.byIndex(t, "keys", 4, nil).Items, "gn", -1, 5, 9, 10)
 			wantColumn(t, e.byIndex(t, "keys", 4, func(in *dynamodb.QueryInput) { in.ScanIndexForward = aws.Bool(false) }).Items, "gn", 10, 9, 5, -1)
 		}},
-		{"index/is sparse", func(t *testing.T, e *Env) {
+		{"index/is sparse", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"1", "2", "3"}, func(i int) item {
 				return []item{{"g": e.PK, "gs": "a"}, {"g": e.PK}, {"gs": "b"}}[i]
 			})
@@ -54,14 +55,14 @@ func indexCases() []Case {
 			e.byIndex(t, "some", 2, nil)
 			e.byIndex(t, "keys", 0, nil)
 		}},
-		{"index/projections", func(t *testing.T, e *Env) {
+		{"index/projections", func(t suite.T, e *Env) {
 			e.put(t, item{"g": e.PK, "gs": "s", "gn": 1, "x": "x", "y": "y"})
 			whole := e.key().with(item{"g": e.PK, "gs": "s", "gn": 1, "x": "x", "y": "y"})
 			wantItem(t, plain(e.byIndex(t, "all", 1, nil).Items[0]), whole)
 			wantItem(t, plain(e.byIndex(t, "keys", 1, nil).Items[0]), whole.without("gs", "x", "y"))
 			wantItem(t, plain(e.byIndex(t, "some", 1, nil).Items[0]), whole.without("gs", "gn", "y"))
 		}},
-		{"index/follows updates and deletes", func(t *testing.T, e *Env) {
+		{"index/follows updates and deletes", func(t suite.T, e *Env) {
 			e.put(t, item{"g": e.PK, "gs": "a", "x": 1})
 			e.byIndex(t, "all", 1, nil)
 			update := func(u string, v item) {
@@ -84,7 +85,7 @@ func indexCases() []Case {
 			ok(t, err)
 			e.byIndex(t, "some", 0, nil)
 		}},
-		{"index/pages through equal keys", func(t *testing.T, e *Env) {
+		{"index/pages through equal keys", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"1", "2", "3", "4", "5"}, func(int) item { return item{"g": e.PK, "gs": "same"} })
 			e.byIndex(t, "all", 5, nil)
 			var got []string
@@ -108,7 +109,7 @@ func indexCases() []Case {
 				t.Fatalf("got %v", got)
 			}
 		}},
-		{"index/refuses what it cannot do", func(t *testing.T, e *Env) {
+		{"index/refuses what it cannot do", func(t suite.T, e *Env) {
 			for name, change := range map[string]func(*dynamodb.QueryInput){
 				"a consistent read":               func(in *dynamodb.QueryInput) { in.ConsistentRead = aws.Bool(true) },
 				"an unknown index":                func(in *dynamodb.QueryInput) { in.IndexName = aws.String("nope") },
@@ -125,7 +126,7 @@ func indexCases() []Case {
 				}
 			}
 		}},
-		{"index/refuses index keys of the wrong type or empty", func(t *testing.T, e *Env) {
+		{"index/refuses index keys of the wrong type or empty", func(t suite.T, e *Env) {
 			for _, it := range []item{{"g": 1}, {"g": ""}, {"gn": "x"}, {"gs": nil}} {
 				_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key().with(it))})
 				wantCode(t, err, invalid)
@@ -137,7 +138,7 @@ func indexCases() []Case {
 // scanCases: the shared tables hold other cases' items, so scans filter for
 // their own.
 func scanCases() []Case {
-	scan := func(t *testing.T, e *Env, change func(*dynamodb.ScanInput)) (found []string) {
+	scan := func(t suite.T, e *Env, change func(*dynamodb.ScanInput)) (found []string) {
 		t.Helper()
 		in := &dynamodb.ScanInput{TableName: e.table(tableSingle), FilterExpression: aws.String("mine = :m"), ExpressionAttributeValues: attributes(item{":m": e.PK})}
 		change(in)
@@ -155,7 +156,7 @@ func scanCases() []Case {
 		t.Fatal("the scan does not end")
 		return nil
 	}
-	fill := func(t *testing.T, e *Env) (want []string) {
+	fill := func(t suite.T, e *Env) (want []string) {
 		t.Helper()
 		for i := range 20 {
 			pk := fmt.Sprintf("%s-%02d", e.PK, i)
@@ -166,13 +167,13 @@ func scanCases() []Case {
 		return want
 	}
 	return []Case{
-		{"scan/finds everything in pages", func(t *testing.T, e *Env) {
+		{"scan/finds everything in pages", func(t suite.T, e *Env) {
 			want := fill(t, e)
 			if got := scan(t, e, func(in *dynamodb.ScanInput) { in.Limit = aws.Int32(3) }); !slices.Equal(got, want) {
 				t.Fatalf("got %v", got)
 			}
 		}},
-		{"scan/segments together find everything once", func(t *testing.T, e *Env) {
+		{"scan/segments together find everything once", func(t suite.T, e *Env) {
 			want := fill(t, e)
 			for _, total := range []int32{1, 3, 7} {
 				var got []string
@@ -187,7 +188,7 @@ func scanCases() []Case {
 				}
 			}
 		}},
-		{"scan/of an index", func(t *testing.T, e *Env) {
+		{"scan/of an index", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, []any{"1", "2"}, func(int) item { return item{"g": e.PK, "gs": "x"} })
 			e.byIndex(t, "some", 2, nil)
 			found := 0
@@ -204,7 +205,7 @@ func scanCases() []Case {
 				t.Fatalf("found %d items", found)
 			}
 		}},
-		{"scan/refuses impossible segments", func(t *testing.T, e *Env) {
+		{"scan/refuses impossible segments", func(t suite.T, e *Env) {
 			for _, c := range []struct{ segment, total *int32 }{
 				{aws.Int32(0), nil}, {nil, aws.Int32(1)}, {aws.Int32(2), aws.Int32(2)}, {aws.Int32(-1), aws.Int32(2)}, {aws.Int32(0), aws.Int32(0)}, {aws.Int32(0), aws.Int32(1000001)},
 			} {
@@ -212,7 +213,7 @@ func scanCases() []Case {
 				wantCode(t, err, invalid)
 			}
 		}},
-		{"scan/refuses a consistent read of an index", func(t *testing.T, e *Env) {
+		{"scan/refuses a consistent read of an index", func(t suite.T, e *Env) {
 			_, err := e.Client.Scan(t.Context(), &dynamodb.ScanInput{TableName: e.table(tableMain), IndexName: aws.String("all"), ConsistentRead: aws.Bool(true)})
 			wantCode(t, err, invalid)
 		}},

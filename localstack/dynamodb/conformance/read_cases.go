@@ -3,14 +3,15 @@ package conformance
 import (
 	"errors"
 	"fmt"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
-func failedItem(t *testing.T, err error) item {
+func failedItem(t suite.T, err error) item {
 	t.Helper()
 	var e *types.ConditionalCheckFailedException
 	if !errors.As(err, &e) {
@@ -53,7 +54,7 @@ func projectionCases() []Case {
 		{"size(a)", "", nil, invalid},
 		{"", "", nil, invalid},
 	} {
-		cases = append(cases, Case{"projection/" + c.projection, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"projection/" + c.projection, func(t suite.T, e *Env) {
 			e.put(t, doc)
 			out, err := e.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
 				TableName: e.table(tableMain), Key: attributes(e.key()), ProjectionExpression: &c.projection, ExpressionAttributeNames: names(c.names)})
@@ -64,22 +65,22 @@ func projectionCases() []Case {
 		}})
 	}
 	return append(cases,
-		Case{"get/an absent item", func(t *testing.T, e *Env) {
+		Case{"get/an absent item", func(t suite.T, e *Env) {
 			if got := e.get(t); got != nil {
 				t.Fatalf("got %v", got)
 			}
 		}},
-		Case{"get/refuses keys that do not fit the schema", func(t *testing.T, e *Env) {
+		Case{"get/refuses keys that do not fit the schema", func(t suite.T, e *Env) {
 			for _, key := range []item{{"pk": e.PK}, {"pk": e.PK, "sk": 1}, {"pk": e.PK, "sk": "s", "x": 1}, {"pk": e.PK, "x": "s"}, {"pk": "", "sk": "s"}, {"pk": e.PK, "sk": ""}} {
 				_, err := e.Client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: e.table(tableMain), Key: attributes(key)})
 				wantCode(t, err, invalid)
 			}
 		}},
-		Case{"get/a table that does not exist", func(t *testing.T, e *Env) {
+		Case{"get/a table that does not exist", func(t suite.T, e *Env) {
 			_, err := e.Client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: e.table("nothing"), Key: attributes(e.key())})
 			wantCode(t, err, notFound)
 		}},
-		Case{"put/refuses items without their key", func(t *testing.T, e *Env) {
+		Case{"put/refuses items without their key", func(t suite.T, e *Env) {
 			for _, it := range []item{{"pk": e.PK}, {"sk": "s"}, {"pk": 1, "sk": "s"}, {"pk": e.PK, "sk": ""}} {
 				_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(it)})
 				wantCode(t, err, invalid)
@@ -89,7 +90,7 @@ func projectionCases() []Case {
 }
 
 // fill stores items with the given sort keys in one of the tables.
-func (e *Env) fill(t *testing.T, table string, pk any, sorts []any, more func(i int) item) {
+func (e *Env) fill(t suite.T, table string, pk any, sorts []any, more func(i int) item) {
 	t.Helper()
 	for i, s := range sorts {
 		it := item{"pk": pk, "sk": s, "i": i}
@@ -108,7 +109,7 @@ func column(items []map[string]types.AttributeValue, name string) (out []any) {
 	return out
 }
 
-func wantColumn(t *testing.T, items []map[string]types.AttributeValue, name string, want ...any) { //nolint:goprintffuncname
+func wantColumn(t suite.T, items []map[string]types.AttributeValue, name string, want ...any) { //nolint:goprintffuncname
 	t.Helper()
 	if got := fmt.Sprint(column(items, name)); got != fmt.Sprint([]any(want)) { //nolint:unconvert // vet would take it for a forgotten ...
 		t.Fatalf("%s: got %v, want %v", name, got, want)
@@ -139,7 +140,7 @@ func queryCases() []Case {
 		{":p = pk AND :a > sk", item{":a": "a"}, []any{"B"}},
 		{"pk = :p AND sk = :a", item{":a": "nope"}, nil},
 	} {
-		cases = append(cases, Case{"query/" + c.cond + " " + formatItem(c.values), func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"query/" + c.cond + " " + formatItem(c.values), func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, strs, nil)
 			for _, forward := range []bool{true, false} {
 				out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{
@@ -159,7 +160,7 @@ func queryCases() []Case {
 			}
 		}})
 	}
-	cases = append(cases, Case{"query/numeric order", func(t *testing.T, e *Env) {
+	cases = append(cases, Case{"query/numeric order", func(t suite.T, e *Env) {
 		e.fill(t, tableNumber, e.PK, nums, nil)
 		out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{TableName: e.table(tableNumber),
 			KeyConditionExpression: aws.String("pk = :p"), ExpressionAttributeValues: attributes(item{":p": e.PK})})
@@ -169,7 +170,7 @@ func queryCases() []Case {
 			KeyConditionExpression: aws.String("pk = :p AND sk BETWEEN :a AND :b"), ExpressionAttributeValues: attributes(item{":p": e.PK, ":a": num("-1.0"), ":b": num("1.25")})})
 		ok(t, err)
 		wantColumn(t, out.Items, "i", 2, 8, 4, 9, 6)
-	}}, Case{"query/binary order is unsigned", func(t *testing.T, e *Env) {
+	}}, Case{"query/binary order is unsigned", func(t suite.T, e *Env) {
 		e.fill(t, tableBinary, []byte(e.PK), []any{[]byte{0xff}, []byte{0}, []byte{0, 0}, []byte{0x7f}, []byte{0, 0xff}, []byte{1}}, nil)
 		out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{TableName: e.table(tableBinary),
 			KeyConditionExpression: aws.String("pk = :p"), ExpressionAttributeValues: attributes(item{":p": []byte(e.PK)})})
@@ -213,7 +214,7 @@ func queryErrorCases() []Case {
 		{"pk = :missing", nil},
 		{"pk = :a AND", item{":a": "x"}},
 	} {
-		cases = append(cases, Case{"query/refuses " + c.cond + " " + formatItem(c.values), func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"query/refuses " + c.cond + " " + formatItem(c.values), func(t suite.T, e *Env) {
 			in := &dynamodb.QueryInput{TableName: e.table(tableMain), KeyConditionExpression: expr(c.cond), ExpressionAttributeValues: attributes(c.values)}
 			_, err := e.Client.Query(t.Context(), in)
 			wantCode(t, err, invalid)
@@ -223,7 +224,7 @@ func queryErrorCases() []Case {
 }
 
 func pagingCases() []Case {
-	query := func(t *testing.T, e *Env, change func(*dynamodb.QueryInput)) (*dynamodb.QueryOutput, error) {
+	query := func(t suite.T, e *Env, change func(*dynamodb.QueryInput)) (*dynamodb.QueryOutput, error) {
 		t.Helper()
 		in := &dynamodb.QueryInput{TableName: e.table(tableMain), KeyConditionExpression: aws.String("pk = :p"), ExpressionAttributeValues: attributes(item{":p": e.PK})}
 		change(in)
@@ -231,7 +232,7 @@ func pagingCases() []Case {
 	}
 	sorts := []any{"a", "b", "c", "d", "e"}
 	return []Case{
-		{"paging/pages of two, both ways", func(t *testing.T, e *Env) {
+		{"paging/pages of two, both ways", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			for _, forward := range []bool{true, false} {
 				var got []any
@@ -258,35 +259,35 @@ func pagingCases() []Case {
 				}
 			}
 		}},
-		{"paging/a full last page still has a LastEvaluatedKey", func(t *testing.T, e *Env) {
+		{"paging/a full last page still has a LastEvaluatedKey", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			out, err := query(t, e, func(in *dynamodb.QueryInput) { in.Limit = aws.Int32(5) })
 			ok(t, err)
 			wantItem(t, plain(out.LastEvaluatedKey), item{"pk": e.PK, "sk": "e"})
 		}},
-		{"paging/no LastEvaluatedKey when the limit is not reached", func(t *testing.T, e *Env) {
+		{"paging/no LastEvaluatedKey when the limit is not reached", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			out, err := query(t, e, func(in *dynamodb.QueryInput) { in.Limit = aws.Int32(6) })
 			ok(t, err)
 			wantItem(t, plain(out.LastEvaluatedKey), nil)
 		}},
-		{"paging/starts behind a key that does not exist", func(t *testing.T, e *Env) {
+		{"paging/starts behind a key that does not exist", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			out, err := query(t, e, func(in *dynamodb.QueryInput) { in.ExclusiveStartKey = attributes(item{"pk": e.PK, "sk": "bb"}) })
 			ok(t, err)
 			wantColumn(t, out.Items, "sk", "c", "d", "e")
 		}},
-		{"paging/refuses a start key of another form", func(t *testing.T, e *Env) {
+		{"paging/refuses a start key of another form", func(t suite.T, e *Env) {
 			for _, key := range []item{{"pk": e.PK}, {"pk": e.PK, "sk": 1}, {"pk": e.PK, "sk": "a", "x": "y"}} {
 				_, err := query(t, e, func(in *dynamodb.QueryInput) { in.ExclusiveStartKey = attributes(key) })
 				wantCode(t, err, invalid)
 			}
 		}},
-		{"paging/refuses a start key of another partition", func(t *testing.T, e *Env) {
+		{"paging/refuses a start key of another partition", func(t suite.T, e *Env) {
 			_, err := query(t, e, func(in *dynamodb.QueryInput) { in.ExclusiveStartKey = attributes(item{"pk": "other", "sk": "a"}) })
 			wantCode(t, err, invalid)
 		}},
-		{"paging/refuses a start key outside the range", func(t *testing.T, e *Env) {
+		{"paging/refuses a start key outside the range", func(t suite.T, e *Env) {
 			_, err := query(t, e, func(in *dynamodb.QueryInput) {
 				in.KeyConditionExpression = aws.String("pk = :p AND sk > :s")
 				in.ExpressionAttributeValues = attributes(item{":p": e.PK, ":s": "m"})
@@ -294,11 +295,11 @@ func pagingCases() []Case {
 			})
 			wantCode(t, err, invalid)
 		}},
-		{"paging/refuses a limit of zero", func(t *testing.T, e *Env) {
+		{"paging/refuses a limit of zero", func(t suite.T, e *Env) {
 			_, err := query(t, e, func(in *dynamodb.QueryInput) { in.Limit = aws.Int32(0) })
 			wantCode(t, err, invalid)
 		}},
-		{"paging/Select COUNT", func(t *testing.T, e *Env) {
+		{"paging/Select COUNT", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			out, err := query(t, e, func(in *dynamodb.QueryInput) { in.Select = types.SelectCount })
 			ok(t, err)
@@ -306,7 +307,7 @@ func pagingCases() []Case {
 				t.Fatalf("Count %d ScannedCount %d, %d items", out.Count, out.ScannedCount, len(out.Items))
 			}
 		}},
-		{"paging/Select SPECIFIC_ATTRIBUTES with a projection", func(t *testing.T, e *Env) {
+		{"paging/Select SPECIFIC_ATTRIBUTES with a projection", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts[:1], nil)
 			out, err := query(t, e, func(in *dynamodb.QueryInput) {
 				in.Select, in.ProjectionExpression = types.SelectSpecificAttributes, aws.String("i")
@@ -314,7 +315,7 @@ func pagingCases() []Case {
 			ok(t, err)
 			wantItem(t, plain(out.Items[0]), item{"i": 0})
 		}},
-		{"paging/refuses Select without its projection, and the reverse", func(t *testing.T, e *Env) {
+		{"paging/refuses Select without its projection, and the reverse", func(t suite.T, e *Env) {
 			_, err := query(t, e, func(in *dynamodb.QueryInput) { in.Select = types.SelectSpecificAttributes })
 			wantCode(t, err, invalid)
 			_, err = query(t, e, func(in *dynamodb.QueryInput) {
@@ -330,7 +331,7 @@ func pagingCases() []Case {
 // filterCases: filters of Query.
 func filterCases() []Case {
 	sorts := []any{"a", "b", "c", "d", "e"}
-	query := func(t *testing.T, e *Env, filter string, values item, limit int32) (*dynamodb.QueryOutput, error) {
+	query := func(t suite.T, e *Env, filter string, values item, limit int32) (*dynamodb.QueryOutput, error) {
 		t.Helper()
 		in := &dynamodb.QueryInput{TableName: e.table(tableMain), KeyConditionExpression: aws.String("pk = :p"), FilterExpression: &filter,
 			ExpressionAttributeValues: attributes(values.with(item{":p": e.PK}))}
@@ -340,7 +341,7 @@ func filterCases() []Case {
 		return e.Client.Query(t.Context(), in)
 	}
 	return []Case{
-		{"filter/counts what it drops", func(t *testing.T, e *Env) {
+		{"filter/counts what it drops", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			out, err := query(t, e, "i >= :n", item{":n": 3}, 0)
 			ok(t, err)
@@ -349,7 +350,7 @@ func filterCases() []Case {
 				t.Fatalf("Count %d ScannedCount %d", out.Count, out.ScannedCount)
 			}
 		}},
-		{"filter/the limit applies before the filter", func(t *testing.T, e *Env) {
+		{"filter/the limit applies before the filter", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, sorts, nil)
 			out, err := query(t, e, "i >= :n", item{":n": 3}, 2)
 			ok(t, err)
@@ -358,7 +359,7 @@ func filterCases() []Case {
 			}
 			wantItem(t, plain(out.LastEvaluatedKey), item{"pk": e.PK, "sk": "b"})
 		}},
-		{"filter/refuses key attributes in a Query", func(t *testing.T, e *Env) {
+		{"filter/refuses key attributes in a Query", func(t suite.T, e *Env) {
 			for _, f := range []string{"sk = :x", "pk = :x", "attribute_exists(sk)", "i = :x OR begins_with(sk, :x)"} {
 				values := item{":x": "x"}
 				if f == "attribute_exists(sk)" {
@@ -368,7 +369,7 @@ func filterCases() []Case {
 				wantCode(t, err, invalid)
 			}
 		}},
-		{"filter/refuses a broken filter", func(t *testing.T, e *Env) {
+		{"filter/refuses a broken filter", func(t suite.T, e *Env) {
 			_, err := query(t, e, "i >=", item{}, 0)
 			wantCode(t, err, invalid)
 		}},

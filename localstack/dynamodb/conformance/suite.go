@@ -5,19 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 // Case is one fact about DynamoDB.
 type Case struct {
 	Name string
-	Run  func(*testing.T, *Env)
+	Run  func(suite.T, *Env)
 }
 
 // Env is what a case works with. Its tables are shared by all cases of a run;
@@ -28,6 +29,8 @@ type Env struct {
 	Prefix string
 	// PK is the partition key that belongs to the case.
 	PK string
+	// Own is there in own cases only.
+	Own *Own
 }
 
 // The tables of the suite, less their prefix.
@@ -44,46 +47,50 @@ func Cases() []Case {
 	for _, family := range [][]Case{
 		valueCases(), conditionCases(), conditionErrorCases(), updateCases(), updateErrorCases(), returnCases(),
 		projectionCases(), queryCases(), filterCases(), indexCases(), scanCases(), batchCases(), transactionCases(),
-		capacityCases(), tableCases(), limitCases(), placeholderCases(),
+		capacityCases(), tableCases(), limitCases(), placeholderCases(), settingsCases(),
 	} {
 		all = append(all, family...)
 	}
 	return all
 }
 
-// Run runs the suite on tables whose names begin with prefix. skip names cases
-// that the engine under test is known to answer differently, each with its
-// reason, which is printed.
-func Run(t *testing.T, client *dynamodb.Client, prefix string, skip map[string]string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	setUp(ctx, t, client, prefix)
-	seen := map[string]bool{}
-	for _, c := range Cases() {
-		if seen[c.Name] {
-			t.Errorf("two cases are called %q", c.Name)
-		}
-		seen[c.Name] = true
-		t.Run(c.Name, func(t *testing.T) {
-			if reason := skip[c.Name]; reason != "" {
-				t.Skipf("known difference: %s", reason)
-			}
-			h := fnv.New64a()
-			h.Write([]byte(prefix + c.Name)) // another prefix, other tokens: engines remember them for ten minutes
-			c.Run(t, &Env{Client: client, Prefix: prefix, PK: fmt.Sprintf("p%016x", h.Sum64())})
-		})
-	}
-	for name := range skip {
-		if !seen[name] {
-			t.Errorf("a known difference names no case: %q", name)
+// Target is an implementation of DynamoDB.
+type Target struct {
+	Client *dynamodb.Client
+	// Prefix begins the names of the tables. Another one for each run: engines remember tokens for ten minutes.
+	Prefix string
+	// Own is what only an engine of ours can be told; nil for all others.
+	Own *Own
+}
+
+// Suite gives the cases for a target. SetUp must have made its tables.
+func (target Target) Suite() []suite.Case {
+	var all []suite.Case
+	add := func(own string, cases []Case) {
+		for _, c := range cases {
+			all = append(all, suite.Case{Name: c.Name, Own: own, Run: func(t suite.T) {
+				h := fnv.New64a()
+				h.Write([]byte(target.Prefix + c.Name))
+				c.Run(t, &Env{Client: target.Client, Prefix: target.Prefix, PK: fmt.Sprintf("p%016x", h.Sum64()), Own: target.Own})
+			}})
 		}
 	}
+	add("", Cases())
+	add("it needs a fault on purpose, which only the embedded engine makes", ownCases())
+	return all
 }
 
 func (e *Env) table(name string) *string { return aws.String(e.Prefix + name) }
 
-func setUp(ctx context.Context, t *testing.T, client *dynamodb.Client, prefix string) {
-	t.Helper()
+// SetUp makes the suite's tables, and gives what removes them.
+func (target Target) SetUp(ctx context.Context) (tearDown func(context.Context), err error) {
+	client, prefix := target.Client, target.Prefix
+	var made []*string
+	tearDown = func(ctx context.Context) {
+		for _, name := range made {
+			_, _ = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: name}) // whoever cares sees it there
+		}
+	}
 	attr := func(name string, kind types.ScalarAttributeType) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: &name, AttributeType: kind}
 	}
@@ -107,16 +114,15 @@ func setUp(ctx context.Context, t *testing.T, client *dynamodb.Client, prefix st
 	} {
 		in.BillingMode = types.BillingModePayPerRequest
 		if _, err := client.CreateTable(ctx, in); err != nil {
-			t.Fatalf("creating table %s: %v", *in.TableName, err)
+			return tearDown, fmt.Errorf("creating table %s: %w", *in.TableName, err)
 		}
+		made = append(made, in.TableName)
 		wait := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 50 * time.Millisecond })
 		if err := wait.Wait(ctx, &dynamodb.DescribeTableInput{TableName: in.TableName}, time.Minute); err != nil {
-			t.Fatalf("waiting for table %s: %v", *in.TableName, err)
+			return tearDown, fmt.Errorf("waiting for table %s: %w", *in.TableName, err)
 		}
-		t.Cleanup(func() {
-			_, _ = client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: in.TableName})
-		})
 	}
+	return tearDown, nil
 }
 
 func keys(hash, sort string) []types.KeySchemaElement {
@@ -139,21 +145,21 @@ func code(err error) string {
 	return "(transport) " + err.Error()
 }
 
-func wantCode(t *testing.T, err error, want string) {
+func wantCode(t suite.T, err error, want string) {
 	t.Helper()
 	if got := code(err); got != want {
 		t.Fatalf("error code %q, want %q (%v)", got, want, err)
 	}
 }
 
-func ok(t *testing.T, err error) {
+func ok(t suite.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func wantItem(t *testing.T, got, want item) {
+func wantItem(t suite.T, got, want item) {
 	t.Helper()
 	if !same(got, want) {
 		t.Fatalf("got  %v\nwant %v", got, want)
@@ -171,14 +177,14 @@ const (
 func (e *Env) key() item { return item{"pk": e.PK, "sk": "s"} }
 
 // put stores an item in the main table under the case's key.
-func (e *Env) put(t *testing.T, it item) {
+func (e *Env) put(t suite.T, it item) {
 	t.Helper()
 	_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key().with(it))})
 	ok(t, err)
 }
 
 // get reads the case's item less its key.
-func (e *Env) get(t *testing.T) item {
+func (e *Env) get(t suite.T) item {
 	t.Helper()
 	out, err := e.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
 		TableName: e.table(tableMain), Key: attributes(e.key()), ConsistentRead: aws.Bool(true)})

@@ -1,75 +1,63 @@
 package conformance_test
 
 import (
+	"context"
+	"flag"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
 	"github.com/waypoint-serverless/waypoint/localstack/dynamodb/conformance"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
-// endpoint names another engine to run the suite on, such as DynamoDB Local.
+// endpoint names another implementation to run the suite on, for a look at single cases with -run. `make test-engines`
+// compares whole runs, and knows the referees' deviations.
 const endpoint = "AWS_ENDPOINT_URL_DYNAMODB"
 
-// localDifferences are what Amazon's DynamoDB Local 3.3.0 answers otherwise
-// than AWS documents; they are skipped when the suite runs on it.
-var localDifferences = map[string]string{
-	"return/update UPDATED_OLD":                             "DynamoDB Local returns the whole top-level attribute; AWS documents the updated attributes, and its tutorial shows the updated members of a map alone",
-	"return/update UPDATED_NEW":                             "as UPDATED_OLD",
-	"transaction/an update that cannot be made is a reason": "DynamoDB Local answers ValidationException; AWS lists the message under the cancellation reason ValidationError",
-	"table/keeps the tags it was made with":                 "DynamoDB Local has no tags",
-	"capacity/transactions count twice":                     "DynamoDB Local counts writes of transactions once; AWS documents two writes",
-}
-
 func TestConformance(t *testing.T) {
-	url := os.Getenv(endpoint)
-	if url == "" {
-		conformance.Run(t, embedded(t), "conf-", nil)
+	if url := os.Getenv(endpoint); url != "" {
+		t.Logf("running on %s", url)
+		run(t, conformance.Target{
+			Client: conformance.NewClient(url, "us-east-1", credentials.NewStaticCredentialsProvider("key", "secret", ""), nil),
+			Prefix: fmt.Sprintf("conf%d-", time.Now().UnixNano()),
+		})
 		return
 	}
-	t.Logf("running on %s", url)
-	prefix := fmt.Sprintf("conf%d-", time.Now().UnixNano())
-	conformance.Run(t, client(url, nil), prefix, localDifferences)
-}
-
-func client(url string, transport http.RoundTripper) *awsdynamodb.Client {
-	o := awsdynamodb.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}
-	if transport != nil {
-		o.HTTPClient = &http.Client{Transport: transport}
+	coverage := new(suite.Coverage)
+	target, closing, err := conformance.Embedded(t.Context(), coverage)
+	if err != nil {
+		t.Fatal(err)
 	}
-	o.RetryMaxAttempts = 1
-	return awsdynamodb.New(o)
+	defer func() {
+		if err := closing(); err != nil {
+			t.Error(err)
+		}
+	}()
+	run(t, target)
+
+	operations, codes, err := conformance.Operations("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := flag.Lookup("test.run"); f != nil && strings.Contains(f.Value.String(), "/") {
+		return // a few cases only
+	}
+	for _, missing := range coverage.Uncovered(operations, codes) {
+		t.Errorf("the engine can answer it and no case covers it: %s", missing)
+	}
 }
 
-func embedded(t *testing.T) *awsdynamodb.Client {
+func run(t *testing.T, target conformance.Target) {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{})
+	tearDown, err := target.SetUp(t.Context())
+	t.Cleanup(func() { tearDown(context.Background()) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
-	e, err := dynamodb.New(t.Context(), dynamodb.Options{Store: s})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client("http://dynamodb.embedded", inProcess{e})
-}
-
-// inProcess calls a handler without a socket.
-type inProcess struct{ http.Handler }
-
-func (p inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	p.ServeHTTP(w, req)
-	resp := w.Result()
-	resp.Request = req
-	return resp, nil
+	suite.Under(t, target.Suite(), target.Own != nil, false)
 }

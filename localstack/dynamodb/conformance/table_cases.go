@@ -4,16 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 // own is a table of the case's own.
-func (e *Env) own(t *testing.T) *dynamodb.CreateTableInput {
+func (e *Env) own(t suite.T) *dynamodb.CreateTableInput {
 	t.Helper()
 	name := e.table(e.PK)
 	t.Cleanup(func() {
@@ -23,7 +24,7 @@ func (e *Env) own(t *testing.T) *dynamodb.CreateTableInput {
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: "S"}}}
 }
 
-func (e *Env) create(t *testing.T) *string {
+func (e *Env) create(t suite.T) *string {
 	t.Helper()
 	in := e.own(t)
 	_, err := e.Client.CreateTable(t.Context(), in)
@@ -35,7 +36,7 @@ func (e *Env) create(t *testing.T) *string {
 
 func tableCases() []Case {
 	return append([]Case{
-		{"table/is described as it was made", func(t *testing.T, e *Env) {
+		{"table/is described as it was made", func(t suite.T, e *Env) {
 			out, err := e.Client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: e.table(tableMain)})
 			ok(t, err)
 			d := out.Table
@@ -51,18 +52,18 @@ func tableCases() []Case {
 				t.Fatalf("%+v", d.BillingModeSummary)
 			}
 		}},
-		{"table/a second one of the same name is refused", func(t *testing.T, e *Env) {
+		{"table/a second one of the same name is refused", func(t suite.T, e *Env) {
 			e.create(t)
 			_, err := e.Client.CreateTable(t.Context(), e.own(t))
 			wantCode(t, err, "ResourceInUseException")
 		}},
-		{"table/what does not exist", func(t *testing.T, e *Env) {
+		{"table/what does not exist", func(t suite.T, e *Env) {
 			_, err := e.Client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: e.table("nothing")})
 			wantCode(t, err, notFound)
 			_, err = e.Client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: e.table("nothing")})
 			wantCode(t, err, notFound)
 		}},
-		{"table/a deleted one is gone with its items", func(t *testing.T, e *Env) {
+		{"table/a deleted one is gone with its items", func(t suite.T, e *Env) {
 			name := e.create(t)
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: attributes(item{"pk": "a"})})
 			ok(t, err)
@@ -79,7 +80,7 @@ func tableCases() []Case {
 				t.Fatalf("the new table has %d items", out.Count)
 			}
 		}},
-		{"table/keeps the tags it was made with", func(t *testing.T, e *Env) {
+		{"table/keeps the tags it was made with", func(t suite.T, e *Env) {
 			in := e.own(t)
 			in.Tags = []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}
 			out, err := e.Client.CreateTable(t.Context(), in)
@@ -90,7 +91,7 @@ func tableCases() []Case {
 				t.Fatalf("got %v", tags.Tags)
 			}
 		}},
-		{"table/lists in pages", func(t *testing.T, e *Env) {
+		{"table/lists in pages", func(t suite.T, e *Env) {
 			var got []string
 			in := &dynamodb.ListTablesInput{Limit: aws.Int32(2), ExclusiveStartTableName: aws.String(strings.TrimSuffix(e.Prefix, "-"))}
 			for range 100 {
@@ -110,7 +111,7 @@ func tableCases() []Case {
 				t.Fatalf("got %v", got)
 			}
 		}},
-		{"table/time to live is off, then on, then off", func(t *testing.T, e *Env) {
+		{"table/time to live is off, then on, then off", func(t suite.T, e *Env) {
 			name := e.create(t)
 			status := func() types.TimeToLiveStatus {
 				out, err := e.Client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: name})
@@ -159,7 +160,7 @@ func tableErrorCases() []Case {
 			in.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{ix, ix}
 		},
 	} {
-		cases = append(cases, Case{"table/refuses " + name, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"table/refuses " + name, func(t suite.T, e *Env) {
 			in := e.own(t)
 			change(in)
 			_, err := e.Client.CreateTable(t.Context(), in)
@@ -179,7 +180,7 @@ func capacityCases() []Case {
 		}
 		return *c.CapacityUnits
 	}
-	want := func(t *testing.T, c *types.ConsumedCapacity, n float64) {
+	want := func(t suite.T, c *types.ConsumedCapacity, n float64) {
 		t.Helper()
 		if got := units(c); got != n {
 			t.Fatalf("%v units, want %v", got, n)
@@ -188,7 +189,7 @@ func capacityCases() []Case {
 	const total = types.ReturnConsumedCapacityTotal
 	big := strings.Repeat("x", 9000)
 	return []Case{
-		{"capacity/writes count begun KB", func(t *testing.T, e *Env) {
+		{"capacity/writes count begun KB", func(t suite.T, e *Env) {
 			out, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key()), ReturnConsumedCapacity: total})
 			ok(t, err)
 			want(t, out.ConsumedCapacity, 1)
@@ -199,7 +200,7 @@ func capacityCases() []Case {
 			ok(t, err)
 			want(t, del.ConsumedCapacity, 9)
 		}},
-		{"capacity/reads count begun 4 KB, half if eventually consistent", func(t *testing.T, e *Env) {
+		{"capacity/reads count begun 4 KB, half if eventually consistent", func(t suite.T, e *Env) {
 			e.put(t, item{"v": big})
 			for consistent, n := range map[bool]float64{true: 3, false: 1.5} {
 				out, err := e.Client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: e.table(tableMain), Key: attributes(e.key()), ConsistentRead: &consistent, ReturnConsumedCapacity: total})
@@ -210,13 +211,13 @@ func capacityCases() []Case {
 			ok(t, err)
 			want(t, out.ConsumedCapacity, 0.5)
 		}},
-		{"capacity/a query rounds its whole page", func(t *testing.T, e *Env) {
+		{"capacity/a query rounds its whole page", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, anyRange(10), nil)
 			out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{TableName: e.table(tableMain), KeyConditionExpression: aws.String("pk = :p"), ExpressionAttributeValues: attributes(item{":p": e.PK}), ReturnConsumedCapacity: total})
 			ok(t, err)
 			want(t, out.ConsumedCapacity, 0.5)
 		}},
-		{"capacity/each index write counts", func(t *testing.T, e *Env) {
+		{"capacity/each index write counts", func(t suite.T, e *Env) {
 			put := func(it item) *types.ConsumedCapacity {
 				out, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key().with(it)), ReturnConsumedCapacity: types.ReturnConsumedCapacityIndexes})
 				ok(t, err)
@@ -229,7 +230,7 @@ func capacityCases() []Case {
 			}
 			want(t, put(item{"g": e.PK, "gs": "b", "gn": 1}), 3) // a moved key: delete and put; the other two indexes do not change
 		}},
-		{"capacity/transactions count twice", func(t *testing.T, e *Env) {
+		{"capacity/transactions count twice", func(t suite.T, e *Env) {
 			out, err := e.Client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{ReturnConsumedCapacity: total,
 				TransactItems: []types.TransactWriteItem{e.txPut("a", nil, ""), e.txPut("b", nil, "")}})
 			ok(t, err)
@@ -239,7 +240,7 @@ func capacityCases() []Case {
 			ok(t, err)
 			want(t, &get.ConsumedCapacity[0], 2)
 		}},
-		{"capacity/NONE and nothing give none", func(t *testing.T, e *Env) {
+		{"capacity/NONE and nothing give none", func(t suite.T, e *Env) {
 			out, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key()), ReturnConsumedCapacity: types.ReturnConsumedCapacityNone})
 			ok(t, err)
 			if out.ConsumedCapacity != nil {
@@ -251,29 +252,29 @@ func capacityCases() []Case {
 
 // limitCases: sizes at their limits.
 func limitCases() []Case {
-	put := func(t *testing.T, e *Env, it item) error {
+	put := func(t suite.T, e *Env, it item) error {
 		t.Helper()
 		_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(it)})
 		return err
 	}
 	return []Case{
-		{"limit/an item of 400 KB", func(t *testing.T, e *Env) {
+		{"limit/an item of 400 KB", func(t suite.T, e *Env) {
 			overhead := len("pk") + len(e.PK) + len("sk") + len("s") + len("v")
 			ok(t, put(t, e, e.key().with(item{"v": strings.Repeat("x", 400*1024-overhead)})))
 			wantCode(t, put(t, e, e.key().with(item{"v": strings.Repeat("x", 400*1024-overhead+1)})), invalid)
 		}},
-		{"limit/an update may not grow an item beyond 400 KB", func(t *testing.T, e *Env) {
+		{"limit/an update may not grow an item beyond 400 KB", func(t suite.T, e *Env) {
 			ok(t, put(t, e, e.key().with(item{"v": strings.Repeat("x", 399*1024)})))
 			_, err := e.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: e.table(tableMain), Key: attributes(e.key()),
 				UpdateExpression: aws.String("SET w = :w"), ExpressionAttributeValues: attributes(item{":w": strings.Repeat("y", 2048)})})
 			wantCode(t, err, invalid)
 		}},
-		{"limit/key sizes", func(t *testing.T, e *Env) {
+		{"limit/key sizes", func(t suite.T, e *Env) {
 			ok(t, put(t, e, item{"pk": e.PK + strings.Repeat("x", 2048-len(e.PK)), "sk": strings.Repeat("s", 1024)}))
 			wantCode(t, put(t, e, item{"pk": e.PK + strings.Repeat("x", 2049-len(e.PK)), "sk": "s"}), invalid)
 			wantCode(t, put(t, e, item{"pk": e.PK, "sk": strings.Repeat("s", 1025)}), invalid)
 		}},
-		{"limit/a page of 1 MB", func(t *testing.T, e *Env) {
+		{"limit/a page of 1 MB", func(t suite.T, e *Env) {
 			e.fill(t, tableMain, e.PK, anyRange(6), func(int) item { return item{"v": strings.Repeat("x", 300*1024)} })
 			in := &dynamodb.QueryInput{TableName: e.table(tableMain), KeyConditionExpression: aws.String("pk = :p"), ExpressionAttributeValues: attributes(item{":p": e.PK})}
 			var pages []int32
@@ -295,7 +296,7 @@ func limitCases() []Case {
 				t.Fatalf("pages of %v items", pages)
 			}
 		}},
-		{"limit/4 MB in a transaction", func(t *testing.T, e *Env) {
+		{"limit/4 MB in a transaction", func(t suite.T, e *Env) {
 			var actions []types.TransactWriteItem
 			for i := range 11 {
 				actions = append(actions, e.txPut(fmt.Sprint(i), item{"v": strings.Repeat("x", 395*1024)}, ""))
@@ -328,7 +329,7 @@ func placeholderCases() []Case {
 		{"two names for one attribute", "attribute_not_exists(#a) AND attribute_not_exists(#b)", names("#a=x #b=x"), nil, false},
 		{"a name with digits and underscores", "attribute_not_exists(#1_a)", names("#1_a=x"), nil, false},
 	} {
-		cases = append(cases, Case{"placeholder/" + c.name, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"placeholder/" + c.name, func(t suite.T, e *Env) {
 			e.put(t, item{"a": 1})
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key()),
 				ConditionExpression: expr(c.cond), ExpressionAttributeNames: c.names, ExpressionAttributeValues: attributes(c.values)})
@@ -340,7 +341,7 @@ func placeholderCases() []Case {
 		}})
 	}
 	for _, word := range []string{"abort", "Zone", "NAME", "ttl", "data", "status", "varchar"} {
-		cases = append(cases, Case{"placeholder/the reserved word " + word, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"placeholder/the reserved word " + word, func(t suite.T, e *Env) {
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: attributes(e.key()),
 				ConditionExpression: aws.String("attribute_not_exists(" + word + ")")})
 			wantCode(t, err, invalid)

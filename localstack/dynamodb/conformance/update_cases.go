@@ -1,11 +1,11 @@
 package conformance
 
 import (
-	"testing"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 type updateCase struct {
@@ -76,7 +76,7 @@ func updateCases() []Case {
 		{"sets from the key", item{}, "SET b = sk", nil, "", item{"b": "s"}},
 		{"white space of any kind", item{}, "SET\ta=:v,\n b = :v", item{":v": 1}, "", item{"a": 1, "b": 1}},
 	} {
-		cases = append(cases, Case{"update/" + c.name, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"update/" + c.name, func(t suite.T, e *Env) {
 			if c.before != nil {
 				e.put(t, c.before)
 			}
@@ -88,7 +88,7 @@ func updateCases() []Case {
 			wantItem(t, e.get(t), c.after)
 		}})
 	}
-	return append(cases, Case{"update/without an expression creates the key alone", func(t *testing.T, e *Env) {
+	return append(cases, Case{"update/without an expression creates the key alone", func(t suite.T, e *Env) {
 		out, err := e.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: e.table(tableMain), Key: attributes(e.key()), ReturnValues: types.ReturnValueAllNew})
 		ok(t, err)
@@ -164,7 +164,7 @@ func updateErrorCases() []Case {
 		{"SET g = :v", item{":v": 1}, ""},
 		{"SET g = :v", item{":v": ""}, ""},
 	} {
-		cases = append(cases, Case{"update/refuses " + c.update + " " + formatItem(c.values), func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"update/refuses " + c.update + " " + formatItem(c.values), func(t suite.T, e *Env) {
 			e.put(t, before)
 			_, err := e.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 				TableName: e.table(tableMain), Key: attributes(e.key()), UpdateExpression: &c.update,
@@ -194,7 +194,7 @@ func returnCases() []Case {
 		{types.ReturnValueUpdatedOld, item{"a": 1, "m": item{"x": 1, "y": 2}, "l": list{2}}},
 		{types.ReturnValueUpdatedNew, item{"a": 9, "m": item{"x": 9}, "l": list{9}}},
 	} {
-		cases = append(cases, Case{"return/update " + string(c.how), func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"return/update " + string(c.how), func(t suite.T, e *Env) {
 			e.put(t, before)
 			out, err := e.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 				TableName: e.table(tableMain), Key: attributes(e.key()), UpdateExpression: &update,
@@ -213,7 +213,7 @@ func returnCases() []Case {
 
 func returnWriteCases() []Case {
 	return []Case{
-		{"return/update of an absent item has no old values", func(t *testing.T, e *Env) {
+		{"return/update of an absent item has no old values", func(t suite.T, e *Env) {
 			for _, how := range []types.ReturnValue{types.ReturnValueAllOld, types.ReturnValueUpdatedOld} {
 				out, err := e.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 					TableName: e.table(tableMain), Key: attributes(item{"pk": e.PK, "sk": string(how)}), UpdateExpression: aws.String("SET a = :v"),
@@ -223,7 +223,7 @@ func returnWriteCases() []Case {
 				wantItem(t, plain(out.Attributes), nil)
 			}
 		}},
-		{"return/put ALL_OLD", func(t *testing.T, e *Env) {
+		{"return/put ALL_OLD", func(t suite.T, e *Env) {
 			put := func(v int) item {
 				out, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{
 					TableName: e.table(tableMain), Item: attributes(e.key().with(item{"a": v})), ReturnValues: types.ReturnValueAllOld})
@@ -233,12 +233,12 @@ func returnWriteCases() []Case {
 			wantItem(t, put(1), nil)
 			wantItem(t, put(2), e.key().with(item{"a": 1}))
 		}},
-		{"return/put refuses ALL_NEW", func(t *testing.T, e *Env) {
+		{"return/put refuses ALL_NEW", func(t suite.T, e *Env) {
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{
 				TableName: e.table(tableMain), Item: attributes(e.key()), ReturnValues: types.ReturnValueAllNew})
 			wantCode(t, err, invalid)
 		}},
-		{"return/delete ALL_OLD", func(t *testing.T, e *Env) {
+		{"return/delete ALL_OLD", func(t suite.T, e *Env) {
 			e.put(t, item{"a": 1})
 			del := func() item {
 				out, err := e.Client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
@@ -249,12 +249,12 @@ func returnWriteCases() []Case {
 			wantItem(t, del(), e.key().with(item{"a": 1}))
 			wantItem(t, del(), nil)
 		}},
-		{"return/delete refuses UPDATED_OLD", func(t *testing.T, e *Env) {
+		{"return/delete refuses UPDATED_OLD", func(t suite.T, e *Env) {
 			_, err := e.Client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
 				TableName: e.table(tableMain), Key: attributes(e.key()), ReturnValues: types.ReturnValueUpdatedOld})
 			wantCode(t, err, invalid)
 		}},
-		{"return/the item of a failed condition", func(t *testing.T, e *Env) {
+		{"return/the item of a failed condition", func(t suite.T, e *Env) {
 			e.put(t, item{"a": 1})
 			for _, all := range []bool{true, false} {
 				in := &dynamodb.UpdateItemInput{
@@ -270,7 +270,7 @@ func returnWriteCases() []Case {
 				wantItem(t, failedItem(t, err), want)
 			}
 		}},
-		{"return/a failed condition on an absent item has no item", func(t *testing.T, e *Env) {
+		{"return/a failed condition on an absent item has no item", func(t suite.T, e *Env) {
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{
 				TableName: e.table(tableMain), Item: attributes(e.key()), ConditionExpression: aws.String("attribute_exists(pk)"),
 				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld})

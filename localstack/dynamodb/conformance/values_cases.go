@@ -2,10 +2,11 @@ package conformance
 
 import (
 	"strings"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
 // valueCases: what may be stored, and in which form it comes back.
@@ -49,7 +50,7 @@ func valueCases() []Case {
 		if n, isNum := want.(num); isNum {
 			want = plainValue(&types.AttributeValueMemberN{Value: string(n)})
 		}
-		cases = append(cases, Case{"value/" + c.name, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"value/" + c.name, func(t suite.T, e *Env) {
 			e.put(t, item{"v": c.in})
 			wantItem(t, e.get(t), item{"v": want})
 		}})
@@ -69,7 +70,7 @@ func valueCases() []Case {
 		{"a number set with numerically equal elements", attribute(numSet{"1", "1.0"})},
 		{"a null that is false", &types.AttributeValueMemberNULL{Value: false}},
 	} {
-		cases = append(cases, Case{"value/refuses " + c.name, func(t *testing.T, e *Env) {
+		cases = append(cases, Case{"value/refuses " + c.name, func(t suite.T, e *Env) {
 			m := attributes(e.key())
 			m["v"] = c.in
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: e.table(tableMain), Item: m})
@@ -88,10 +89,10 @@ func nestingCases() []Case {
 		return v
 	}
 	return []Case{
-		{"value/31 levels of nesting", func(t *testing.T, e *Env) {
+		{"value/31 levels of nesting", func(t suite.T, e *Env) {
 			e.put(t, item{"v": nested(31)})
 		}},
-		{"value/refuses 40 levels of nesting", func(t *testing.T, e *Env) {
+		{"value/refuses 40 levels of nesting", func(t suite.T, e *Env) {
 			_, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{
 				TableName: e.table(tableMain), Item: attributes(e.key().with(item{"v": nested(40)}))})
 			wantCode(t, err, invalid)

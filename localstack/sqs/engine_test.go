@@ -22,11 +22,12 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/sqs/conformance"
 	"github.com/waypoint-serverless/waypoint/localstack/store"
 )
 
 // virtual runs a test on a clock that jumps, so that hours cost nothing.
-func virtual(t *testing.T, test func(t *testing.T, c *client)) {
+func virtual(t *testing.T, test func(t *testing.T, c *conformance.Client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		test(t, inProcess(t, newEngine(t, openStore(t, ""), nil)))
@@ -34,54 +35,54 @@ func virtual(t *testing.T, test func(t *testing.T, c *client)) {
 }
 
 func TestVisibilityEndsTwelveHoursAfterTheReceipt(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
-		c.send(url, "x")
-		m := c.one(url, hide(43200))
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
+		c.Send(url, "x")
+		m := c.One(url, conformance.Hide(43200))
 		time.Sleep(11 * time.Hour)
-		if err := c.change(url, m, 3600); err != nil {
+		if err := c.Change(url, m, 3600); err != nil {
 			t.Fatal(err)
 		}
-		c.wantCode(c.change(url, m, 3602), "InvalidParameterValue")
+		c.WantCode(c.Change(url, m, 3602), "InvalidParameterValue")
 		time.Sleep(59 * time.Minute)
-		c.none(url)
+		c.None(url)
 		time.Sleep(2 * time.Minute)
-		again := c.one(url)
-		if err := c.change(url, again, 43200); err != nil {
+		again := c.One(url)
+		if err := c.Change(url, again, 43200); err != nil {
 			t.Fatalf("a new receipt begins a new count: %v", err)
 		}
 	})
 }
 
 func TestLongPollWakesExactlyWhenAMessageBecomesVisible(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
 		for _, hidden := range []func(){
-			func() { c.send(url, "delayed", delay(7)) },
-			func() { c.send(url, "received"); c.one(url, hide(7)) },
+			func() { c.Send(url, "delayed", conformance.Delay(7)) },
+			func() { c.Send(url, "received"); c.One(url, conformance.Hide(7)) },
 		} {
 			hidden()
 			start := time.Now()
-			m := c.one(url, wait(20))
+			m := c.One(url, conformance.Wait(20))
 			if got := time.Since(start).Round(time.Millisecond); got < 7*time.Second || got > 7*time.Second+2*time.Millisecond {
 				t.Errorf("%s: woke after %v, want 7 s", *m.Body, got)
 			}
-			c.remove(url, m)
+			c.Remove(url, m)
 		}
 	})
 }
 
 func TestLongPollWakesAtOnceOnASend(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
 		start := time.Now()
 		woke := make(chan time.Duration, 1)
 		go func() {
-			c.one(url, wait(20))
+			c.One(url, conformance.Wait(20))
 			woke <- time.Since(start)
 		}()
 		time.Sleep(3 * time.Second)
-		c.send(url, "x")
+		c.Send(url, "x")
 		if d := <-woke; d != 3*time.Second {
 			t.Fatalf("woke %v after the send", d-3*time.Second)
 		}
@@ -89,46 +90,46 @@ func TestLongPollWakesAtOnceOnASend(t *testing.T) {
 }
 
 func TestLongPollLastsItsWaitAndNoLonger(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
-		c.send(url, "x", delay(30))
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
+		c.Send(url, "x", conformance.Delay(30))
 		start := time.Now()
-		if got := c.receive(url, wait(20)); len(got) != 0 || time.Since(start) != 20*time.Second {
+		if got := c.Receive(url, conformance.Wait(20)); len(got) != 0 || time.Since(start) != 20*time.Second {
 			t.Fatal(len(got), time.Since(start))
 		}
 	})
 }
 
 func TestMessagesExpireAfterTheRetentionPeriod(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(map[string]string{"MessageRetentionPeriod": "60"})
-		c.send(url, "old")
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(map[string]string{"MessageRetentionPeriod": "60"})
+		c.Send(url, "old")
 		time.Sleep(59 * time.Second)
-		c.send(url, "young")
+		c.Send(url, "young")
 		time.Sleep(time.Second)
-		if got := c.counts(url); got != [3]string{"1", "0", "0"} {
+		if got := c.Counts(url); got != [3]string{"1", "0", "0"} {
 			t.Fatal(got)
 		}
-		if m := c.one(url); *m.Body != "young" {
+		if m := c.One(url); *m.Body != "young" {
 			t.Fatal(*m.Body)
 		}
 		// A shorter period counts for messages that are there already.
-		c.send(url, "x", delay(1))
-		if _, err := c.SetQueueAttributes(ctx(t), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"MessageRetentionPeriod": "1209600"}}); err != nil {
+		c.Send(url, "x", conformance.Delay(1))
+		if _, err := c.SetQueueAttributes(conformance.Context(t), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"MessageRetentionPeriod": "1209600"}}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(13 * 24 * time.Hour)
-		if got := c.receive(url); len(got) != 2 {
+		if got := c.Receive(url); len(got) != 2 {
 			t.Fatalf("%d messages, want 2", len(got))
 		}
 	})
 }
 
 func TestPurgeIsAllowedAgainAfterAMinute(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
 		for range 2 {
-			if _, err := c.PurgeQueue(ctx(t), &awssqs.PurgeQueueInput{QueueUrl: &url}); err != nil {
+			if _, err := c.PurgeQueue(conformance.Context(t), &awssqs.PurgeQueueInput{QueueUrl: &url}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
@@ -137,18 +138,18 @@ func TestPurgeIsAllowedAgainAfterAMinute(t *testing.T) {
 }
 
 func TestDeletingAQueueEndsItsLongPolls(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
 		got := make(chan error, 1)
 		go func() {
-			_, err := c.ReceiveMessage(ctx(t), &awssqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 20})
+			_, err := c.ReceiveMessage(conformance.Context(t), &awssqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 20})
 			got <- err
 		}()
 		time.Sleep(time.Second)
-		if _, err := c.DeleteQueue(ctx(t), &awssqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
+		if _, err := c.DeleteQueue(conformance.Context(t), &awssqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
 			t.Fatal(err)
 		}
-		wantType[*types.QueueDoesNotExist](t, <-got)
+		conformance.WantType[*types.QueueDoesNotExist](t, <-got)
 	})
 }
 
@@ -156,10 +157,10 @@ func TestCloseEndsLongPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t, openStore(t, ""), nil)
 		c := inProcess(t, e)
-		url := c.queue(nil)
+		url := c.Queue(nil)
 		start, done := time.Now(), make(chan time.Duration, 1)
 		go func() {
-			c.receive(url, wait(20))
+			c.Receive(url, conformance.Wait(20))
 			done <- time.Since(start)
 		}()
 		time.Sleep(time.Second)
@@ -173,8 +174,8 @@ func TestCloseEndsLongPolls(t *testing.T) {
 }
 
 func TestAPollThatDiesTakesNoMessage(t *testing.T) {
-	virtual(t, func(t *testing.T, c *client) {
-		url := c.queue(nil)
+	virtual(t, func(t *testing.T, c *conformance.Client) {
+		url := c.Queue(nil)
 		poll, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() {
@@ -186,28 +187,28 @@ func TestAPollThatDiesTakesNoMessage(t *testing.T) {
 		if err := <-done; err == nil {
 			t.Fatal("no error")
 		}
-		c.send(url, "x")
-		c.one(url)
+		c.Send(url, "x")
+		c.One(url)
 	})
 }
 
 func TestInFlightLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := inProcess(t, newEngine(t, openStore(t, ""), func(o *sqs.Options) { o.InFlightLimit = 3 }))
-		url := c.queue(nil)
+		url := c.Queue(nil)
 		for i := range 6 {
-			c.send(url, fmt.Sprint(i))
+			c.Send(url, fmt.Sprint(i))
 		}
-		first := c.receive(url, limit(2))
-		if n := len(first) + len(c.receive(url, limit(2))); n != 3 {
+		first := c.Receive(url, conformance.Limit(2))
+		if n := len(first) + len(c.Receive(url, conformance.Limit(2))); n != 3 {
 			t.Fatalf("%d in flight, want 3", n)
 		}
-		_, err := c.ReceiveMessage(ctx(t), &awssqs.ReceiveMessageInput{QueueUrl: &url})
-		wantType[*types.OverLimit](t, err)
-		c.remove(url, first[0])
-		c.one(url)
+		_, err := c.ReceiveMessage(conformance.Context(t), &awssqs.ReceiveMessageInput{QueueUrl: &url})
+		conformance.WantType[*types.OverLimit](t, err)
+		c.Remove(url, first[0])
+		c.One(url)
 		time.Sleep(time.Minute) // all visible again
-		if n := len(c.receive(url)); n != 3 {
+		if n := len(c.Receive(url)); n != 3 {
 			t.Fatalf("%d after the timeouts, want 3", n)
 		}
 	})
@@ -215,7 +216,7 @@ func TestInFlightLimit(t *testing.T) {
 
 func TestEverythingSurvivesReopeningTheStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.db")
-	open := func() (*store.Store, *client) {
+	open := func() (*store.Store, *conformance.Client) {
 		s, err := store.Open(context.Background(), store.Options{Path: path})
 		if err != nil {
 			t.Fatal(err)
@@ -227,34 +228,34 @@ func TestEverythingSurvivesReopeningTheStore(t *testing.T) {
 		return s, inProcess(t, e)
 	}
 	s, c := open()
-	out, err := c.CreateQueue(ctx(t), &awssqs.CreateQueueInput{QueueName: aws.String("jobs"), Attributes: map[string]string{"VisibilityTimeout": "77"}, Tags: map[string]string{"k": "v"}})
+	out, err := c.CreateQueue(conformance.Context(t), &awssqs.CreateQueueInput{QueueName: aws.String("jobs"), Attributes: map[string]string{"VisibilityTimeout": "77"}, Tags: map[string]string{"k": "v"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	url := *out.QueueUrl
-	c.send(url, "flying")
-	held := c.one(url, hide(600))
-	c.send(url, "waiting", func(in *awssqs.SendMessageInput) {
+	c.Send(url, "flying")
+	held := c.One(url, conformance.Hide(600))
+	c.Send(url, "waiting", func(in *awssqs.SendMessageInput) {
 		in.MessageAttributes = map[string]types.MessageAttributeValue{"a": {DataType: aws.String("Binary"), BinaryValue: []byte{1}}}
 	})
-	c.send(url, "late", delay(600))
+	c.Send(url, "late", conformance.Delay(600))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 
 	s, c = open()
-	if got := c.counts(url); got != [3]string{"1", "1", "1"} {
+	if got := c.Counts(url); got != [3]string{"1", "1", "1"} {
 		t.Fatalf("after reopening: %v", got)
 	}
-	if c.attribute(url, "VisibilityTimeout") != "77" {
+	if c.Attribute(url, "VisibilityTimeout") != "77" {
 		t.Error("the queue's attributes are gone")
 	}
-	m := c.one(url)
+	m := c.One(url)
 	if *m.Body != "waiting" || string(m.MessageAttributes["a"].BinaryValue) != "\x01" {
 		t.Errorf("got %v", m)
 	}
-	c.remove(url, held) // a receipt of before still counts
-	if got := c.counts(url); got != [3]string{"0", "1", "1"} {
+	c.Remove(url, held) // a receipt of before still counts
+	if got := c.Counts(url); got != [3]string{"0", "1", "1"} {
 		t.Errorf("after deleting: %v", got)
 	}
 	if err := s.Close(); err != nil {
@@ -270,14 +271,14 @@ func TestFaultsDropDuplicateDelayAndReorder(t *testing.T) {
 	run := func(t *testing.T, f sqs.Faults) (order []string, took time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
 			c := inProcess(t, newEngine(t, openStore(t, ""), func(o *sqs.Options) { o.Faults = &f }))
-			url := c.queue(nil)
+			url := c.Queue(nil)
 			for i := range 30 {
-				c.send(url, fmt.Sprintf("%02d", i))
+				c.Send(url, fmt.Sprintf("%02d", i))
 				time.Sleep(time.Millisecond)
 			}
 			start := time.Now()
 			for {
-				got := c.receive(url, wait(20), hide(43200), limit(1))
+				got := c.Receive(url, conformance.Wait(20), conformance.Hide(43200), conformance.Limit(1))
 				if len(got) == 0 {
 					took = time.Since(start)
 					return
@@ -317,15 +318,15 @@ func TestPolicyLimitsASessionToItsQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	as := func(p sigv4.Principal) *client {
+	as := func(p sigv4.Principal) *conformance.Client {
 		return inProcess(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e.ServeHTTP(w, r.WithContext(sigv4.WithPrincipal(r.Context(), p)))
 		}))
 	}
 	root, runner := as(sigv4.Principal{}), as(sigv4.Principal{Policy: policy})
-	mine, other := root.named("mine", nil), root.named("other", nil)
-	root.send(mine, "x")
-	runner.remove(mine, runner.one(mine))
+	mine, other := root.Named("mine", nil), root.Named("other", nil)
+	root.Send(mine, "x")
+	runner.Remove(mine, runner.One(mine))
 
 	denied := func(name string, err error) {
 		t.Helper()
@@ -334,19 +335,19 @@ func TestPolicyLimitsASessionToItsQueue(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	_, err = runner.ReceiveMessage(ctx(t), &awssqs.ReceiveMessageInput{QueueUrl: &other})
+	_, err = runner.ReceiveMessage(conformance.Context(t), &awssqs.ReceiveMessageInput{QueueUrl: &other})
 	denied("receive on another queue", err)
-	_, err = runner.ReceiveMessage(ctx(t), &awssqs.ReceiveMessageInput{QueueUrl: aws.String(other + "-none")})
+	_, err = runner.ReceiveMessage(conformance.Context(t), &awssqs.ReceiveMessageInput{QueueUrl: aws.String(other + "-none")})
 	denied("receive on a queue that does not exist", err)
-	_, err = runner.SendMessage(ctx(t), &awssqs.SendMessageInput{QueueUrl: &mine, MessageBody: aws.String("x")})
+	_, err = runner.SendMessage(conformance.Context(t), &awssqs.SendMessageInput{QueueUrl: &mine, MessageBody: aws.String("x")})
 	denied("send", err)
-	_, err = runner.SendMessageBatch(ctx(t), &awssqs.SendMessageBatchInput{QueueUrl: &mine, Entries: []types.SendMessageBatchRequestEntry{{Id: aws.String("a"), MessageBody: aws.String("x")}}})
+	_, err = runner.SendMessageBatch(conformance.Context(t), &awssqs.SendMessageBatchInput{QueueUrl: &mine, Entries: []types.SendMessageBatchRequestEntry{{Id: aws.String("a"), MessageBody: aws.String("x")}}})
 	denied("send a batch", err)
-	_, err = runner.ListQueues(ctx(t), &awssqs.ListQueuesInput{})
+	_, err = runner.ListQueues(conformance.Context(t), &awssqs.ListQueuesInput{})
 	denied("list", err)
-	_, err = runner.CreateQueue(ctx(t), &awssqs.CreateQueueInput{QueueName: aws.String("new")})
+	_, err = runner.CreateQueue(conformance.Context(t), &awssqs.CreateQueueInput{QueueName: aws.String("new")})
 	denied("create", err)
-	_, err = inProcess(t, e).ReceiveMessage(ctx(t), &awssqs.ReceiveMessageInput{QueueUrl: &mine})
+	_, err = inProcess(t, e).ReceiveMessage(conformance.Context(t), &awssqs.ReceiveMessageInput{QueueUrl: &mine})
 	denied("nobody", err)
 }
 
@@ -357,24 +358,24 @@ func TestTheSDKsSignaturesAreAccepted(t *testing.T) {
 	srv := httptest.NewServer(v.Middleware(sqs.Service, e))
 	t.Cleanup(srv.Close)
 	c := dial(t, srv.URL)
-	url := c.queue(nil)
-	c.send(url, "x")
-	if m := c.one(url); m.Attributes["SenderId"] != "AIDAUSER" {
+	url := c.Queue(nil)
+	c.Send(url, "x")
+	if m := c.One(url); m.Attributes["SenderId"] != "AIDAUSER" {
 		t.Errorf("sender %q", m.Attributes["SenderId"])
 	}
 	key.Secret = "another"
 	v.Lookup = sigv4.Static(key)
-	_, err := c.SendMessage(ctx(t), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
-	c.wantCode(err, "InvalidSignatureException")
+	_, err := c.SendMessage(conformance.Context(t), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
+	c.WantCode(err, "InvalidSignatureException")
 }
 
 func TestExpiredMessagesOfAnUnreadQueueDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, "")
 		c := inProcess(t, newEngine(t, s, nil))
-		url := c.queue(map[string]string{"MessageRetentionPeriod": "60"})
+		url := c.Queue(map[string]string{"MessageRetentionPeriod": "60"})
 		for range 10 {
-			c.send(url, "x")
+			c.Send(url, "x")
 			time.Sleep(time.Minute)
 		}
 		rows := 0
@@ -392,7 +393,7 @@ func TestExpiredMessagesOfAnUnreadQueueDoNotPileUp(t *testing.T) {
 // Senders, receivers that crash, and receivers that finish: nothing is lost.
 func TestNothingIsLostUnderLoad(t *testing.T) {
 	c := inProcess(t, newEngine(t, openStore(t, filepath.Join(t.TempDir(), "data.db")), nil))
-	url := c.queue(nil)
+	url := c.Queue(nil)
 	const senders, each = 4, 50
 	var mu sync.Mutex
 	done := map[string]bool{}
@@ -438,7 +439,7 @@ func TestNothingIsLostUnderLoad(t *testing.T) {
 	if len(done) != senders*each {
 		t.Fatalf("%d of %d messages", len(done), senders*each)
 	}
-	if got := c.counts(url); got != [3]string{"0", "0", "0"} {
+	if got := c.Counts(url); got != [3]string{"0", "0", "0"} {
 		t.Fatal(got)
 	}
 }
@@ -474,12 +475,12 @@ func TestRequestsThatAreNotTheProtocol(t *testing.T) {
 
 func TestAnyHostInAQueueURLWillDo(t *testing.T) {
 	c := inProcess(t, newEngine(t, openStore(t, ""), nil))
-	url := c.named("jobs", nil)
+	url := c.Named("jobs", nil)
 	if url != "http://sqs.test/"+account+"/jobs" {
 		t.Fatal(url)
 	}
-	c.send("https://sqs.us-east-1.amazonaws.com/"+account+"/jobs", "x")
-	c.one("http://127.0.0.1:4566/" + account + "/jobs/")
+	c.Send("https://sqs.us-east-1.amazonaws.com/"+account+"/jobs", "x")
+	c.One("http://127.0.0.1:4566/" + account + "/jobs/")
 }
 
 func FuzzRequest(f *testing.F) {

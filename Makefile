@@ -37,6 +37,10 @@ build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
 test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compiler) and say how many ran
 	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -timeout 40m $(PKGS)
 
+.PHONY: test-engines
+test-engines: ## Run the conformance suites on the engines, their referees (Java 17, npm) and AWS_ENDPOINT_URL: one table
+	$(GO) run ./localstack/suite/engines $(if $(CI),-require-referees)
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions
 	$(TOOLS)/golangci-lint run ./...

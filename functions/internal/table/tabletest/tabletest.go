@@ -1,6 +1,7 @@
 // Package tabletest gives tests a real table and real queues: the embedded engines, in memory, behind the unmodified SDK clients and a
 // clock that the test moves. With WAYPOINT_TEST_DYNAMODB=http://host:port the table is another DynamoDB's (Amazon's
-// DynamoDB Local, say), which judges the same tests.
+// DynamoDB Local, LocalStack's, AWS's), which judges the same tests; `make test-engines` sets it. The key and the region
+// are then those of the environment, if it has any.
 package tabletest
 
 import (
@@ -97,10 +98,11 @@ func New(t testing.TB) *World {
 		BaseEndpoint: aws.String("http://engines.test"), HTTPClient: &http.Client{Transport: engines{dynamodb: db, sqs: sq}},
 	}
 	tables := w.Config
-	if endpoint := os.Getenv("WAYPOINT_TEST_DYNAMODB"); endpoint != "" {
-		tables.BaseEndpoint, tables.HTTPClient, w.Faults = &endpoint, http.DefaultClient, nil
-	}
 	w.Spec = functions.Resources("waypoint-" + suffix(t))
+	if endpoint := os.Getenv("WAYPOINT_TEST_DYNAMODB"); endpoint != "" {
+		tables, w.Faults = elsewhere(endpoint), nil
+		t.Cleanup(func() { remove(t, awsdynamodb.NewFromConfig(tables), w.Spec.Table.Name) })
+	}
 	if err := functions.Provision(ctx, tables, w.Spec); err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +111,32 @@ func New(t testing.TB) *World {
 	w.Queues = queue.New(w.SQS, awssts.NewFromConfig(w.Config),
 		queue.Options{Prefix: w.Spec.QueuePrefix, Attributes: w.Spec.QueueAttributes, Region: "us-east-1"})
 	return w
+}
+
+// elsewhere reaches another DynamoDB.
+func elsewhere(endpoint string) aws.Config {
+	cfg := aws.Config{Region: os.Getenv("AWS_REGION"), BaseEndpoint: &endpoint, HTTPClient: http.DefaultClient,
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if key, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"); key != "" && secret != "" {
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(key, secret, os.Getenv("AWS_SESSION_TOKEN"))
+	}
+	return cfg
+}
+
+// remove deletes a test's table, which is protected from that. A table that stays costs nobody anything but order.
+func remove(t testing.TB, db *awsdynamodb.Client, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := db.UpdateTable(ctx, &awsdynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: aws.Bool(false)}); err != nil {
+		t.Logf("the table %s stays: %v", name, err)
+		return
+	}
+	if _, err := db.DeleteTable(ctx, &awsdynamodb.DeleteTableInput{TableName: &name}); err != nil {
+		t.Logf("the table %s stays: %v", name, err)
+	}
 }
 
 func suffix(t testing.TB) string {

@@ -143,8 +143,11 @@ func tryAlone(ctx context.Context, b *builder) error {
 		return err
 	}
 	unpacked, err := filepath.Glob(filepath.Join(work, ".local/state/waypoint/entrypoint/*/waypoint-entrypoint"))
-	if err != nil || len(unpacked) != 1 {
-		return fmt.Errorf("the entrypoint was not unpacked once: %v, %v", unpacked, err)
+	if err != nil {
+		return err
+	}
+	if len(unpacked) != 1 {
+		return fmt.Errorf("the entrypoint was not unpacked once: %v", unpacked)
 	}
 	for {
 		out, err := run("logs", "-f=false")

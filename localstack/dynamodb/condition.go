@@ -188,7 +188,11 @@ func (p *parser) comparison() (*condition, error) {
 		if arity, ok := conditionFunction(p.tok.text); ok {
 			return p.function(p.tok.text, arity)
 		}
-		if p.tok.text != "size" {
+		switch p.tok.text {
+		case "size":
+		case "if_not_exists", "list_append":
+			return nil, fmt.Errorf("The function is not allowed in a condition expression; function: %s", p.tok.text)
+		default:
 			return nil, fmt.Errorf("Invalid function name; function: %s", p.tok.text)
 		}
 	}
@@ -215,6 +219,9 @@ func (p *parser) comparison() (*condition, error) {
 		}
 		c := &condition{op: op, args: []operand{first, second}}
 		return c, c.check()
+	}
+	if first.fn != "" && p.tok.kind == tokEnd {
+		return nil, fmt.Errorf("The function is not allowed to be used this way in an expression; function: %s", first.fn)
 	}
 	return nil, p.syntax()
 }
@@ -424,13 +431,16 @@ func checkBounds(lo, hi *value) error {
 	}
 	c, ok := order(lo, hi)
 	if !ok {
-		return fmt.Errorf("The BETWEEN operator requires same data type for lower and upper bounds; lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s", lo.kind, hi.kind)
+		return fmt.Errorf("The BETWEEN operator requires same data type for lower and upper bounds; lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s", shown(lo), shown(hi))
 	}
 	if c > 0 {
-		return fmt.Errorf("The BETWEEN operator requires upper bound to be greater than or equal to lower bound")
+		return fmt.Errorf("The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s", shown(lo), shown(hi))
 	}
 	return nil
 }
+
+// shown is a key's value as messages show it.
+func shown(v *value) string { return "{" + v.kind.String() + ":" + v.s + "}" }
 
 // holds evaluates the condition on an item; nil is the item that does not
 // exist. What is missing or of another type makes a comparison false, except

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -36,8 +37,29 @@ func decodeControl(body string, in any) error {
 	if rest, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return notImplemented(strings.Trim(rest, `"`))
 	}
-	return serialization(err.Error())
+	return serialization(unreadable(err))
 }
+
+// unreadable says what was wrong with a body, in the words of the protocol and not in those of our types.
+func unreadable(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return "The request is not valid JSON"
+	}
+	to := map[reflect.Kind]string{reflect.String: "String", reflect.Bool: "Boolean", reflect.Int: "Integer", reflect.Int64: "Long"}[wrong.Type.Kind()]
+	kind, _, _ := strings.Cut(wrong.Value, " ") // "number", or "number 1e99"
+	switch from := map[string]string{"number": "NUMBER_VALUE", "string": "STRING_VALUE", "bool": "TRUE_VALUE"}[kind]; {
+	case from != "" && to != "":
+		return from + " cannot be converted to " + to
+	case kind == "array":
+		return "Start of list found where not expected"
+	case kind == "object":
+		return "Start of structure or map found where not expected"
+	}
+	return "Unexpected field type"
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 // respond encodes an answer of an operation on tables.
 func respond(out any) ([]byte, error) {
@@ -59,8 +81,11 @@ func checkName(member, name string) error {
 	valid := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.'
 	}
-	if strings.ContainsFunc(name, func(r rune) bool { return !valid(r) }) || len(name) < 3 || len(name) > 255 {
-		return validation(fmt.Sprintf("Invalid %s: it must have between 3 and 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'; it is %q", member, name))
+	if strings.ContainsFunc(name, func(r rune) bool { return !valid(r) }) {
+		return validation(fmt.Sprintf("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", name, lowerFirst(member)))
+	}
+	if len(name) < 3 || len(name) > 255 {
+		return validation(member + " must be at least 3 characters long and at most 255 characters long")
 	}
 	return nil
 }

@@ -172,8 +172,11 @@ type parser struct {
 
 // parse runs one kind of expression over src. member names it in errors.
 func parse(member, src string, subs *placeholders, run func(*parser) error) error {
-	if strings.TrimSpace(src) == "" {
+	if src == "" {
 		return validation("Invalid " + member + ": The expression can not be empty;")
+	}
+	if strings.TrimSpace(src) == "" {
+		return validation(fmt.Sprintf("Invalid %s: Syntax error; token: \"<EOF>\", near: %q", member, src))
 	}
 	if len(src) > maxExpression {
 		return validation("Invalid " + member + ": Expression size has exceeded the maximum allowed size; expression size: " + fmt.Sprint(len(src)))

@@ -368,9 +368,23 @@ func (d *decoder) set(v *value, k kind, element func() (string, error)) error {
 		return invalidParameter("An " + name + " set  may not be empty")
 	}
 	if dup := sortSet(v.list); dup != nil {
-		return invalidParameter("Input collection contains duplicates.")
+		if k == kindNS {
+			return validation("Input collection contains duplicates")
+		}
+		return invalidParameter("Input collection [" + joined(v.list) + "] contains duplicates.")
 	}
 	return nil
+}
+
+// joined shows a set's elements. Binary ones are shown as on the wire.
+func joined(list []value) string {
+	texts := make([]string, len(list))
+	for i := range list {
+		if texts[i] = list[i].s; list[i].kind == kindB {
+			texts[i] = base64.StdEncoding.EncodeToString([]byte(list[i].s))
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // decodeItem reads an item that this engine wrote.

@@ -37,14 +37,24 @@ func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
 // placeholder.
 func isNamePart(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
 
+// next moves on to the next token.
 func (l *lexer) next() error {
+	tok, ok := l.scan()
+	if !ok {
+		return l.syntaxAt(tok.at, tok.text)
+	}
+	l.tok = tok
+	return nil
+}
+
+// scan cuts the next token; false is one that no expression has.
+func (l *lexer) scan() (token, bool) {
 	for l.i < len(l.src) && strings.IndexByte(" \t\r\n", l.src[l.i]) >= 0 {
 		l.i++
 	}
 	start := l.i
 	if start == len(l.src) {
-		l.tok = token{tokEnd, "<EOF>", start}
-		return nil
+		return token{tokEnd, "<EOF>", start}, true
 	}
 	c := l.src[l.i]
 	l.i++
@@ -55,7 +65,7 @@ func (l *lexer) next() error {
 			l.i++
 		}
 		if l.i == start+1 {
-			return l.syntaxAt(start, l.src[start:l.i])
+			return token{kind, l.src[start:l.i], start}, false
 		}
 		kind = tokName
 		if c == ':' {
@@ -76,10 +86,9 @@ func (l *lexer) next() error {
 			l.i++
 		}
 	case strings.IndexByte("=+-()[],.", c) < 0:
-		return l.syntaxAt(start, l.src[start:l.i])
+		return token{kind, l.src[start:l.i], start}, false
 	}
-	l.tok = token{kind, l.src[start:l.i], start}
-	return nil
+	return token{kind, l.src[start:l.i], start}, true
 }
 
 func (l *lexer) is(symbol string) bool { return l.tok.kind == tokSymbol && l.tok.text == symbol }
@@ -92,6 +101,20 @@ func (l *lexer) keyword(word string) bool {
 func (l *lexer) syntax() error { return l.syntaxAt(l.tok.at, l.tok.text) }
 
 func (l *lexer) syntaxAt(at int, text string) error {
-	near := l.src[max(0, at-10):min(len(l.src), at+10)]
-	return fmt.Errorf("Syntax error; token: %q, near: %q", text, near) //nolint:staticcheck // AWS's own wording
+	return fmt.Errorf("Syntax error; token: %q, near: %q", text, l.near(at)) //nolint:staticcheck // AWS's own wording
+}
+
+// near is the text from the token before the one at the given place to the one after it, as AWS shows it.
+func (l *lexer) near(at int) string {
+	scan := lexer{src: l.src}
+	from := at
+	for {
+		tok, _ := scan.scan()
+		if tok.at >= at || tok.kind == tokEnd {
+			break
+		}
+		from = tok.at
+	}
+	scan.scan()
+	return l.src[from:scan.i]
 }

@@ -87,14 +87,29 @@ func (q *reading) segmentOf() error {
 	case has == 0:
 		r.segments = 1
 	}
-	if r.segments < 1 || r.segments > 1000000 {
-		return validation(fmt.Sprintf("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must have value between 1 and 1000000", r.segments))
+	outside := func(member string, n int, rule string) error {
+		return validation(fmt.Sprintf("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s", n, member, rule))
 	}
-	if r.segment < 0 || r.segment >= r.segments {
+	switch {
+	case r.segments < 1:
+		return outside("totalSegments", r.segments, "greater than or equal to 1")
+	case r.segments > 1000000:
+		return outside("totalSegments", r.segments, "less than or equal to 1000000")
+	case r.segment < 0:
+		return outside("segment", r.segment, "greater than or equal to 0")
+	case r.segment >= r.segments:
 		return validation(fmt.Sprintf("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d", r.segment, r.segments))
 	}
 	q.lo, q.hi = segmentRange(q.space(), r.segment, r.segments)
 	return nil
+}
+
+// chosen is how messages call what a Select asks for.
+func chosen(selects string) string {
+	if selects == "COUNT" {
+		return "only the Count"
+	}
+	return selects
 }
 
 func (q *reading) space() uint32 {
@@ -123,7 +138,7 @@ func (q *reading) expressions() (*placeholders, error) {
 	}
 	switch {
 	case q.pick != nil && r.selects != "" && r.selects != "SPECIFIC_ATTRIBUTES":
-		return nil, validation("Cannot specify the ProjectionExpression when choosing to get " + r.selects)
+		return nil, validation("Cannot specify the ProjectionExpression when choosing to get " + chosen(r.selects))
 	case q.pick == nil && r.selects == "SPECIFIC_ATTRIBUTES":
 		return nil, validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
 	case r.selects == "ALL_PROJECTED_ATTRIBUTES" && r.index == "":

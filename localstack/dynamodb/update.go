@@ -163,7 +163,7 @@ func (u *update) addOrDelete(p *parser, op string, into *[]setAction) error {
 		return err
 	}
 	if !v.kind.isSet() && (op == "DELETE" || v.kind != kindN) {
-		return fmt.Errorf("Incorrect operand type for operator or function; operator: %s, operand type: %s", op, v.kind.longName())
+		return fmt.Errorf("Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%s_OPERAND", op, v.kind.longName(), op)
 	}
 	*into = append(*into, setAction{path, sum{left: operand{lit: v}}})
 	return p.next()

@@ -78,8 +78,7 @@ func runOne(ctx context.Context, c Case) string {
 	return strings.Join(r.failures, "; ")
 }
 
-// Under runs the cases as subtests: those that deviations name must fail, each other must pass. Own cases are left out
-// unless own is set.
+// Under runs the cases as subtests. Own cases are left out unless own is set.
 func Under(t *testing.T, cases []Case, own bool, parallel bool) {
 	t.Helper()
 	for _, name := range Twice(cases) {

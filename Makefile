@@ -17,7 +17,7 @@ PKGS    ?= ./...
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: build ## Build everything, start the local server and bring examples/hello up
@@ -40,6 +40,17 @@ test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compile
 .PHONY: test-engines
 test-engines: ## Run the conformance suites on the engines, their referees (Java 17, npm) and AWS_ENDPOINT_URL: one table
 	$(GO) run ./localstack/suite/engines $(if $(CI),-require-referees)
+
+.PHONY: validate-infra
+validate-infra: ## Check the AWS template, and that each role may exactly what its function calls (npm, no AWS account)
+	@command -v npm >/dev/null || { echo "validate-infra needs npm (Node.js 20 or newer)"; exit 1; }
+	cd infra/validate && npm ci --silent --no-audit --no-fund && npm run -s validate
+
+.PHONY: record-calls
+record-calls: ## Record which AWS calls the functions make in the tests, and write infra/validate/calls.json
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	WAYPOINT_RECORD_CALLS=$$dir $(GO) test -count=1 -timeout 40m ./functions ./localstack ./e2e && \
+	cd infra/validate && $(GO) run . -recorded "$$dir" -write
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions

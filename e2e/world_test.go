@@ -21,6 +21,7 @@ import (
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/localstack/calls"
 )
 
 // binaries is the folder of the binaries under test, built once; goCache is Go's, so that examples build quickly.
@@ -114,6 +115,9 @@ func (w *world) env(extra ...string) []string {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(w.dir, "home"), "TMPDIR=" + os.TempDir(),
 		"XDG_STATE_HOME=" + filepath.Join(w.dir, "s"), "XDG_CONFIG_HOME=" + filepath.Join(w.dir, "c"),
 		"WAYPOINT_LOCAL_DIR=" + w.data(), "GOCACHE=" + goCache,
+	}
+	if dir := os.Getenv(calls.Variable); dir != "" {
+		env = append(env, calls.Variable+"="+dir) // the server says what its functions call
 	}
 	if !w.noServer {
 		env = append(env, "WAYPOINT_SERVER_ADDR="+w.address(), "WAYPOINT_SERVER_TOKEN="+w.token)

@@ -38,19 +38,22 @@ func newWorld(t *testing.T) *world {
 	return newWorldFor(t, tabletest.New(t))
 }
 
-func newWorldFor(t testing.TB, in *tabletest.World) *world {
+func newWorldFor(t testing.TB, in *tabletest.World, change ...func(*functions.Settings)) *world {
 	t.Helper()
 	w := &world{World: in, log: &bytes.Buffer{}}
 	var err error
 	if endpoint := os.Getenv("WAYPOINT_TEST_DYNAMODB"); endpoint != "" {
 		w.Config.HTTPClient = &http.Client{Transport: referee{endpoint: endpoint, others: in.Config.HTTPClient}}
 	}
-	w.handlers, err = functions.New(w.Config, functions.Settings{
+	settings := functions.Settings{
 		Prefix: w.Spec.Table.Name, ServerID: "server-1", Platform: "local", Region: "us-east-1",
 		MasterKey: bytes.Repeat([]byte{7}, 32), TailHold: -1, Clock: w.Clock.Now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
-	})
-	if err != nil {
+	}
+	for _, f := range change {
+		f(&settings)
+	}
+	if w.handlers, err = recordedFunctions(w.Config, settings); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := w.handlers.API.Invoke(t.Context(), []byte(`{"waypoint":"create_admin_token","name":"ann"}`))

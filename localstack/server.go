@@ -22,6 +22,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/localstack/calls"
 	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
 	"github.com/waypoint-serverless/waypoint/localstack/gateway"
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
@@ -123,7 +124,31 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("assembling the functions: %w", err)
 	}
+	if err := s.record(cfg, o); err != nil {
+		return err
+	}
 	return s.gateway(ctx, o)
+}
+
+// record makes the functions record their calls, in test runs that ask for it (see package calls). Each is assembled for
+// itself, as on Lambda, or one would find in the caches of another what it must ask for.
+func (s *Server) record(cfg aws.Config, o Options) error {
+	r := calls.FromEnvironment()
+	if r == nil {
+		return nil
+	}
+	cfg = r.Watch(cfg)
+	var all [3]*functions.Handlers
+	for i := range all {
+		var err error
+		if all[i], err = functions.New(cfg, s.settings(o)); err != nil {
+			return fmt.Errorf("assembling the functions: %w", err)
+		}
+	}
+	s.Handlers = &functions.Handlers{
+		API: calls.Named("api", all[0].API), Tail: calls.Named("tail", all[1].Tail), Sweep: calls.Named("sweep", all[2].Sweep),
+	}
+	return nil
 }
 
 // closeToOthers makes the data file, if it is not there, so that only its owner may read it. SQLite gives its

@@ -54,9 +54,11 @@ const (
 	SweepWriteUnits = 1.0
 	// SweepCalls is how many calls of DynamoDB one idle run makes, one after the other, measured.
 	SweepCalls = 4
-	// CallSeconds bounds the time of a call from Lambda with 128 MB, and RunSeconds what a run takes beside its calls.
-	// Both are estimates: only a real account can measure them.
-	CallSeconds, RunSeconds = 0.010, 0.010
+	// CallSeconds bounds the time of a call from Lambda with 128 MB. It is an estimate, as is RunSeconds: only a real
+	// account can measure them.
+	CallSeconds = 0.010
+	// RunSeconds bounds what a run takes beside its calls.
+	RunSeconds = 0.010
 	// SweepSeconds is the time that Lambda bills for one idle run.
 	SweepSeconds = SweepCalls*CallSeconds + RunSeconds
 	// SweepLogBytes is what an idle run logs: it has no line of its own, and Lambda writes none about runs that succeed

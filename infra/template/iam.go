@@ -153,7 +153,11 @@ func tailStatements() []Statement {
 	return append(reads("gsi1", "gsi2"), Statement{
 		Sid: "MarkTailed", Words: "note beside a deployment that somebody reads its logs, and write nothing else",
 		Actions: []string{"dynamodb:PutItem"}, Resources: []string{tableARN},
-		Condition: Object{"ForAllValues:StringLike": Object{"dynamodb:LeadingKeys": []string{"D#*"}}},
+		// ForAllValues holds of a request without such a key, so that one is asked for.
+		Condition: Object{
+			"ForAllValues:StringLike": Object{"dynamodb:LeadingKeys": []string{"D#*"}},
+			"Null":                    Object{"dynamodb:LeadingKeys": "false"},
+		},
 	})
 }
 

@@ -195,7 +195,7 @@ func (q *Queues) Credentials(ctx context.Context, pool, runner string) (Credenti
 	}
 	limits, err := json.Marshal(policy{Version: "2012-10-17", Statement: []statement{{Effect: "Allow", Resource: arn, Action: []string{
 		// The batch calls are authorised as the single ones.
-		"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
+		"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
 	}}}})
 	if err != nil {
 		return Credentials{}, fmt.Errorf("writing the session policy: %w", err)

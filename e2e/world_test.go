@@ -61,7 +61,15 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	ctx, stop := context.WithCancel(context.Background())
+	functions, stopped := watchFunctions(ctx)
+	code := m.Run()
+	stop()
+	stopped()
+	if !functions.report() {
+		return 1
+	}
+	return code
 }
 
 // world is one machine of one user: a home, a data directory, a server, runners, projects.
@@ -158,7 +166,11 @@ func (w *world) startServer() {
 	w.t.Helper()
 	log := w.logFile("server.log")
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(filepath.Join(binaries, "waypoint"), "server", "run", "--listen", "none")
+	args := []string{"server", "run", "--listen", "none"}
+	if functionProcesses() {
+		args = append(args, "--bootstrap", filepath.Join(binaries, "bootstrap"))
+	}
+	cmd := exec.Command(filepath.Join(binaries, "waypoint"), args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = w.env(), log, log
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -37,7 +36,7 @@ func (s *Server) startFunctions(ctx context.Context, o Options) (*functions.Hand
 			Env:     s.functionEnv(name, endpoint),
 			Name:    Prefix + "-" + name, Region: Region, Account: Account,
 			MemoryMB: functionMemoryMB, Timeout: functionTimeout, MaxSandboxes: maxSandboxes,
-			Output: os.Stderr, Clock: o.Clock, NewID: func() string { return ulid.Make().String() }, Logger: o.Logger,
+			Output: o.FunctionOutput, Clock: o.Clock, NewID: func() string { return ulid.Make().String() }, Logger: o.Logger,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("starting the function %s: %w", name, err)

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -48,6 +49,8 @@ type Options struct {
 	// Bootstrap is the path of the functions' binary. If set, the functions run as processes under a Runtime
 	// API emulator, as on Lambda, instead of in this process.
 	Bootstrap string
+	// FunctionOutput gets what these processes print; nil: stderr.
+	FunctionOutput io.Writer
 	// Clock says what time it is; nil: the system's.
 	Clock func() time.Time
 	// Faults that the engines inject on demand; nil: none.
@@ -81,6 +84,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.FunctionOutput == nil {
+		o.FunctionOutput = os.Stderr
 	}
 	s := &Server{clock: o.Clock, log: o.Logger, keys: newKeys()}
 	if err := s.assemble(ctx, o); err != nil {

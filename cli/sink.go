@@ -263,9 +263,10 @@ func (j *jsonSink) finish(op operation, results []*outcome) {
 	fields := map[string]any{"operation": op.name, "ok": ok, "apps": apps}
 	if j.sh.flags.cost && j.sh.client != nil {
 		c := j.sh.client.Cost()
+		usd, pricesOf := cost.USD(c)
 		fields["cost"] = map[string]any{
 			"requests": c.Requests, "read_units": c.ReadUnits, "write_units": c.WriteUnits,
-			"queue_calls": c.QueueCalls, "server_ms": c.ServerMS, "usd": cost.USD(c), "prices_of": cost.PricesOf,
+			"queue_calls": c.QueueCalls, "server_ms": c.ServerMS, "usd": usd, "prices_of": pricesOf,
 		}
 	}
 	j.write("result", fields)

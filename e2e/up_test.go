@@ -77,6 +77,7 @@ func TestUp_HelloAnswers(t *testing.T) {
 				t.Fatalf("no URL is printed:\n%s", out)
 			}
 			get(t, url)
+			w.expectCheap("the first up")
 			expectNoListeners(t, w, "waypoint-entrypoint")
 			w.must(dir, "config", "set", "GREETING=Good evening")
 			w.must(dir, "up")

@@ -42,7 +42,7 @@ func firsts() []first {
 
 // post asks the API. A typed answer counts, whatever it says: it took the token and the table to give it.
 func post(api http.Handler, path, token, body string) error {
-	req := httptest.NewRequest(http.MethodPost, path, bytes.NewReader([]byte(body)))
+	req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, bytes.NewReader([]byte(body)))
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()

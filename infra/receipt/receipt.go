@@ -25,7 +25,9 @@ type Price struct {
 	Per string  `json:"per"`
 	// AlwaysFree is how much of it AWS gives to every account each month, for good.
 	AlwaysFree float64 `json:"always_free"`
-	Source     string  `json:"source"`
+	// Unchecked: the source was not read when the file was made.
+	Unchecked bool   `json:"unchecked,omitempty"`
+	Source    string `json:"source"`
 }
 
 // Prices are dated; they are list prices of one region, without taxes.
@@ -43,6 +45,27 @@ func LoadPrices() (Prices, error) {
 		return p, fmt.Errorf("reading the prices: %w", err)
 	}
 	return p, nil
+}
+
+// Usage is what requests used, as the server counted it.
+type Usage struct {
+	Requests              int64
+	ReadUnits, WriteUnits float64
+	QueueCalls            int64
+	// GBSeconds of functions, on arm64.
+	GBSeconds float64
+}
+
+// LogBytesPerRequest bounds what a request leaves in the logs: our line, and Lambda's three.
+const LogBytesPerRequest = 750
+
+// USD is what usage costs at list prices, without what AWS gives for free.
+func (p Prices) USD(u Usage) float64 {
+	of := func(price string, amount float64) float64 { return p.Prices[price].USD * amount }
+	n := float64(u.Requests)
+	return of("rest-api-request", n) + of("lambda-request", n) + of("logs-gb", n*LogBytesPerRequest/1e9) +
+		of("lambda-gb-second-arm64", u.GBSeconds) + of("dynamodb-read", u.ReadUnits) + of("dynamodb-write", u.WriteUnits) +
+		of("sqs-request", float64(u.QueueCalls))
 }
 
 // What an idle server does. A month has 30 days.

@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"encoding/json"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -222,6 +223,18 @@ func TestEveryReferenceHasATarget(t *testing.T) {
 	for _, name := range template.ParameterNames() {
 		if !used[name] {
 			t.Errorf("the parameter %s is not used", name)
+		}
+	}
+}
+
+func TestOperatorsAreToldOfEveryParameter(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/operators.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range template.ParameterNames() {
+		if !strings.Contains(string(docs), "`"+name+"`") {
+			t.Errorf("docs/operators.md says nothing of %s", name)
 		}
 	}
 }

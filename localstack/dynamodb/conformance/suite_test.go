@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,15 +14,13 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
-// endpoint names another implementation to run the suite on, for a look at single cases with -run. `make test-engines`
-// compares whole runs, and knows the referees' deviations.
-const endpoint = "AWS_ENDPOINT_URL_DYNAMODB"
-
+// The environment can name another implementation (AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL), for a look at single cases
+// with -run. `make test-engines` compares whole runs, and knows the referees' deviations.
 func TestConformance(t *testing.T) {
-	if url := os.Getenv(endpoint); url != "" {
+	if url := suite.Endpoint("DYNAMODB"); url != "" {
 		t.Logf("running on %s", url)
 		run(t, conformance.Target{
-			Client: conformance.NewClient(url, "us-east-1", credentials.NewStaticCredentialsProvider("key", "secret", ""), nil),
+			Client: conformance.NewClient(url, suite.Region(), credentials.NewStaticCredentialsProvider(suite.Keys()), nil),
 			Prefix: fmt.Sprintf("conf%d-", time.Now().UnixNano()),
 		})
 		return

@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,15 +13,13 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/suite"
 )
 
-// endpoint names another implementation to run the suite on, for a look at single cases with -run. `make test-engines`
-// compares whole runs, and knows the referees' deviations.
-const endpoint = "AWS_ENDPOINT_URL_SQS"
-
+// The environment can name another implementation (AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL), for a look at single cases
+// with -run. `make test-engines` compares whole runs, and knows the referees' deviations.
 func TestConformance(t *testing.T) {
-	if url := os.Getenv(endpoint); url != "" {
+	if url := suite.Endpoint("SQS"); url != "" {
 		t.Logf("running on %s", url)
 		suite.Under(t, conformance.Target{
-			Client: conformance.NewClient(url, "us-east-1", credentials.NewStaticCredentialsProvider("key", "secret", ""), nil),
+			Client: conformance.NewClient(url, suite.Region(), credentials.NewStaticCredentialsProvider(suite.Keys()), nil),
 			Prefix: fmt.Sprintf("conf%d-", time.Now().UnixNano()),
 		}.Suite(), false, true)
 		return

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -169,12 +168,8 @@ func (r *run) sqs(ctx context.Context, engine string, target sqs.Target, deviati
 
 // endpoints runs what the environment names: LocalStack, AWS, `waypoint server engines`.
 func (r *run) endpoints(ctx context.Context) {
-	tables, queues := endpointFor("DYNAMODB"), endpointFor("SQS")
-	region := os.Getenv("AWS_REGION")
-	if region == "" {
-		region = "us-east-1"
-	}
-	keys := environmentKeys()
+	tables, queues := suite.Endpoint("DYNAMODB"), suite.Endpoint("SQS")
+	region, keys := suite.Region(), credentials.NewStaticCredentialsProvider(suite.Keys())
 	if tables != "" {
 		target := dynamodb.Target{Client: dynamodb.NewClient(tables, region, keys, nil), Prefix: prefix()}
 		// LocalStack's DynamoDB is DynamoDB Local; whoever passes what that fails is welcome.
@@ -198,19 +193,4 @@ func (r *run) endpointDynamoDB(ctx context.Context, target dynamodb.Target) erro
 	}
 	r.judge("DynamoDB", "endpoint", suite.Run(ctx, asked(target.Suite(), false), atOnceDynamoDB), target.Suite(), dynamodb.DynamoDBLocalDeviations, false)
 	return nil
-}
-
-func endpointFor(service string) string {
-	if url := os.Getenv("AWS_ENDPOINT_URL_" + service); url != "" {
-		return url
-	}
-	return os.Getenv("AWS_ENDPOINT_URL")
-}
-
-func environmentKeys() aws.CredentialsProvider {
-	key, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
-	if key == "" || secret == "" {
-		return testKeys()
-	}
-	return credentials.NewStaticCredentialsProvider(key, secret, os.Getenv("AWS_SESSION_TOKEN"))
 }

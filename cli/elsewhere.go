@@ -53,7 +53,7 @@ func elsewhere() []struct {
 		{"server cookie", dropped, "There is no cookie: each runner has a token of its own, `waypoint token create -kind runner NAME`."},
 		{"server restore", planned, "Until then, copy the local server's data directory while it is stopped."},
 		{"server snapshot", planned, "Until then, copy the local server's data directory while it is stopped."},
-		{"server upgrade", planned, "The local server is upgraded with this binary: install the new one, then `waypoint uninstall --platform=local` and `waypoint install --platform=local`."},
+		{"server upgrade", renamed, "Use `waypoint upgrade --platform=local` or `waypoint upgrade --platform=aws`."},
 		{"task", planned, "On-demand runners come with runner profiles. A job's own state is in `waypoint job inspect`."},
 		{"template", dropped, "It was for HashiCorp's hosted service only."},
 		{"token exchange", dropped, "There are no invites: give people a token of their own, `waypoint token create NAME`."},

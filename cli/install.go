@@ -18,45 +18,63 @@ type installOptions struct {
 	platform, listen, name string
 	purge                  bool
 	approve                approveFlags
+	aws                    awsInstallOptions
 }
 
 func newCmdInstall(sh *shell) *cobra.Command {
 	o := &installOptions{}
 	cmd := &cobra.Command{
 		Use: "install", Short: "Install a server and a runner, and connect this CLI to it", Args: argCount(0, 0),
-		Long: `Installs a server. With --platform=local it runs on this machine, in the background, for you alone: no
-Docker and no AWS account are needed. A runner is started beside it, and a context is made and selected.
-It can be repeated at any time; what runs already is left alone.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runInstall(cmd.Context(), sh, o) },
+		Long: `Installs a server, and makes and selects a context that leads to it.
+
+With --platform=local it runs on this machine, in the background, for you alone: no Docker and no AWS account are
+needed. A runner is started beside it.
+
+With --platform=aws it goes into your AWS account, as one CloudFormation stack: Lambda functions behind API Gateway,
+a DynamoDB table, SQS queues. Nothing runs while nobody asks, and the receipt says what that costs. What will be made
+is shown and asked for first. Credentials and region are those of the AWS CLI: AWS_PROFILE, AWS_REGION and the rest.
+With AWS_ENDPOINT_URL it goes into LocalStack or another emulator.
+
+Either can be repeated at any time: it completes what was interrupted, and leaves alone what is in place.`,
+		Example: `  waypoint install --platform=local
+  waypoint install --platform=aws --print-policy     # what the installing identity must be allowed
+  waypoint install --platform=aws --receipt          # what would be there, and its price
+  waypoint install --platform=aws --region eu-central-1`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.platform == "aws" {
+				return runInstallAWS(cmd.Context(), sh, &o.aws, o.name, o.approve.given(), false)
+			}
+			return runInstall(cmd.Context(), sh, o)
+		},
 	}
 	o.register(cmd, sh)
-	cmd.Flags().StringVar(&o.listen, "listen", "", `address for browsers, containers and curl, 127.0.0.1:9701 by default; "none": no port`)
-	cmd.Flags().StringVar(&o.name, "context", "local", "name of the context to make")
+	o.aws.register(cmd)
+	o.approve.register(cmd)
+	cmd.Flags().StringVar(&o.listen, "listen", "", `local: address for browsers, containers and curl, 127.0.0.1:9701 by default; "none": no port`)
+	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make; "local" or "aws" by default`)
 	cmd.Flags().Bool("accept-tos", false, "has no meaning here")
 	_ = cmd.Flags().MarkHidden("accept-tos")
 	return cmd
 }
 
 func (o *installOptions) register(cmd *cobra.Command, _ *shell) {
-	cmd.Flags().StringVar(&o.platform, "platform", "", "where: local")
-	_ = cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"local"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&o.platform, "platform", "", "where: local (this machine) or aws (your AWS account)")
+	_ = cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"local", "aws"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // checkPlatform says what became of the platforms that Waypoint's server could be installed on.
 func checkPlatform(platform string) error {
 	switch platform {
-	case "local":
+	case "local", "aws":
 		return nil
 	case "":
-		return problem("USAGE", "the platform is missing").withHint("Add --platform=local for a server on this machine.")
-	case "aws":
-		return problem("NOT_AVAILABLE", "--platform=aws is not available in this version").
-			withHint("The server on AWS Lambda, API Gateway, DynamoDB and SQS comes with a later version. Use --platform=local meanwhile.")
+		return problem("USAGE", "the platform is missing").
+			withHint("Add --platform=local for a server on this machine, or --platform=aws for one in your AWS account.")
 	case "docker", "kubernetes", "nomad", "ecs":
 		return problem("NOT_AVAILABLE", "the server is not installed on %s any more: it is serverless", platform).
-			withHint("Use --platform=local. Runners can run anywhere: `waypoint runner agent`.")
+			withHint("Use --platform=aws or --platform=local. Runners can run anywhere: `waypoint runner agent`.")
 	}
-	return problem("USAGE", "--platform=%s: unknown", platform).withHint("It can be local.")
+	return problem("USAGE", "--platform=%s: unknown", platform).withHint("It can be local or aws.")
 }
 
 func runInstall(ctx context.Context, sh *shell, o *installOptions) error {
@@ -112,11 +130,25 @@ func newCmdUninstall(sh *shell) *cobra.Command {
 	o := &installOptions{}
 	cmd := &cobra.Command{
 		Use: "uninstall", Short: "Stop and remove the server", Args: argCount(0, 0),
-		Long: "Stops the local server and its runner and deletes the contexts that lead to it. The data stays, unless --purge is given.\nWhat was deployed goes on running without --purge; with it, the apps that the process plugin runs on this machine end too.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return runUninstall(cmd.Context(), sh, o) },
+		Long: `Removes a server and the contexts that lead to it. The data stays, unless --purge is given; a later install uses it.
+What was deployed goes on running.
+
+With --platform=local it stops the server of this machine and its runner; with --purge, the apps that the process plugin
+runs on this machine end too.
+
+With --platform=aws it removes the stack and all that the server made beside it, and looks whether anything is left. The
+table and the key that opens it are kept without --purge.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.platform == "aws" {
+				return runUninstallAWS(cmd.Context(), sh, &o.aws.awsFlags, o.purge, o.approve.given(), o.aws.json)
+			}
+			return runUninstall(cmd.Context(), sh, o)
+		},
 	}
 	o.register(cmd, sh)
-	cmd.Flags().BoolVar(&o.purge, "purge", false, "delete the data too (projects, records, logs, tokens) and end the apps that run as processes of this machine")
+	o.aws.awsFlags.register(cmd)
+	cmd.Flags().BoolVar(&o.aws.json, "json", false, "aws: print the result as JSON; never asks")
+	cmd.Flags().BoolVar(&o.purge, "purge", false, "delete the data too: projects, records, logs, tokens")
 	o.approve.register(cmd)
 	return cmd
 }
@@ -146,7 +178,7 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 			return err
 		}
 	}
-	gone, err := sh.deleteContextsOf(dir)
+	gone, err := sh.deleteContexts(func(c contexts.Context) bool { return c.Dir == dir })
 	if err != nil {
 		return err
 	}
@@ -162,8 +194,8 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 	return nil
 }
 
-// deleteContextsOf deletes the contexts that lead to the local server in dir.
-func (sh *shell) deleteContextsOf(dir string) (gone []string, err error) {
+// deleteContexts deletes the contexts that lead to a server that is gone.
+func (sh *shell) deleteContexts(lead func(contexts.Context) bool) (gone []string, err error) {
 	store, err := sh.contextStore()
 	if err != nil {
 		return nil, err
@@ -173,7 +205,7 @@ func (sh *shell) deleteContextsOf(dir string) (gone []string, err error) {
 		return nil, err
 	}
 	for _, name := range names {
-		if c, err := store.Load(name); err != nil || c.Dir != dir {
+		if c, err := store.Load(name); err != nil || !lead(c) {
 			continue
 		}
 		if err := store.Delete(name); err != nil {

@@ -123,7 +123,7 @@ func (sh *shell) root() *cobra.Command {
 		Short: "Build, deploy and release applications with one command",
 		Long: `Waypoint builds, deploys and releases an application from a waypoint.hcl file.
 
-Start with "waypoint install --platform=local", then "waypoint up" in a project's directory.`,
+Start with "waypoint install --platform=local" (or --platform=aws), then "waypoint up" in a project's directory.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Args:              unknownCommand,
@@ -160,7 +160,7 @@ Start with "waypoint install --platform=local", then "waypoint up" in a project'
 		newCmdDestroy(sh), newCmdStatus(sh), newCmdLogs(sh), newCmdLogin(sh))
 	in("look", newCmdProject(sh), newCmdWorkspace(sh), newCmdArtifact(sh), newCmdDeployment(sh),
 		newCmdJob(sh), newCmdConfig(sh))
-	in("server", newCmdInstall(sh), newCmdUninstall(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
+	in("server", newCmdInstall(sh), newCmdUpgrade(sh), newCmdUninstall(sh), newCmdDoctor(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
 	in("more", newCmdVersion(sh), newCmdCompletion(sh))
 	addElsewhere(root)
 	return root

@@ -88,7 +88,7 @@ func (i *installer) propose(ctx context.Context, s *types.Stack, params map[stri
 	in := &cloudformation.CreateChangeSetInput{
 		StackName: &i.names.stack, ChangeSetName: aws.String(changeSetPrefix + hex.EncodeToString(suffix)), ChangeSetType: kind,
 		TemplateBody: aws.String(string(body)), Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam},
-		Description: aws.String("Waypoint " + i.Version), Tags: i.tags(),
+		Description: aws.String("Waypoint " + i.Version), Tags: i.tags(s),
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(params[name])})
@@ -100,10 +100,21 @@ func (i *installer) propose(ctx context.Context, s *types.Stack, params map[stri
 	return i.awaitChangeSet(ctx, *in.ChangeSetName, aws.ToString(made.StackId))
 }
 
-func (i *installer) tags() []types.Tag {
-	tags := []types.Tag{{Key: aws.String(tagInstallation), Value: &i.Name}}
-	for _, k := range slices.Sorted(maps.Keys(i.Tags)) {
-		tags = append(tags, types.Tag{Key: aws.String(k), Value: aws.String(i.Tags[k])})
+// tags are those that the stack has, and over them those that were given now.
+func (i *installer) tags(s *types.Stack) []types.Tag {
+	all := map[string]string{}
+	if s != nil {
+		for _, t := range s.Tags {
+			if key := aws.ToString(t.Key); !strings.HasPrefix(key, "aws:") { // those are CloudFormation's own
+				all[key] = aws.ToString(t.Value)
+			}
+		}
+	}
+	maps.Copy(all, i.Tags)
+	all[tagInstallation] = i.Name
+	tags := make([]types.Tag, 0, len(all))
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		tags = append(tags, types.Tag{Key: aws.String(k), Value: aws.String(all[k])})
 	}
 	return tags
 }
@@ -158,6 +169,7 @@ func (i *installer) apply(ctx context.Context, c *changeSet) error {
 	if err != nil {
 		return i.explain("applying the change set", err)
 	}
+	i.say("apply", "Applying the change set to the stack "+i.names.stack)
 	reasons := &failures{}
 	if err := i.follow(ctx, c.stack, seen, reasons); err != nil {
 		return err

@@ -48,12 +48,14 @@ type Options struct {
 	// keeps those that it is not given, but for TailHoldMs and TailReservedConcurrency, which then follow the
 	// account's limits.
 	Parameters map[string]string
-	// Tags for the stack and what it makes.
+	// Tags for the stack and what it makes. An upgrade keeps those that it is not given.
 	Tags map[string]string
 	// Code returns the functions' zip for an architecture, "arm64" or "x86_64". Install and Upgrade need it.
 	Code func(architecture string) ([]byte, error)
 	// AdminToken names an admin token to make at the end of Install; "": none.
 	AdminToken string
+	// KeepToken says whether the caller holds a token that this server accepts; then none is made. nil: it does not.
+	KeepToken func(ctx context.Context, address string) bool
 	// Purge makes Uninstall delete the table and the encryption key too.
 	Purge bool
 	// Progress gets what happens; nil: nobody. It is called from one goroutine at a time.
@@ -129,7 +131,7 @@ const (
 func SettableParameters() []string {
 	return []string{
 		template.ParamAlarmTopicArn, template.ParamArchitecture, template.ParamKMSKeyArn, template.ParamLogRetentionDays,
-		template.ParamPermissionsBoundaryArn, template.ParamTailHoldMS, template.ParamTailReservedConcurrency,
+		template.ParamPermissionsBoundaryArn, template.ParamRunnerRoles, template.ParamTailHoldMS, template.ParamTailReservedConcurrency,
 		template.ParamThrottleBurst, template.ParamThrottleRate,
 	}
 }

@@ -233,7 +233,7 @@ func (i *installer) finish(ctx context.Context, params map[string]string, change
 	if err := i.health(ctx, r.Address, r.ServerID); err != nil {
 		return nil, err
 	}
-	if i.AdminToken != "" {
+	if i.AdminToken != "" && (i.KeepToken == nil || !i.KeepToken(ctx, r.Address)) {
 		i.say("token", "Making an admin token, by invoking the function "+out[template.OutputAPIFunction])
 		if r.Token, err = i.makeToken(ctx, out[template.OutputAPIFunction]); err != nil {
 			return nil, err

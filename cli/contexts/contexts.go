@@ -21,12 +21,24 @@ type Context struct {
 	// Address: https://…, http://127.0.0.1:… or unix:///….
 	Address string `json:"address"`
 	Token   string `json:"token,omitempty"`
-	// Platform is "local" for the server of this machine, which is started when needed.
+	// Platform is "local" for the server of this machine, which is started when needed, and "aws" for one that was
+	// installed from here.
 	Platform string `json:"platform,omitempty"`
 	// Dir is the local server's data directory.
 	Dir string `json:"dir,omitempty"`
 	// Workspace is used where none is given.
 	Workspace string `json:"workspace,omitempty"`
+	// AWS is which installation the server is, on platform "aws".
+	AWS *AWS `json:"aws,omitempty"`
+}
+
+// AWS names an installation in an AWS account.
+type AWS struct {
+	Name    string `json:"name"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// Profile is the one that it was installed with, if one was named.
+	Profile string `json:"profile,omitempty"`
 }
 
 // Store is the directory that holds them.

@@ -24,6 +24,9 @@ import (
 // code builds the functions' binary once for all tests and returns its zip.
 var code []byte
 
+// cliDir holds the command, with what belongs beside it.
+var cliDir string
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -43,6 +46,10 @@ func run(m *testing.M) int {
 	binary, err := os.ReadFile(path)
 	if err == nil {
 		code, err = pack.Zip(binary)
+	}
+	if err == nil {
+		cliDir = dir
+		err = buildCLI(dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/infra"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/internal/version"
+	"github.com/waypoint-serverless/waypoint/localstack"
+)
+
+type doctorOptions struct {
+	awsFlags
+	platform string
+	json     bool
+}
+
+func newCmdDoctor(sh *shell) *cobra.Command {
+	o := &doctorOptions{}
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Check what the server needs, and say what to do", Args: argCount(0, 0),
+		Long: `Looks at everything that the server of the current context needs and is made of, and says of each thing that is
+not as it should be what to do. It changes nothing. It fails if something is broken; warnings do not count.
+
+For a server on AWS: credentials, clock, permissions, quotas, the stack, versions, the encryption key, table, queues, each
+function, and the API. For others: the address, the token, versions, clock, runners, and on this machine the data directory.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, sh, o) },
+	}
+	o.awsFlags.register(cmd)
+	cmd.Flags().StringVar(&o.platform, "platform", "", "aws: look at an installation in an AWS account, whatever the context is")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the checks as JSON")
+	_ = cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"aws", "local"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runDoctor(cmd *cobra.Command, sh *shell, o *doctorOptions) error {
+	ctx := cmd.Context()
+	if o.platform != "" {
+		if err := checkPlatform(o.platform); err != nil {
+			return err
+		}
+	}
+	var checks []infra.Check
+	s, err := sh.chosenServer()
+	onAWS := o.platform == "aws" || o.platform == "" && err == nil && s.AWS != nil
+	if onAWS && err == nil && s.AWS != nil && !cmd.Flags().Changed("name") && !cmd.Flags().Changed("region") {
+		o.name, o.region = s.AWS.Name, s.AWS.Region
+		if o.profile == "" && sh.env.get("AWS_PROFILE") == "" && sh.env.get("AWS_ACCESS_KEY_ID") == "" {
+			o.profile = s.AWS.Profile
+		}
+	}
+	switch {
+	case onAWS:
+		options, end, err := o.options(ctx, sh)
+		if err != nil {
+			return err
+		}
+		options.Version, options.Progress = version.Version(), nil
+		checks, err = infra.Doctor(ctx, options)
+		end(err == nil)
+		if err != nil {
+			return err
+		}
+	case errors.Is(err, errNoServer):
+		return problem("NO_SERVER", "no Waypoint server is configured").
+			withHint("Run `waypoint install --platform=local` or `waypoint install --platform=aws` for one, or `waypoint login ADDRESS` to use another.")
+	case err != nil:
+		return err
+	default:
+		checks = sh.examine(ctx, s)
+	}
+	return sh.showChecks(checks, o.json)
+}
+
+// showChecks prints them; a check that failed is the command's failure.
+func (sh *shell) showChecks(checks []infra.Check, json bool) error {
+	failed := 0
+	rows := make([]any, len(checks))
+	color := sh.outSetting().Color()
+	styles := map[string]terminal.Style{"ok": terminal.Success, "warning": terminal.Warning, "failed": terminal.Failure}
+	for n, c := range checks {
+		if c.Status == "failed" {
+			failed++
+		}
+		rows[n] = map[string]any{"name": c.Name, "status": c.Status, "detail": c.Detail, "fix": c.Fix}
+		if json {
+			continue
+		}
+		sh.printf("%s  %-14s %s\n", terminal.Paint(fmt.Sprintf("%-7s", c.Status), styles[c.Status], color), c.Name, c.Detail)
+		if c.Fix != "" {
+			sh.printf("         %-14s → %s\n", "", c.Fix)
+		}
+	}
+	if json {
+		if err := sh.printJSON(map[string]any{"ok": failed == 0, "checks": rows}); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return errSilent
+	}
+	return nil
+}
+
+// examine looks at a server that was not installed in an AWS account from here.
+func (sh *shell) examine(ctx context.Context, s *server) (checks []infra.Check) {
+	add := func(name, status, fix, format string, args ...any) {
+		checks = append(checks, infra.Check{Name: name, Status: status, Detail: fmt.Sprintf(format, args...), Fix: fix})
+	}
+	local := s.Platform == "local" && s.Dir != ""
+	if local {
+		if info, err := os.Stat(s.Dir); err != nil {
+			add("data", "failed", "Run `waypoint install --platform=local`.", "the directory %s cannot be read: %v", s.Dir, err)
+			return checks
+		} else if info.Mode().Perm()&0o077 != 0 {
+			add("data", "warning", "chmod 700 "+s.Dir, "others can read %s", s.Dir)
+		} else {
+			add("data", "ok", "", "%s, %s", s.Dir, sizeOf(s.Dir))
+		}
+		if started, err := localstack.EnsureRunning(ctx, s.Dir); err != nil {
+			add("server", "failed", "Look at the log in "+s.Dir+".", "the local server does not start: %v", err)
+			return checks
+		} else if started {
+			add("server", "ok", "", "it was not running, and has been started")
+		}
+	}
+	c, err := sh.probe(s.Context)
+	if err != nil {
+		add("address", "failed", "The address comes from "+s.From+".", "%v", err)
+		return checks
+	}
+	defer c.CloseIdle()
+	began := time.Now()
+	res, err := c.Server.GetServerInfo(ctx, connect.NewRequest(&waypointv1.GetServerInfoRequest{}))
+	if err != nil {
+		r := explain(err, s.Address, s.Platform)
+		add("address", "failed", r.hint, "%s (the address comes from %s)", r.message, s.From)
+		return checks
+	}
+	info := res.Msg
+	add("address", "ok", "", "%s, from %s, answers after %s", s.Address, s.From, terminal.Duration(time.Since(began)))
+	sh.examineVersions(info, local, add)
+	if at, err := time.Parse(time.RFC1123, res.Header().Get("Date")); err == nil {
+		if off := time.Until(at).Abs(); off > time.Minute {
+			add("clock", "warning", "Set this machine's clock, for example with NTP.", "this machine's clock is %s off the server's", off.Round(time.Second))
+		} else {
+			add("clock", "ok", "", "within a minute of the server's")
+		}
+	}
+	if info.GetPrincipal() == nil {
+		add("token", "failed", "Run `waypoint login`, or ask for a token: `waypoint token create`.", "the server does not accept the token")
+		return checks
+	}
+	add("token", "ok", "", "%s", info.GetPrincipal().GetName())
+	sh.examineRunners(ctx, c, local, add)
+	return checks
+}
+
+type addCheck func(name, status, fix, format string, args ...any)
+
+func (sh *shell) examineVersions(info *waypointv1.GetServerInfoResponse, local bool, add addCheck) {
+	here, there := version.Version(), info.GetVersion()
+	fix := "Upgrade the older of the two."
+	if local {
+		fix = "Run `waypoint upgrade --platform=local`."
+	}
+	switch {
+	case version.ProtocolCurrent < int(info.GetProtocolMinimum()) || version.ProtocolMinimum > int(info.GetProtocolCurrent()):
+		add("versions", "failed", fix, "the server (%s) and this CLI (%s) do not understand each other", there, here)
+	case here != there:
+		add("versions", "warning", fix, "the server is %s, this CLI %s; they understand each other", there, here)
+	default:
+		add("versions", "ok", "", "%s", here)
+	}
+}
+
+func (sh *shell) examineRunners(ctx context.Context, c *client.Client, local bool, add addCheck) {
+	res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{}))
+	if err != nil {
+		r := explain(err, sh.server.Address, sh.server.Platform)
+		add("runners", "failed", r.hint, "%s", r.message)
+		return
+	}
+	alive := 0
+	for _, r := range res.Msg.GetRunners() {
+		if r.GetOnline() {
+			alive++
+		}
+	}
+	switch {
+	case alive == 0 && local:
+		add("runners", "failed", "Run `waypoint install --platform=local`.", "the local server's runner is gone")
+	case alive == 0:
+		add("runners", "warning", "Run `waypoint runner agent` where jobs with a git source should run.", "no runner is alive: only local operations can run")
+	default:
+		add("runners", "ok", "", "%d alive", alive)
+	}
+	if path, err := sh.entrypoint(); err != nil || path == "" {
+		add("entrypoint", "warning", "Put waypoint-entrypoint beside the waypoint binary, or use a release.", "apps that are deployed from here run without logs and configuration")
+	} else {
+		add("entrypoint", "ok", "", "%s", path)
+	}
+}
+
+// sizeOf is the size of a directory's files, in words.
+func sizeOf(dir string) string {
+	total := int64(0)
+	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			if info, err := d.Info(); err == nil {
+				total += info.Size()
+			}
+		}
+		return nil // what cannot be read does not count
+	})
+	return fmt.Sprintf("%.1f MB", float64(total)/1e6)
+}

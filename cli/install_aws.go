@@ -1,0 +1,396 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/cli/contexts"
+	"github.com/waypoint-serverless/waypoint/infra"
+	"github.com/waypoint-serverless/waypoint/infra/receipt"
+	"github.com/waypoint-serverless/waypoint/infra/template"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/internal/version"
+	"github.com/waypoint-serverless/waypoint/localstack"
+)
+
+// awsInstallOptions are what install and upgrade take for AWS.
+type awsInstallOptions struct {
+	awsFlags
+	arch             string
+	parameters, tags []string
+	policy, receipt  bool
+	json             bool
+}
+
+func (o *awsInstallOptions) register(cmd *cobra.Command) {
+	o.awsFlags.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.arch, "arch", "", "aws: architecture of the functions, arm64 (the default, cheaper) or amd64")
+	f.StringArrayVar(&o.parameters, "parameter", nil, "aws: NAME=VALUE of the template, can be repeated: "+strings.Join(infra.SettableParameters(), ", "))
+	f.StringArrayVar(&o.tags, "tag", nil, "aws: KEY=VALUE for all resources, can be repeated")
+	f.BoolVar(&o.policy, "print-policy", false, "aws: print the IAM policy that installing, upgrading and uninstalling need, and do nothing")
+	f.BoolVar(&o.receipt, "receipt", false, "aws: print the receipt (every resource, what each role may do, the idle price), and do nothing")
+	f.BoolVar(&o.json, "json", false, "aws: print the result as JSON; never asks")
+	_ = cmd.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions([]string{"arm64", "amd64"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// chosen are the template's parameters that the flags set.
+func (o *awsInstallOptions) chosen(code functionCode, emulated bool) (map[string]string, error) {
+	params, err := pairs("parameter", o.parameters)
+	if err != nil {
+		return nil, err
+	}
+	switch _, given := params[template.ParamArchitecture]; {
+	case o.arch != "":
+		arch, ok := architectures[strings.ToLower(o.arch)]
+		if !ok {
+			return nil, problem("USAGE", "--arch=%s: there is no such architecture of AWS Lambda", o.arch).withHint("It can be arm64 or amd64.")
+		}
+		params[template.ParamArchitecture] = arch
+	case !given:
+		if arch := code.architecture(emulated); arch != "" {
+			params[template.ParamArchitecture] = arch
+		}
+	}
+	return params, nil
+}
+
+// runInstallAWS installs or upgrades.
+func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, contextName string, approved, upgrade bool) error {
+	switch {
+	case o.policy:
+		policy, err := infra.PrintPolicy(o.name, "", o.region)
+		if err == nil {
+			sh.printf("%s", policy)
+		}
+		return err
+	case o.receipt:
+		return printReceiptAWS(sh, o)
+	}
+	if contextName == "" {
+		contextName = "aws"
+	}
+	if err := contexts.CheckName(contextName); err != nil {
+		return err
+	}
+	store, err := sh.contextStore()
+	if err != nil {
+		return err
+	}
+	options, end, err := o.options(ctx, sh)
+	if err != nil {
+		return err
+	}
+	code := functionCode{executable: sh.env.Executable}
+	if options.Parameters, err = o.chosen(code, aws.ToString(options.Config.BaseEndpoint) != ""); err != nil {
+		return err
+	}
+	if options.Tags, err = pairs("tag", o.tags); err != nil {
+		return err
+	}
+	options.Version, options.Code = version.Version(), code.zip
+	options.AdminToken = tokenName(sh)
+	options.KeepToken = func(ctx context.Context, address string) bool { return sh.holdsToken(ctx, store, contextName, address) }
+	options.Confirm = func(p infra.Plan) (bool, error) {
+		end(true)
+		if len(p.Changes) > 0 || p.Operation != "upgrade" {
+			showPlan(sh, p)
+		}
+		err := sh.mustConfirm(fmt.Sprintf("%s %s in account %s, region %s?", doing[p.Operation], p.Name, p.Account, p.Region), approved, o.json)
+		return err == nil, err
+	}
+	began := sh.env.Now()
+	run := infra.Install
+	if upgrade {
+		run = infra.Upgrade
+	}
+	r, err := run(ctx, options)
+	end(err == nil || notDone(err))
+	if err != nil {
+		return interrupted(ctx, err, "Run the command again: it goes on where it stopped.")
+	}
+	if err := sh.saveAWS(store, contextName, o.name, o.profile, r); err != nil {
+		return err
+	}
+	if o.json {
+		return sh.printJSON(resultJSON(r, o.name, contextName))
+	}
+	showReceipt(sh, r.Receipt, r.Identity)
+	done := "is installed"
+	switch {
+	case !r.Changed:
+		done = "was in place already"
+	case upgrade:
+		done = "is upgraded"
+	}
+	sh.sayf("%s %s: version %s, after %s. The API is at %s.\n", o.name, done, r.Version, terminal.Duration(sh.env.Now().Sub(began)), r.Address)
+	sh.sayf("The context %q is the default.\n", contextName)
+	sh.sayf("Next: `waypoint up` in a project's directory; `waypoint runner agent` where jobs with a git source should run.\n")
+	return nil
+}
+
+var doing = map[string]string{"install": "Install", "upgrade": "Change", "uninstall": "Remove"}
+
+// tokenName says in the server's list of tokens who made it.
+func tokenName(sh *shell) string {
+	who := sh.env.get("USER")
+	if who == "" {
+		who = sh.env.get("USERNAME")
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "unknown"
+	}
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
+			return r
+		}
+		return '-'
+	}, strings.Trim(who+"-"+host, "-"))
+	return "install-" + name[:min(len(name), 40)]
+}
+
+// holdsToken says whether the context has a token that this server takes for an admin's.
+func (sh *shell) holdsToken(ctx context.Context, store contexts.Store, name, address string) bool {
+	c, err := store.Load(name)
+	if err != nil || c.Token == "" || c.Address != address {
+		return false
+	}
+	info, err := sh.checkServer(ctx, c)
+	return err == nil && info.GetPrincipal() != nil
+}
+
+// saveAWS writes the context and selects it.
+func (sh *shell) saveAWS(store contexts.Store, name, installation, profile string, r *infra.Result) error {
+	c, err := store.Load(name)
+	if err != nil && !errors.Is(err, contexts.ErrNotFound) {
+		sh.warnf("the context %q could not be read and is written anew: %s", name, err.Error())
+	}
+	if r.Token != "" {
+		c.Token = r.Token
+	}
+	c.Address, c.Platform, c.Dir = r.Address, "aws", ""
+	c.AWS = &contexts.AWS{Name: installation, Account: r.Identity.Account, Region: r.Identity.Region, Profile: profile}
+	if err := store.Save(name, c); err != nil {
+		return err
+	}
+	sh.server, sh.client = nil, nil
+	return store.SetDefault(name)
+}
+
+// notDone says whether an error is that nobody agreed: then no step failed.
+func notDone(err error) bool {
+	var own *trouble
+	return errors.Is(err, errNotConfirmed) || errors.As(err, &own) && own.reason == "NOT_CONFIRMED"
+}
+
+// interrupted says of an operation that was cut off that it may be repeated.
+func interrupted(ctx context.Context, err error, hint string) error {
+	if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return problem("INTERRUPTED", "interrupted").withHint("%s", hint)
+}
+
+// showPlan says what is about to be done.
+func showPlan(sh *shell, p infra.Plan) {
+	color := sh.errSetting().Color()
+	sh.sayf("%s\n", terminal.Paint(fmt.Sprintf("%s %s in account %s, region %s:", doing[p.Operation], p.Name, p.Account, p.Region), terminal.Header, color))
+	signs := map[string]string{"Add": "+", "Modify": "~", "Remove": "-", "Import": "+"}
+	for _, c := range p.Changes {
+		note := ""
+		if c.Replacement == "True" || c.Replacement == "Conditional" {
+			note = " (made anew)"
+		}
+		sh.sayf("  %s %-28s %s%s\n", signs[c.Action], c.Logical, c.Type, note)
+	}
+	sign := "+"
+	if p.Operation == "uninstall" {
+		sign = "-"
+	}
+	for _, b := range p.Beside {
+		sh.sayf("  %s %s\n", sign, b)
+	}
+	for _, k := range p.Kept {
+		sh.sayf("  = kept: %s\n", k)
+	}
+	if p.Receipt != nil {
+		sh.sayf("%s\n", priceLine(p.Receipt))
+	}
+}
+
+func priceLine(r *receipt.Receipt) string {
+	return fmt.Sprintf("While nothing happens it costs $%.4f a month at list price ($%.4f after what AWS always gives for free), plus $%.2f for each GB of data that can be restored.",
+		r.List, r.Charged, r.RecoveryPerGB)
+}
+
+// printReceiptAWS prints the receipt that an installation with these flags would have. It asks AWS nothing.
+func printReceiptAWS(sh *shell, o *awsInstallOptions) error {
+	params, err := o.chosen(functionCode{executable: sh.env.Executable}, false)
+	if err != nil {
+		return err
+	}
+	region := o.region
+	if region == "" {
+		region = sh.env.get("AWS_REGION")
+	}
+	params[template.ParamNamePrefix] = o.name
+	id := infra.Identity{Account: "ACCOUNT", Region: region}
+	if id.Region == "" {
+		id.Region = "REGION"
+	}
+	r, err := receipt.For(params, id.Account, id.Region)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return sh.printJSON(receiptJSON(r))
+	}
+	showReceipt(sh, r, id)
+	return nil
+}
+
+// showReceipt prints every resource with its idle price, and in words what each role may do.
+func showReceipt(sh *shell, r *receipt.Receipt, id infra.Identity) {
+	sh.printf("Receipt: account %s, region %s; prices of %s, as of %s\n\n", id.Account, id.Region, r.PricesRegion, r.PricesOf)
+	t := terminal.Table{Columns: []terminal.Column{{Title: "RESOURCE"}, {Title: "TYPE", Rank: 1}, {Title: "IDLE, A MONTH", Right: true}}}
+	for _, i := range r.Items {
+		price := "-"
+		if i.List > 0 {
+			price = fmt.Sprintf("$%.4f", i.List)
+		}
+		name := i.Name
+		if name == "" {
+			name = "(" + i.Logical + ")" // AWS invents its name
+		}
+		t.Rows = append(t.Rows, []string{name, strings.TrimPrefix(i.Type, "AWS::"), price})
+	}
+	sh.table(t)
+	for _, i := range r.Items {
+		if i.List > 0 && i.Basis != "" {
+			sh.printf("%s: %s\n", i.Name, i.Basis)
+		}
+	}
+	sh.printf("\nWhat each role may do:\n")
+	for _, role := range r.Roles {
+		sh.printf("%s, used by %s\n", role.Name, role.AssumedBy)
+		for _, p := range role.May {
+			sh.printf("  %s\n", p.Words)
+		}
+	}
+	sh.printf("\n%s\n", priceLine(r))
+}
+
+func receiptJSON(r *receipt.Receipt) map[string]any {
+	items := make([]any, len(r.Items))
+	for n, i := range r.Items {
+		items[n] = map[string]any{"logical": i.Logical, "type": i.Type, "name": i.Name, "basis": i.Basis, "list_usd": i.List, "charged_usd": i.Charged}
+	}
+	roles := make([]any, len(r.Roles))
+	for n, role := range r.Roles {
+		may := make([]any, len(role.May))
+		for k, p := range role.May {
+			may[k] = map[string]any{"words": p.Words, "actions": p.Actions, "resources": p.Resources}
+		}
+		roles[n] = map[string]any{"name": role.Name, "assumed_by": role.AssumedBy, "may": may}
+	}
+	return map[string]any{"prices_of": r.PricesOf, "prices_region": r.PricesRegion, "resources": items, "roles": roles,
+		"list_usd": r.List, "charged_usd": r.Charged, "recovery_per_gb_usd": r.RecoveryPerGB}
+}
+
+func resultJSON(r *infra.Result, name, contextName string) map[string]any {
+	return map[string]any{"name": name, "account": r.Identity.Account, "region": r.Identity.Region, "address": r.Address, "server_id": r.ServerID,
+		"version": r.Version, "changed": r.Changed, "context": contextName, "parameters": r.Parameters, "receipt": receiptJSON(r.Receipt)}
+}
+
+// runUninstallAWS removes an installation and the contexts that led to it.
+func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approved, json bool) error {
+	options, end, err := f.options(ctx, sh)
+	if err != nil {
+		return err
+	}
+	options.Purge = purge
+	options.Confirm = func(p infra.Plan) (bool, error) {
+		end(true)
+		showPlan(sh, p)
+		err := sh.mustConfirm(fmt.Sprintf("Remove %s from account %s, region %s?", p.Name, p.Account, p.Region), approved, json)
+		return err == nil, err
+	}
+	r, err := infra.Uninstall(ctx, options)
+	end(err == nil || notDone(err))
+	if err != nil {
+		return interrupted(ctx, err, "Run the command again: it removes what is left.")
+	}
+	gone, err := sh.deleteContexts(func(c contexts.Context) bool {
+		return c.AWS != nil && c.AWS.Name == f.name && c.AWS.Account == r.Identity.Account && c.AWS.Region == r.Identity.Region
+	})
+	if err != nil {
+		return err
+	}
+	if json {
+		return sh.printJSON(map[string]any{"name": f.name, "account": r.Identity.Account, "region": r.Identity.Region,
+			"nothing": r.Nothing, "kept": append([]string{}, r.Kept...), "contexts_deleted": append([]string{}, gone...)})
+	}
+	switch {
+	case r.Nothing:
+		sh.sayf("There is nothing of %s in account %s, region %s.\n", f.name, r.Identity.Account, r.Identity.Region)
+	case len(r.Kept) == 0:
+		sh.sayf("Removed %s from account %s, region %s. Nothing is left.\n", f.name, r.Identity.Account, r.Identity.Region)
+	default:
+		sh.sayf("Removed %s from account %s, region %s. Kept on purpose:\n", f.name, r.Identity.Account, r.Identity.Region)
+		for _, k := range r.Kept {
+			sh.sayf("  %s\n", k)
+		}
+		sh.sayf("A later `waypoint install --platform=aws` uses them again; `waypoint uninstall --platform=aws --purge` deletes them.\n")
+	}
+	if len(gone) > 0 {
+		sh.sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
+	}
+	return nil
+}
+
+// newCmdUpgrade brings a server to this CLI's version.
+func newCmdUpgrade(sh *shell) *cobra.Command {
+	o := &installOptions{}
+	cmd := &cobra.Command{
+		Use: "upgrade", Short: "Bring a server to the version of this CLI", Args: argCount(0, 0),
+		Long: `Upgrades the server of an AWS account to the version of this CLI. What would change is shown first. The new
+version serves once it is there whole; if anything fails, the old one goes on serving. Parameters that were chosen
+before are kept, unless they are given anew.
+
+With --platform=local it starts the server of this machine anew, with this binary; the data stays.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch o.platform {
+			case "aws":
+				return runInstallAWS(cmd.Context(), sh, &o.aws, o.name, o.approve.given(), true)
+			case "local":
+				return runUpgradeLocal(cmd.Context(), sh, o)
+			default:
+				return checkPlatform(o.platform)
+			}
+		},
+	}
+	o.register(cmd, sh)
+	o.aws.register(cmd)
+	o.approve.register(cmd)
+	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make or update; "aws" or "local" by default`)
+	return cmd
+}
+
+// runUpgradeLocal starts the local server anew, as this binary.
+func runUpgradeLocal(ctx context.Context, sh *shell, o *installOptions) error {
+	dir, err := localstack.DefaultDir()
+	if err != nil {
+		return err
+	}
+	if err := localstack.Uninstall(ctx, dir, false); err != nil {
+		return fmt.Errorf("stopping the local server: %w", err)
+	}
+	return runInstall(ctx, sh, o)
+}

@@ -15,9 +15,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
-// localExpiry is how long a local job waits, from READY on, for the runner in this process: as in Waypoint.
-const localExpiry = 30
-
 // operation is one command that queues a job for each app.
 type operation struct {
 	// name as people know it: "up", "deploy", ….
@@ -177,7 +174,8 @@ func (r *run) jobSpec(o *outcome, what *waypointv1.Operation) *waypointv1.JobSpe
 		return spec
 	}
 	spec.DataSource = &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
-	spec.ExpiresInSeconds = localExpiry
+	// No expiry: it would count from queueing, and this CLI may wait long for the lane. The server gives a local job that is
+	// READY 30 s to be claimed, as in Waypoint.
 	return spec
 }
 

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/internal/release"
 	"github.com/waypoint-serverless/waypoint/localstack"
 	"github.com/waypoint-serverless/waypoint/runner"
@@ -55,8 +58,19 @@ func (sh *shell) runnerOptions() (runner.Options, error) {
 	return runner.Options{
 		Catalog: sh.deps.Catalog(), StateDir: state, Entrypoint: entrypoint,
 		QueueHTTPClient:      localstack.QueueClient(sh.server.Address),
+		QueueEndpoint:        queueEndpoint(sh.server.Address),
 		EntrypointServerAddr: sh.server.Address,
 	}, nil
+}
+
+// queueEndpoint is where a server in an emulator of AWS has its queues: at the emulator's one address. The names that
+// emulators give queues need a resolver that knows them. "" for every other server.
+func queueEndpoint(server string) string {
+	u, err := url.Parse(server)
+	if err != nil || !strings.HasPrefix(u.Path, infra.EmulatorAPIs) {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else the one that a release carries

@@ -250,10 +250,13 @@ func outputsOf(s *types.Stack) map[string]string {
 	return out
 }
 
+// EmulatorAPIs begins the path of all APIs of LocalStack, and of what works like it.
+const EmulatorAPIs = "/_aws/execute-api/"
+
 // address is the stack's, but at an emulator, which serves all APIs at its own address.
 func (i *installer) address(out map[string]string) string {
 	if endpoint := aws.ToString(i.Config.BaseEndpoint); endpoint != "" {
-		return strings.TrimSuffix(endpoint, "/") + "/_aws/execute-api/" + out[template.OutputAPIID] + "/" + out[template.OutputAPIStage]
+		return strings.TrimSuffix(endpoint, "/") + EmulatorAPIs + out[template.OutputAPIID] + "/" + out[template.OutputAPIStage]
 	}
 	return out[template.OutputAddress]
 }

@@ -62,10 +62,11 @@ func (r *Runner) openQueue(ctx context.Context) (*queue, error) {
 	if httpClient == nil {
 		httpClient = &http.Client{}
 	}
-	q.sqs = sqs.New(sqs.Options{
-		Region: first.GetRegion(), Credentials: q.keys, HTTPClient: httpClient,
-		BaseEndpoint: aws.String(u.Scheme + "://" + u.Host),
-	})
+	endpoint := r.o.QueueEndpoint
+	if endpoint == "" {
+		endpoint = u.Scheme + "://" + u.Host
+	}
+	q.sqs = sqs.New(sqs.Options{Region: first.GetRegion(), Credentials: q.keys, HTTPClient: httpClient, BaseEndpoint: &endpoint})
 	return q, nil
 }
 

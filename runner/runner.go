@@ -49,6 +49,8 @@ type Options struct {
 	LocalDir string
 	// QueueHTTPClient reaches the queue; nil: the default client. On one machine it dials the server's socket.
 	QueueHTTPClient *http.Client
+	// QueueEndpoint is where the queue's service is reached; empty: at the host of the queue's address.
+	QueueEndpoint string
 	// EntrypointServerAddr is what deployed apps use to reach the API; empty: the client's address.
 	EntrypointServerAddr string
 	// Environ is the environment for commands and WP_VAR_ variables; nil: os.Environ().

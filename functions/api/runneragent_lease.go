@@ -78,7 +78,8 @@ func (s *RunnerAgent) BeginStep(ctx context.Context, req *connect.Request[waypoi
 		err = checkStep(req.Msg.GetName())
 	}
 	if err == nil {
-		err = s.Table.BeginStep(ctx, f, req.Msg.GetName(), req.Msg.GetRerunnable(), req.Msg.GetAgain())
+		step := job.Step{Name: req.Msg.GetName(), Rerunnable: req.Msg.GetRerunnable(), OutputAt: max(req.Msg.GetOutput(), 0)}
+		err = s.Table.BeginStep(ctx, f, step, req.Msg.GetAgain())
 	}
 	if err != nil {
 		return nil, err

@@ -62,6 +62,8 @@ type Outcome struct {
 type UI interface {
 	plugin.UI
 	Flush(ctx context.Context) error
+	// Next is how many positions of output were accepted, from all attempts.
+	Next() int64
 }
 
 // errHandBack stops a job between two steps.

@@ -42,17 +42,18 @@ func (j *job) ready(ctx context.Context) error {
 	return j.lease.Ready(ctx)
 }
 
-// step runs act as a step: begun on the server before act, ended after it. act returns the record that it made.
+// step runs act as a step: begun on the server before act, ended after it. act returns the record that it made. A step
+// that an earlier attempt finished is only run again if what it made is of no use here.
 //
 // A step that is cut because the lease may be over is run again once the lease is renewed, if it may be; else its
 // error says so. The step's end is written only after act succeeded.
 func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
 	j.current = name
-	for again := false; ; again = true {
+	for again := j.finished(name) != nil; ; again = true {
 		if err := j.ready(ctx); err != nil {
 			return err
 		}
-		begin := &waypointv1.BeginStepRequest{Fence: j.claim.GetFence(), Name: name, Rerunnable: rerunnable, Again: again}
+		begin := &waypointv1.BeginStepRequest{Fence: j.claim.GetFence(), Name: name, Rerunnable: rerunnable, Again: again, Output: j.ui.Next()}
 		if _, err := call(ctx, j, j.h.Server.Agent.BeginStep, begin); err != nil {
 			return err
 		}

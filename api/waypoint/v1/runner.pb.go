@@ -1316,8 +1316,10 @@ type BeginStepRequest struct {
 	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Whether the step may be run again if this attempt dies in it.
 	Rerunnable bool `protobuf:"varint,3,opt,name=rerunnable,proto3" json:"rerunnable,omitempty"`
-	// This attempt began the step before and was cut in it: what it printed since will be printed again.
-	Again         bool `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`
+	// The step was begun before, and was cut or made what this runner cannot use: what it printed will be printed again.
+	Again bool `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`
+	// How many positions of output were written before the step, by all attempts.
+	Output        int64 `protobuf:"varint,5,opt,name=output,proto3" json:"output,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1378,6 +1380,13 @@ func (x *BeginStepRequest) GetAgain() bool {
 		return x.Again
 	}
 	return false
+}
+
+func (x *BeginStepRequest) GetOutput() int64 {
+	if x != nil {
+		return x.Output
+	}
+	return 0
 }
 
 type BeginStepResponse struct {
@@ -2454,14 +2463,15 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\vnext_output\x18\x01 \x01(\x03R\n" +
 	"nextOutput\x12\x19\n" +
 	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\x12)\n" +
-	"\x10cancel_requested\x18\x03 \x01(\bR\x0fcancelRequested\"\x86\x01\n" +
+	"\x10cancel_requested\x18\x03 \x01(\bR\x0fcancelRequested\"\x9e\x01\n" +
 	"\x10BeginStepRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
 	"rerunnable\x18\x03 \x01(\bR\n" +
 	"rerunnable\x12\x14\n" +
-	"\x05again\x18\x04 \x01(\bR\x05again\"\x13\n" +
+	"\x05again\x18\x04 \x01(\bR\x05again\x12\x16\n" +
+	"\x06output\x18\x05 \x01(\x03R\x06output\"\x13\n" +
 	"\x11BeginStepResponse\"k\n" +
 	"\x0eEndStepRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +

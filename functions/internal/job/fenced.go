@@ -23,21 +23,22 @@ func Renew(id string, attempt int64, owner string, now time.Time) Decision {
 }
 
 // BeginStep is row 7. The plugin acts only after it is committed (rule F10).
-func BeginStep(id string, attempt int64, owner, name string, rerunnable bool, now time.Time) Decision {
+func BeginStep(id string, attempt int64, owner string, s Step, now time.Time) Decision {
 	var d Decision
-	c := fenced(&d, id, attempt, owner, now)
-	c.Copy = append(c.Copy, Copied{Attr: "step_output", From: "next_output"})
-	d.Changes = append(d.Changes, &Change{Item: stepOf(id, name), Do: Put,
-		Value: Step{Name: name, Attempt: attempt, Rerunnable: rerunnable, StartedAt: now.UnixMilli()},
-		Guard: []Cond{{Attr: "ended_at", Op: Missing}}})
+	fenced(&d, id, attempt, owner, now)
+	s.Attempt, s.StartedAt, s.EndedAt, s.RecordID = attempt, now.UnixMilli(), 0, ""
+	d.Changes = append(d.Changes, &Change{Item: stepOf(id, s.Name), Do: Put, Value: s, Guard: []Cond{{Attr: "ended_at", Op: Missing}}})
 	return d
 }
 
-// BeginStepAgain is row 7 for a step that this attempt began before and was cut in: what it printed since is superseded.
-func BeginStepAgain(id string, l Lease, attempt int64, owner, name string, rerunnable bool, now time.Time) Decision {
-	d := BeginStep(id, attempt, owner, name, rerunnable, now)
-	if again := l.supersede(l.StepOutput); l.StepOutput < l.NextOutput {
-		d.on(leaseOf(id)).as("next_output", l.NextOutput).set("superseded", again)
+// BeginStepAgain is row 7 for a step that was begun before: this attempt was cut in it, or an earlier one finished it and
+// what it made cannot be used here. Only what may be run again is; what was printed from its begin on is superseded.
+func BeginStepAgain(id string, l Lease, before Step, attempt int64, owner string, s Step, now time.Time) Decision {
+	s.OutputAt = l.NextOutput
+	d := BeginStep(id, attempt, owner, s, now)
+	d.on(stepOf(id, s.Name)).Guard = []Cond{{Attr: "rerunnable", Op: Equal, Value: true}, {Attr: "attempt", Op: Equal, Value: before.Attempt}}
+	if before.OutputAt < l.NextOutput {
+		d.on(leaseOf(id)).as("next_output", l.NextOutput).set("superseded", l.supersede(before.OutputAt))
 	}
 	return d
 }

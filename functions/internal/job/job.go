@@ -138,8 +138,6 @@ type Lease struct {
 	// SettledOutput is where the output stood when a step ended last, or when the attempt began: what comes after it will
 	// be made once more if the attempt dies.
 	SettledOutput int64 `dynamodbav:"settled_output,omitempty"`
-	// StepOutput is where the output stood when a step began last.
-	StepOutput int64 `dynamodbav:"step_output,omitempty"`
 	// Superseded is the output that later attempts made once more, in order and apart from each other.
 	Superseded []Positions `dynamodbav:"superseded,omitempty"`
 	// CancelRequested is when somebody asked to cancel; the next renewal tells the runner.
@@ -212,6 +210,8 @@ type Step struct {
 	Attempt    int64  `dynamodbav:"attempt"`
 	Rerunnable bool   `dynamodbav:"rerunnable,omitempty"`
 	StartedAt  int64  `dynamodbav:"started_at"`
+	// OutputAt is where the output stood when it began.
+	OutputAt int64 `dynamodbav:"output_at,omitempty"`
 	// EndedAt is zero while the step is not finished.
 	EndedAt  int64  `dynamodbav:"ended_at,omitempty"`
 	RecordID string `dynamodbav:"record_id,omitempty"`

@@ -205,7 +205,7 @@ func TestRow05b_ClaimEndsAJobWithACutStep(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1"})
 	a := w.claimed("1", runnerA)
-	w.must(BeginStep("1", a, "token-a", "deploy", false, w.now))
+	w.must(BeginStep("1", a, "token-a", Step{Name: "deploy", Rerunnable: false}, w.now))
 	w.pass(LeaseTime + Skew + time.Second)
 	if g := w.claim("1", runnerB); g.Answer != Leased || g.RetryAfter < LostAfter-10*time.Second {
 		t.Errorf("its own runner had no time to come back: %+v", g)
@@ -222,9 +222,9 @@ func TestRow05b_ClaimEndsAJobWithACutStep(t *testing.T) {
 
 func TestRow05b_ClaimResumesWhatMayBeRunAgain(t *testing.T) {
 	for name, steps := range map[string]func(w *world){
-		"a re-runnable step was cut": func(w *world) { w.must(BeginStep("1", 1, "token-a", "build", true, w.now)) },
+		"a re-runnable step was cut": func(w *world) { w.must(BeginStep("1", 1, "token-a", Step{Name: "build", Rerunnable: true}, w.now)) },
 		"the step had ended": func(w *world) {
-			w.must(BeginStep("1", 1, "token-a", "deploy", false, w.now))
+			w.must(BeginStep("1", 1, "token-a", Step{Name: "deploy", Rerunnable: false}, w.now))
 			w.must(EndStep("1", 1, "token-a", "deploy", "D1", w.now))
 		},
 	} {
@@ -269,7 +269,7 @@ func TestRow05c_ClaimOfAnEndedOrBlockedJob(t *testing.T) {
 func fencedWrites(w *world, owner string) map[string]Decision {
 	return map[string]Decision{
 		"renew":      Renew("1", 1, owner, w.now),
-		"begin step": BeginStep("1", 1, owner, "s", true, w.now),
+		"begin step": BeginStep("1", 1, owner, Step{Name: "s", Rerunnable: true}, w.now),
 		"end step":   EndStep("1", 1, owner, "s0", "", w.now),
 		"output":     AppendOutput("1", 1, owner, w.lease("1").NextOutput, Step{}, w.now),
 		"complete":   Complete(EndFacts{Meta: withState(w.meta("1"), Running), Lease: w.lease("1"), Lane: w.view(w.meta("1"))}, 1, owner, nil, 0, w.now),
@@ -306,7 +306,7 @@ func TestRow06_FencedWritesNeedTheCurrentAttemptOfARunningJob(t *testing.T) {
 		w := newWorld(t)
 		w.queue(Meta{ID: "1", Lane: lane})
 		w.claimed("1", runnerA)
-		w.must(BeginStep("1", 1, "token-a", "s0", true, w.now))
+		w.must(BeginStep("1", 1, "token-a", Step{Name: "s0", Rerunnable: true}, w.now))
 		owner := spoil(w)
 		for write, d := range fencedWrites(w, owner) {
 			w.refused(name+": "+write, d)
@@ -330,7 +330,7 @@ func TestRow07_StepBeginIsRecordedAndRenews(t *testing.T) {
 	w.queue(Meta{ID: "1"})
 	w.claimed("1", runnerA)
 	w.pass(20 * time.Second)
-	w.must(BeginStep("1", 1, "token-a", "deploy", false, w.now))
+	w.must(BeginStep("1", 1, "token-a", Step{Name: "deploy", Rerunnable: false}, w.now))
 	if s, cut := Cut(w.steps("1")); !cut || s.Name != "deploy" {
 		t.Errorf("steps %+v", w.steps("1"))
 	}
@@ -344,9 +344,9 @@ func TestRow08_StepEndNeedsItsOwnBegin(t *testing.T) {
 	w.queue(Meta{ID: "1"})
 	w.claimed("1", runnerA)
 	w.refused("an end without a begin", EndStep("1", 1, "token-a", "deploy", "", w.now))
-	w.must(BeginStep("1", 1, "token-a", "deploy", false, w.now))
+	w.must(BeginStep("1", 1, "token-a", Step{Name: "deploy", Rerunnable: false}, w.now))
 	w.must(EndStep("1", 1, "token-a", "deploy", "D1", w.now))
-	w.refused("a begin of a finished step", BeginStep("1", 1, "token-a", "deploy", false, w.now))
+	w.refused("a begin of a finished step", BeginStep("1", 1, "token-a", Step{Name: "deploy", Rerunnable: false}, w.now))
 	if _, cut := Cut(w.steps("1")); cut {
 		t.Error("a finished step counts as cut")
 	}
@@ -387,7 +387,7 @@ func TestRow05_AnAttemptSupersedesWhatItMakesAgain(t *testing.T) {
 				attempt := int64(i + 1)
 				w.claimed("1", runnerA)
 				if c.ended[i] != -2 {
-					w.must(BeginStep("1", attempt, "token-a", "build", true, w.now))
+					w.must(BeginStep("1", attempt, "token-a", Step{Name: "build", Rerunnable: true}, w.now))
 				}
 				for line := range lines + 1 {
 					if line == c.ended[i] {
@@ -398,7 +398,7 @@ func TestRow05_AnAttemptSupersedesWhatItMakesAgain(t *testing.T) {
 					}
 				}
 				if c.ended[i] >= 0 {
-					w.must(BeginStep("1", attempt, "token-a", "push", true, w.now))
+					w.must(BeginStep("1", attempt, "token-a", Step{Name: "push", Rerunnable: true}, w.now))
 				}
 				w.pass(LeaseTime + Skew + time.Second)
 			}
@@ -592,7 +592,7 @@ func TestRow15_SweepEndsWhatNobodyCanResume(t *testing.T) {
 		after  time.Duration
 	}{
 		"to be canceled": {Meta{}, func(w *world) { w.must(Cancel(w.endFacts("1"), false, "me", w.now)) }, Canceled, fault.Canceled, 0},
-		"a cut step":     {Meta{}, func(w *world) { w.must(BeginStep("1", 1, "token-a", "deploy", false, w.now)) }, Failed, fault.RunnerLost, LostAfter},
+		"a cut step":     {Meta{}, func(w *world) { w.must(BeginStep("1", 1, "token-a", Step{Name: "deploy", Rerunnable: false}, w.now)) }, Failed, fault.RunnerLost, LostAfter},
 		"a local job":    {Meta{Local: true, Target: Target{RunnerID: "A"}}, func(*world) {}, Failed, fault.RunnerLost, LostAfter},
 	} {
 		w := newWorld(t)

@@ -345,7 +345,7 @@ func (w *walk) work(r *walker) {
 	case 1:
 		if !r.step && !r.stepEnd {
 			r.step = true // asked for once; a begin that is lost leaves the step begun or not
-			fencedOp("begin", BeginStep(id, a, r.Owner, "deploy", false, w.now), func() {
+			fencedOp("begin", BeginStep(id, a, r.Owner, Step{Name: "deploy", Rerunnable: false}, w.now), func() {
 				w.acts[id]++ // the plugin acts as soon as the begin is acknowledged
 			})
 		}

@@ -47,19 +47,30 @@ func (t *Table) RenewLease(ctx context.Context, f Fence) (canceled bool, err err
 	return num(after, "cancel_requested") != 0, err
 }
 
-// BeginStep is row 7. again: this attempt began the step before and was cut in it.
-func (t *Table) BeginStep(ctx context.Context, f Fence, name string, rerunnable, again bool) error {
-	d := job.BeginStep(f.JobID, f.Attempt, f.Owner, name, rerunnable, t.clock())
+// BeginStep is row 7. again: the step was begun before and is to be run once more.
+func (t *Table) BeginStep(ctx context.Context, f Fence, s job.Step, again bool) error {
+	d := job.BeginStep(f.JobID, f.Attempt, f.Owner, s, t.clock())
 	if again {
-		var l job.Lease
-		if _, err := t.Get(ctx, JobLease(f.JobID), true, &l); err != nil {
+		found, err := t.BatchGet(ctx, []Key{JobLease(f.JobID), JobStep(f.JobID, s.Name)}, true)
+		if err != nil {
 			return err
 		}
-		d = job.BeginStepAgain(f.JobID, l, f.Attempt, f.Owner, name, rerunnable, t.clock())
+		var l job.Lease
+		var before job.Step
+		for key, into := range map[Key]any{JobLease(f.JobID): &l, JobStep(f.JobID, s.Name): &before} {
+			if err := Decode(found[key], into); err != nil {
+				return fmt.Errorf("reading the step %s of job %s: %w", s.Name, f.JobID, err)
+			}
+		}
+		d = job.BeginStepAgain(f.JobID, l, before, f.Attempt, f.Owner, s, t.clock())
 	}
 	err := t.commit(ctx, d)
 	if _, done := Failed(err, labelStep); done && !FenceLost(err) {
-		return fault.New(connect.CodeFailedPrecondition, fault.Conflict, "step %q of job %s has ended already", name, f.JobID)
+		what := "has ended already"
+		if again {
+			what = "may not be run again"
+		}
+		return fault.New(connect.CodeFailedPrecondition, fault.Conflict, "step %q of job %s %s", s.Name, f.JobID, what)
 	}
 	return t.fencedError(ctx, f, err)
 }

@@ -274,7 +274,7 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 		t.Errorf("the runner got %q", got)
 	}
 	f := table.Fence{JobID: id, Attempt: 1, Owner: r.Owner}
-	s.must(s.Table.BeginStep(s.ctx, f, "build", true, false))
+	s.must(s.Table.BeginStep(s.ctx, f, job.Step{Name: "build", Rerunnable: true}, false))
 	s.must(s.append(f, 0, "one"))
 	s.must(s.append(f, 1, "two"))
 	s.must(s.Table.EndStep(s.ctx, f, "build", "01R"))
@@ -300,19 +300,41 @@ func TestAResumedJobsOutputIsReadOnce(t *testing.T) {
 	a, b := s.runner(nil), s.runner(nil)
 	id := s.queue(up())
 	f := s.claimed(id, a)
-	s.must(s.Table.BeginStep(s.ctx, f, "build", true, false))
-	s.must(s.append(f, 0, "built"))
+	begin := func(name string, output int64, again bool) {
+		t.Helper()
+		s.must(s.Table.BeginStep(s.ctx, f, job.Step{Name: name, Rerunnable: true, OutputAt: output}, again))
+	}
+	s.must(s.append(f, 0, "preamble"))
+	begin("build", 1, false)
+	s.must(s.append(f, 1, "built"))
 	s.must(s.Table.EndStep(s.ctx, f, "build", ""))
-	s.must(s.Table.BeginStep(s.ctx, f, "push", true, false))
-	s.must(s.append(f, 1, "half pushed"))
+	begin("push", 2, false)
+	s.must(s.append(f, 2, "half pushed"))
 	s.lapse()
 	f = s.claimed(id, b)
-	s.must(s.append(f, 2, "preamble"))
-	s.must(s.Table.BeginStep(s.ctx, f, "push", true, false))
-	s.must(s.append(f, 3, "half pushed, again"))
+	s.must(s.append(f, 3, "second preamble"))
+	begin("push", 4, false)
+	s.must(s.append(f, 4, "half pushed, again"))
 	// The same attempt was cut and begins once more.
-	s.must(s.Table.BeginStep(s.ctx, f, "push", true, true))
-	s.must(s.append(f, 4, "pushed"))
+	begin("push", 5, true)
+	s.must(s.append(f, 5, "pushed"))
+	s.reads(id, "preamble", "built", "second preamble", "pushed")
+	s.lapse()
+	// What was built is of no use to the third runner: it builds anew.
+	f = s.claimed(id, a)
+	begin("build", 6, true)
+	s.must(s.append(f, 6, "built anew"))
+	s.reads(id, "preamble", "built anew")
+	// What may not be run again is not, however the runner asks.
+	s.must(s.Table.BeginStep(s.ctx, f, job.Step{Name: "deploy"}, false))
+	if err := s.Table.BeginStep(s.ctx, f, job.Step{Name: "deploy"}, true); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a step that may not be run again: %v", err)
+	}
+}
+
+// reads wants what a reader from the beginning gets.
+func (s *site) reads(id string, want ...string) {
+	s.t.Helper()
 	_, lease, err := s.Table.JobState(s.ctx, id, true)
 	s.must(err)
 	var got []string
@@ -325,8 +347,8 @@ func TestAResumedJobsOutputIsReadOnce(t *testing.T) {
 		}
 		at = next
 	}
-	if want := []string{"built", "preamble", "pushed"}; !slices.Equal(got, want) {
-		t.Errorf("read %q, want %q", got, want)
+	if !slices.Equal(got, want) {
+		s.t.Errorf("read %q, want %q", got, want)
 	}
 }
 

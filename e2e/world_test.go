@@ -82,6 +82,10 @@ type world struct {
 	token   string
 	// noServer: commands find the server by the context that install made, not by the environment.
 	noServer bool
+	// remote is the address of a server that is not this world's; "": its own local one.
+	remote string
+	// extra environment of all commands.
+	extra []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -115,8 +119,14 @@ func tail(s string, n int) string {
 	return "…" + s[len(s)-n:]
 }
 
-func (w *world) data() string    { return filepath.Join(w.dir, "d") }
-func (w *world) address() string { return "unix://" + filepath.Join(w.data(), "run", "api.sock") }
+func (w *world) data() string { return filepath.Join(w.dir, "d") }
+
+func (w *world) address() string {
+	if w.remote != "" {
+		return w.remote
+	}
+	return "unix://" + filepath.Join(w.data(), "run", "api.sock")
+}
 
 func (w *world) env(extra ...string) []string {
 	env := []string{
@@ -130,7 +140,7 @@ func (w *world) env(extra ...string) []string {
 	if !w.noServer {
 		env = append(env, "WAYPOINT_SERVER_ADDR="+w.address(), "WAYPOINT_SERVER_TOKEN="+w.token)
 	}
-	return append(env, extra...)
+	return append(append(env, w.extra...), extra...)
 }
 
 // killAll ends every process of this world, whoever started it.

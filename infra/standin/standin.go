@@ -47,8 +47,10 @@ const (
 
 // Options of a stand-in; all may be left out.
 type Options struct {
-	// Listen is a loopback address; "" is a free port.
+	// Listen is an address; "" is a free port of the loopback address.
 	Listen string
+	// AccessKeyID and SecretAccessKey are the operator's; made at random if one is "".
+	AccessKeyID, SecretAccessKey string
 	// Concurrency is the account's limit on functions at once; 0: 1,000.
 	Concurrency int
 	// OperatorPolicy bounds what the operator may do, as an IAM document; "": everything. Conditions are dropped.
@@ -116,7 +118,11 @@ func Start(ctx context.Context, o Options) (*StandIn, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("stand-in: %w", err), s.closeParts(ctx))
 	}
-	s.URL = "http://" + ln.Addr().String()
+	addr := ln.Addr().(*net.TCPAddr) // of a TCP listener
+	if addr.IP.IsUnspecified() {
+		addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: addr.Port}
+	}
+	s.URL = "http://" + addr.String()
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
 	go func() { s.served <- s.server.Serve(ln) }()
@@ -131,7 +137,10 @@ func (s *StandIn) engines(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("stand-in: the operator's policy: %w", err)
 	}
-	s.operator = sigv4.Credential{AccessKeyID: "AKIASTANDINOPERATOR", Secret: random(20),
+	if s.opt.AccessKeyID == "" || s.opt.SecretAccessKey == "" {
+		s.opt.AccessKeyID, s.opt.SecretAccessKey = "AKIASTANDINOPERATOR", random(20)
+	}
+	s.operator = sigv4.Credential{AccessKeyID: s.opt.AccessKeyID, Secret: s.opt.SecretAccessKey,
 		Principal: sigv4.Principal{Account: Account, ARN: "arn:aws:iam::" + Account + ":user/operator", UserID: "AIDAOPERATOR", Policy: policy}}
 	if s.store, err = store.Open(ctx, store.Options{Logger: s.opt.Logger}); err != nil {
 		return fmt.Errorf("stand-in: %w", err)

@@ -1,5 +1,6 @@
 // Command serve runs the stand-in for an AWS endpoint (see package standin) until it is told to end, for trying the
-// installer and for CI. It is no AWS and no LocalStack. It prints, as one line of JSON, the environment that an
+// installer and for CI. It is no AWS and no LocalStack. The operator's keys are AWS_ACCESS_KEY_ID and
+// AWS_SECRET_ACCESS_KEY, or made at random. It prints, as one line of JSON, the environment that an
 // installer needs.
 package main
 
@@ -34,7 +35,8 @@ func main() {
 
 func run(ctx context.Context, listen string) (err error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	s, err := standin.Start(ctx, standin.Options{Listen: listen, Output: os.Stderr, Logger: logger})
+	s, err := standin.Start(ctx, standin.Options{Listen: listen, Output: os.Stderr, Logger: logger,
+		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY")})
 	if err != nil {
 		return err
 	}

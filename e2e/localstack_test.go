@@ -1,0 +1,188 @@
+//go:build localstack
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/localstack/container"
+)
+
+// installation is a server that the installer put into an endpoint of AWS.
+type installation struct{ address, token string }
+
+// TestLocalStack runs the suite on LocalStack, or on what stands in its place: the command installs the stack, the tests go
+// through its REST API and its functions, the command removes it and nothing is left. `make test-localstack` runs it.
+func TestLocalStack(t *testing.T) {
+	began := time.Now()
+	endpoint, err := container.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := endpoint.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	say := func(format string, args ...any) {
+		t.Logf("%6.1f s  %s", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	}
+	say("on %s", endpoint.Describe())
+
+	operator := newWorld(t)
+	operator.noServer, operator.extra = true, endpoint.Environ()
+	name := fmt.Sprintf("wp-e2e-%d", os.Getpid()%10000)
+	operator.must(operator.dir, "install", "--platform=aws", "--name", name, "--yes")
+	removed := false
+	t.Cleanup(func() {
+		if !removed {
+			_, _ = operator.waypoint(operator.dir, "uninstall", "--platform=aws", "--name", name, "--yes", "--purge")
+		}
+	})
+	server := operator.installed()
+	say("installed %s: the API is at %s", name, server.address)
+	if out := operator.must(operator.dir, "doctor"); strings.Contains(out, "failed") {
+		t.Errorf("the doctor says:\n%s", out)
+	}
+	t.Run("suite", func(t *testing.T) {
+		for name, test := range map[string]func(*testing.T, *world){
+			"local": upLocal, "hello": upHello, "remote": upRemote, "resumed": upResumed, "two": upTwo,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.remote, w.token = server.address, server.token
+				test(t, w)
+				say("%s is done", name)
+			})
+		}
+	})
+	out := operator.must(operator.dir, "uninstall", "--platform=aws", "--name", name, "--yes", "--purge")
+	removed = true
+	if !strings.Contains(out, "Nothing is left") {
+		t.Errorf("uninstall says:\n%s", out)
+	}
+	if out := operator.must(operator.dir, "uninstall", "--platform=aws", "--name", name, "--yes"); !strings.Contains(out, "There is nothing of "+name) {
+		t.Errorf("a second uninstall says:\n%s", out)
+	}
+	say("uninstalled; nothing is left")
+}
+
+// installed reads the context that the installer made.
+func (w *world) installed() installation {
+	w.t.Helper()
+	data, err := os.ReadFile(filepath.Join(w.dir, "c", "waypoint", "context", "aws.json"))
+	var c struct{ Address, Token string }
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	if err != nil || c.Address == "" || c.Token == "" {
+		w.t.Fatalf("the installer left no context: %v", err)
+	}
+	return installation{c.Address, c.Token}
+}
+
+func upLocal(t *testing.T, w *world) {
+	dir := w.project("local", false)
+	w.must(dir, "up")
+	expectLines(t, w.numbers(w.latestJob("local").GetId()), 40)
+}
+
+func upHello(t *testing.T, w *world) {
+	dir := w.hello(18799, false)
+	out := w.must(dir, "up")
+	url := "http://127.0.0.1:18799"
+	if !strings.Contains(out, url) {
+		t.Fatalf("no URL is printed:\n%s", out)
+	}
+	get(t, url)
+	w.must(dir, "config", "set", "GREETING=Good evening")
+	w.must(dir, "up")
+	if body := get(t, url); !strings.Contains(body, "Good evening") {
+		t.Fatalf("the configuration did not reach the app: %s", body)
+	}
+	w.waitFor("the app's logs", time.Minute, func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, filepath.Join(binaries, "waypoint"), "logs")
+		cmd.Dir, cmd.Env = dir, w.env("WAYPOINT_PLAIN=1")
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), "hello listens") {
+			return fmt.Errorf("they are %s", out)
+		}
+		return nil
+	})
+	if status := w.must(dir, "status", "--json"); !strings.Contains(status, "web") {
+		t.Fatalf("status: %s", status)
+	}
+	w.must(dir, "destroy", "-auto-approve")
+	if res, err := (&http.Client{Timeout: time.Second}).Get(url); err == nil {
+		_ = res.Body.Close()
+		t.Fatalf("the app still answers after destroy: %s", res.Status)
+	}
+}
+
+// A job with a git source runs on a standing runner, woken through its queue.
+func upRemote(t *testing.T, w *world) {
+	w.startRunner("alone")
+	dir := w.project("remote", true)
+	w.must(dir, "up")
+	expectLines(t, w.numbers(w.latestJob("remote").GetId()), 40)
+}
+
+// A runner is killed in mid-build; another resumes the job.
+func upResumed(t *testing.T, w *world) {
+	dir := w.project("resumed", true)
+	runners := map[string]*exec.Cmd{"a": w.startRunner("a"), "b": w.startRunner("b")}
+	cmd, out := w.start(dir, "up", "--var", "lines=200")
+	w.waitFor("the build", time.Minute, func() error {
+		if !strings.Contains(out.String(), "line 5.") {
+			return fmt.Errorf("not yet: %s", out)
+		}
+		return nil
+	})
+	victim := w.latestJob("resumed").GetRunnerName()
+	if r := runners[victim]; r != nil {
+		_ = r.Process.Kill()
+		_ = r.Wait()
+	} // else another test's runner has it, and the job ends undisturbed
+	if err := wait(t, cmd, 5*time.Minute); err != nil {
+		t.Fatalf("up: %v\n%s", err, out)
+	}
+	job := w.latestJob("resumed")
+	if job.GetState() != waypointv1.JobState_JOB_STATE_SUCCEEDED {
+		t.Fatalf("the job ended %s: %v", job.GetState(), job.GetError())
+	}
+	if runners[victim] != nil && job.GetAttempt() < 2 {
+		t.Errorf("the runner was killed, and the job ended at attempt %d", job.GetAttempt())
+	}
+	expectLines(t, w.numbers(job.GetId()), 200)
+}
+
+// Two ups of one app: the second waits, and says for which job.
+func upTwo(t *testing.T, w *world) {
+	dir := w.project("two", false)
+	first, out1 := w.start(dir, "up", "--var", "lines=200")
+	w.waitFor("the first to build", time.Minute, func() error {
+		if !strings.Contains(out1.String(), "line 3.") {
+			return fmt.Errorf("not yet: %s", out1)
+		}
+		return nil
+	})
+	holder := w.latestJob("two").GetId()
+	if out := w.must(dir, "up"); !strings.Contains(out, holder) {
+		t.Errorf("the second up does not name job %s:\n%s", holder, out)
+	}
+	if err := wait(t, first, time.Minute); err != nil {
+		t.Fatalf("the first up: %v\n%s", err, out1)
+	}
+}

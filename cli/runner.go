@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -27,6 +28,7 @@ type runnerAgentOptions struct {
 	id, name, stateDir string
 	labels             []string
 	concurrency        int
+	aws                bool
 }
 
 func newCmdRunnerAgent(sh *shell) *cobra.Command {
@@ -35,7 +37,11 @@ func newCmdRunnerAgent(sh *shell) *cobra.Command {
 		Use: "agent", Short: "Run a runner, which takes jobs from the queue", Args: argCount(0, 0),
 		Long: `Runs a standing runner until Ctrl-C or SIGTERM, which let it finish the jobs that it has. It opens outbound
 connections only. The server comes from WAYPOINT_SERVER_ADDR and the runner token (waypoint token create -kind
-runner) from WAYPOINT_SERVER_TOKEN, or both from the context.`,
+runner) from WAYPOINT_SERVER_TOKEN, or both from the context.
+
+On AWS it needs no token: without one it proves which role the machine or task has (the AWS SDK's own credential
+chain: environment, profile, ECS task, EC2 instance), and the server, if that role is on its list of runner roles,
+gives it a token that lives in memory and is renewed each hour.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRunnerAgent(cmd.Context(), sh, o) },
 	}
 	cmd.Flags().StringVar(&o.id, "id", "", "id (a ULID); by default a new one at each start")
@@ -43,6 +49,7 @@ runner) from WAYPOINT_SERVER_TOKEN, or both from the context.`,
 	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that jobs can ask for, k=v (repeatable)")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 3*runtime.NumCPU(), "how many jobs to run at once")
 	cmd.Flags().StringVar(&o.stateDir, "state-dir", "", "where to keep what outlives jobs")
+	cmd.Flags().BoolVar(&o.aws, "aws-identity", false, "prove an AWS role instead of using a token, even where there is a token")
 	for _, old := range []string{"cookie", "liveness-tcp-addr"} {
 		cmd.Flags().String(old, "", "has no meaning here")
 		_ = cmd.Flags().MarkHidden(old)
@@ -84,11 +91,13 @@ func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error
 		}
 		defer release()
 	}
-	c, err := client.New(client.Options{
-		Address: s.Address, Token: s.Token, Component: "runner", Version: version.Version(), MaxRetry: retryOperation, Logger: logger,
-	})
+	token, keep, err := sh.runnerToken(ctx, s, o, logger)
 	if err != nil {
-		return problem("SERVER_ADDRESS", "%s", err.Error()).withHint("The address comes from %s.", s.From)
+		return err
+	}
+	c, err := sh.runnerClient(s, token, logger)
+	if err != nil {
+		return err
 	}
 	defer c.CloseIdle()
 	opts, err := sh.runnerOptions()
@@ -104,7 +113,28 @@ func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error
 	if err != nil {
 		return err
 	}
-	return r.Run(ctx)
+	if keep == nil {
+		return r.Run(ctx)
+	}
+	// The runner ends when its token cannot live on, and the keeping of the token when the runner ends.
+	group, inner := errgroup.WithContext(ctx)
+	inner, end := context.WithCancel(inner)
+	group.Go(func() error { return keep(inner) })
+	group.Go(func() error {
+		defer end()
+		return r.Run(inner)
+	})
+	return group.Wait()
+}
+
+func (sh *shell) runnerClient(s *server, token string, logger *slog.Logger) (*client.Client, error) {
+	c, err := client.New(client.Options{
+		Address: s.Address, Token: token, Component: "runner", Version: version.Version(), MaxRetry: retryOperation, Logger: logger,
+	})
+	if err != nil {
+		return nil, problem("SERVER_ADDRESS", "%s", err.Error()).withHint("The address comes from %s.", s.From)
+	}
+	return c, nil
 }
 
 func newCmdRunnerList(sh *shell) *cobra.Command {

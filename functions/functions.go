@@ -39,6 +39,8 @@ type Settings struct {
 	Region   string
 	// RunnerRoleARN is the role whose keys, cut down to one queue, runners get.
 	RunnerRoleARN string
+	// RunnerRoles lists who may register runners by an identity of AWS: see identity.ParseAllowed. "": nobody.
+	RunnerRoles string
 	// MasterKey is the encryption key itself, 32 bytes.
 	MasterKey []byte
 	// KeyParameter is the name of the SSM SecureString that holds it, as base64.
@@ -84,7 +86,7 @@ func New(cfg aws.Config, s Settings) (*Handlers, error) {
 	t := table.New(dynamodb.NewFromConfig(cfg), spec.Table.Name, s.Clock, s.Rand)
 	gate := auth.NewGate(t, s.Clock)
 	tokens := &api.Tokens{Table: t, Rand: s.Rand}
-	p := parts{Settings: s, table: t, queues: newQueues(cfg, s, spec), sealer: sealer, tokens: tokens}
+	p := parts{Settings: s, cfg: cfg, table: t, queues: newQueues(cfg, s, spec), sealer: sealer, tokens: tokens}
 
 	front := func(function string, h http.Handler) http.Handler {
 		return observe(function, gate.Middleware(h), s.Clock, s.Logger)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/functions/api"
+	"github.com/waypoint-serverless/waypoint/functions/internal/identity"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
 	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
 	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
@@ -25,6 +26,7 @@ import (
 // parts are what the services are made of.
 type parts struct {
 	Settings
+	cfg    aws.Config
 	table  *table.Table
 	queues *queue.Queues
 	sealer *secret.Sealer
@@ -39,7 +41,7 @@ func newQueues(cfg aws.Config, s Settings, spec ResourceSpec) *queue.Queues {
 
 func (p parts) api() http.Handler {
 	return api.Handler(api.Services{
-		Server:   &api.Server{ID: p.ServerID, Platform: p.Platform, TailHoldMS: uint32(p.TailHold / time.Millisecond)},
+		Server:   &api.Server{ID: p.ServerID, Platform: p.Platform, TailHoldMS: uint32(p.TailHold / time.Millisecond), Identities: p.identities()},
 		Tokens:   p.tokens,
 		Projects: &api.Projects{Table: p.table, Sealer: p.sealer},
 		Records:  &api.Records{Table: p.table},
@@ -52,6 +54,11 @@ func (p parts) api() http.Handler {
 		Configs:     &api.Configs{Table: p.table, Sealer: p.sealer},
 		Entrypoints: &api.Entrypoints{Table: p.table, Sealer: p.sealer},
 	})
+}
+
+func (p parts) identities() *api.Identities {
+	allowed, err := identity.ParseAllowed(p.RunnerRoles)
+	return &api.Identities{Table: p.table, STS: identity.NewSTS(p.cfg), Allowed: allowed, ListError: err, ServerID: p.ServerID, Rand: p.Rand}
 }
 
 // tailService is TailService in two parts.

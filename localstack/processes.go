@@ -33,7 +33,7 @@ func (s *Server) startFunctions(ctx context.Context, o Options) (*functions.Hand
 	start := func(name string) (*runtimeapi.Function, error) {
 		f, err := runtimeapi.New(runtimeapi.Options{
 			Command: []string{o.Bootstrap},
-			Env:     s.functionEnv(name, endpoint),
+			Env:     s.functionEnv(name, endpoint, o.RunnerRoles),
 			Name:    Prefix + "-" + name, Region: Region, Account: Account,
 			MemoryMB: functionMemoryMB, Timeout: functionTimeout, MaxSandboxes: maxSandboxes,
 			Output: o.FunctionOutput, Clock: o.Clock, NewID: func() string { return ulid.Make().String() }, Logger: o.Logger,
@@ -59,13 +59,14 @@ func (s *Server) startFunctions(ctx context.Context, o Options) (*functions.Hand
 	return &functions.Handlers{API: api, Tail: tail, Sweep: sweep}, nil
 }
 
-func (s *Server) functionEnv(name, endpoint string) []string {
+func (s *Server) functionEnv(name, endpoint, runnerRoles string) []string {
 	return []string{
 		"WAYPOINT_FUNCTION=" + name,
 		"WAYPOINT_PREFIX=" + Prefix,
 		"WAYPOINT_SERVER_ID=" + s.keys.ServerID,
 		"WAYPOINT_PLATFORM=local",
 		"WAYPOINT_RUNNER_ROLE_ARN=" + runnerRole,
+		"WAYPOINT_RUNNER_ROLES=" + runnerRoles,
 		"WAYPOINT_MASTER_KEY=" + base64.StdEncoding.EncodeToString(s.keys.Master),
 		"AWS_ENDPOINT_URL=" + endpoint,
 		"AWS_ACCESS_KEY_ID=" + s.keys.AccessKeyID,

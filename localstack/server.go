@@ -49,6 +49,8 @@ type Options struct {
 	// Bootstrap is the path of the functions' binary. If set, the functions run as processes under a Runtime
 	// API emulator, as on Lambda, instead of in this process.
 	Bootstrap string
+	// RunnerRoles lists who may register runners by an identity, that is, by keys that this server's STS vended.
+	RunnerRoles string
 	// FunctionOutput gets what these processes print; nil: stderr.
 	FunctionOutput io.Writer
 	// Clock says what time it is; nil: the system's.
@@ -198,7 +200,8 @@ func (s *Server) engines(ctx context.Context, o Options, st *store.Store) (*inPr
 	s.Queues = verifier.Middleware("sqs", queues)
 	s.Tables = verifier.Middleware("dynamodb", s.table)
 	s.Tokens = verifier.Middleware("sts", tokens)
-	return &inProcess{dynamodb: s.table, sqs: queues, sts: tokens, root: root}, nil
+	// STS is asked with its signatures checked even in process: what runners signed is passed on to it.
+	return &inProcess{dynamodb: s.table, sqs: queues, sts: s.Tokens, root: root}, nil
 }
 
 func (s *Server) settings(o Options) functions.Settings {
@@ -207,6 +210,7 @@ func (s *Server) settings(o Options) functions.Settings {
 		ServerID:      s.keys.ServerID,
 		Platform:      "local",
 		RunnerRoleARN: runnerRole,
+		RunnerRoles:   o.RunnerRoles,
 		MasterKey:     s.keys.Master,
 		Region:        Region,
 		Clock:         o.Clock,

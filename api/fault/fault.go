@@ -23,6 +23,7 @@ const (
 	TokenInvalid       Reason = "TOKEN_INVALID"
 	TokenExpired       Reason = "TOKEN_EXPIRED"
 	TokenRevoked       Reason = "TOKEN_REVOKED"
+	IdentityRefused    Reason = "IDENTITY_REFUSED"
 	PermissionDenied   Reason = "PERMISSION_DENIED"
 	VersionUnsupported Reason = "VERSION_UNSUPPORTED"
 	InvalidArgument    Reason = "INVALID_ARGUMENT"
@@ -41,6 +42,7 @@ const (
 	Conflict           Reason = "CONFLICT"
 	StorageFull        Reason = "STORAGE_FULL"
 	Throttled          Reason = "THROTTLED"
+	Unavailable        Reason = "UNAVAILABLE"
 	Internal           Reason = "INTERNAL"
 )
 

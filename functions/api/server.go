@@ -19,7 +19,7 @@ const (
 	admin    = waypointv1.Role_ROLE_ADMIN
 )
 
-// Server answers what the server is. It needs no token.
+// Server answers what the server is, and exchanges identities. It needs no token.
 type Server struct {
 	// ID is made at installation.
 	ID string
@@ -27,6 +27,16 @@ type Server struct {
 	Platform string
 	// TailHoldMS is how long the tail function holds a read at most.
 	TailHoldMS uint32
+	Identities *Identities
+}
+
+// ExchangeIdentity gives a runner token to who proves an identity of AWS. It needs no token.
+func (s *Server) ExchangeIdentity(ctx context.Context, req *connect.Request[waypointv1.ExchangeIdentityRequest]) (*connect.Response[waypointv1.ExchangeIdentityResponse], error) {
+	out, err := s.Identities.exchange(ctx, req.Msg.GetHeaders(), req.Header().Get("Authorization") != "")
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(out), nil
 }
 
 // GetServerInfo tells versions and, to a valid token, whom it stands for.

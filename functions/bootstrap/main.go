@@ -72,6 +72,7 @@ func settings(env func(string) string) (functions.Settings, error) {
 		Platform:      env("WAYPOINT_PLATFORM"),
 		Region:        env("AWS_REGION"),
 		RunnerRoleARN: env("WAYPOINT_RUNNER_ROLE_ARN"),
+		RunnerRoles:   env("WAYPOINT_RUNNER_ROLES"),
 		KeyParameter:  env("WAYPOINT_KEY_PARAMETER"),
 		KMSKey:        env("WAYPOINT_KMS_KEY"),
 	}

@@ -131,6 +131,123 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{1}
 }
 
+type ExchangeIdentityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The headers, Authorization among them, of a signed POST of STS's GetCallerIdentity; see package api/identity. Each
+	// signature counts once, for five minutes.
+	Headers       map[string]string `protobuf:"bytes,1,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeIdentityRequest) Reset() {
+	*x = ExchangeIdentityRequest{}
+	mi := &file_waypoint_v1_server_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeIdentityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeIdentityRequest) ProtoMessage() {}
+
+func (x *ExchangeIdentityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_server_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeIdentityRequest.ProtoReflect.Descriptor instead.
+func (*ExchangeIdentityRequest) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ExchangeIdentityRequest) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+type ExchangeIdentityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token; empty if the one that was sent lives on.
+	Secret      string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	ExpiresUnix int64  `protobuf:"varint,2,opt,name=expires_unix,json=expiresUnix,proto3" json:"expires_unix,omitempty"`
+	// What AWS says who it is.
+	Arn string `protobuf:"bytes,3,opt,name=arn,proto3" json:"arn,omitempty"`
+	// The labels that the runner has, whatever it says of itself; empty: those that it names.
+	RunnerLabels  map[string]string `protobuf:"bytes,4,rep,name=runner_labels,json=runnerLabels,proto3" json:"runner_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeIdentityResponse) Reset() {
+	*x = ExchangeIdentityResponse{}
+	mi := &file_waypoint_v1_server_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeIdentityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeIdentityResponse) ProtoMessage() {}
+
+func (x *ExchangeIdentityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_server_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeIdentityResponse.ProtoReflect.Descriptor instead.
+func (*ExchangeIdentityResponse) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ExchangeIdentityResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *ExchangeIdentityResponse) GetExpiresUnix() int64 {
+	if x != nil {
+		return x.ExpiresUnix
+	}
+	return 0
+}
+
+func (x *ExchangeIdentityResponse) GetArn() string {
+	if x != nil {
+		return x.Arn
+	}
+	return ""
+}
+
+func (x *ExchangeIdentityResponse) GetRunnerLabels() map[string]string {
+	if x != nil {
+		return x.RunnerLabels
+	}
+	return nil
+}
+
 type GetServerInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -139,7 +256,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[0]
+	mi := &file_waypoint_v1_server_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -151,7 +268,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[0]
+	mi := &file_waypoint_v1_server_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -164,7 +281,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{0}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{2}
 }
 
 type GetServerInfoResponse struct {
@@ -187,7 +304,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[1]
+	mi := &file_waypoint_v1_server_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -199,7 +316,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[1]
+	mi := &file_waypoint_v1_server_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -212,7 +329,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{1}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetServerInfoResponse) GetServerId() string {
@@ -277,7 +394,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[2]
+	mi := &file_waypoint_v1_server_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +406,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[2]
+	mi := &file_waypoint_v1_server_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +419,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{2}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Principal) GetTokenId() string {
@@ -347,7 +464,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[3]
+	mi := &file_waypoint_v1_server_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +476,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[3]
+	mi := &file_waypoint_v1_server_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +489,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{3}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Token) GetId() string {
@@ -453,7 +570,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[4]
+	mi := &file_waypoint_v1_server_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +582,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[4]
+	mi := &file_waypoint_v1_server_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +595,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{4}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateTokenRequest) GetKind() TokenKind {
@@ -528,7 +645,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[5]
+	mi := &file_waypoint_v1_server_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +657,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[5]
+	mi := &file_waypoint_v1_server_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +670,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{5}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -579,7 +696,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[6]
+	mi := &file_waypoint_v1_server_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +708,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[6]
+	mi := &file_waypoint_v1_server_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +721,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{6}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListTokensRequest) GetPage() *Page {
@@ -624,7 +741,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[7]
+	mi := &file_waypoint_v1_server_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +753,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[7]
+	mi := &file_waypoint_v1_server_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +766,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{7}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -675,7 +792,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[8]
+	mi := &file_waypoint_v1_server_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +804,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[8]
+	mi := &file_waypoint_v1_server_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +817,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{8}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RevokeTokenRequest) GetId() string {
@@ -719,7 +836,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_waypoint_v1_server_proto_msgTypes[9]
+	mi := &file_waypoint_v1_server_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +848,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_server_proto_msgTypes[9]
+	mi := &file_waypoint_v1_server_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +861,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{9}
+	return file_waypoint_v1_server_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RevokeTokenResponse) GetToken() *Token {
@@ -758,7 +875,20 @@ var File_waypoint_v1_server_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/server.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\x16\n" +
+	"\x18waypoint/v1/server.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\xa2\x01\n" +
+	"\x17ExchangeIdentityRequest\x12K\n" +
+	"\aheaders\x18\x01 \x03(\v21.waypoint.v1.ExchangeIdentityRequest.HeadersEntryR\aheaders\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x02\n" +
+	"\x18ExchangeIdentityResponse\x12\x16\n" +
+	"\x06secret\x18\x01 \x01(\tR\x06secret\x12!\n" +
+	"\fexpires_unix\x18\x02 \x01(\x03R\vexpiresUnix\x12\x10\n" +
+	"\x03arn\x18\x03 \x01(\tR\x03arn\x12\\\n" +
+	"\rrunner_labels\x18\x04 \x03(\v27.waypoint.v1.ExchangeIdentityResponse.RunnerLabelsEntryR\frunnerLabels\x1a?\n" +
+	"\x11RunnerLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x16\n" +
 	"\x14GetServerInfoRequest\"\x98\x02\n" +
 	"\x15GetServerInfoResponse\x12\x1b\n" +
 	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x18\n" +
@@ -826,9 +956,10 @@ const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\vROLE_VIEWER\x10\x01\x12\x11\n" +
 	"\rROLE_DEPLOYER\x10\x02\x12\x0e\n" +
 	"\n" +
-	"ROLE_ADMIN\x10\x032g\n" +
+	"ROLE_ADMIN\x10\x032\xc8\x01\n" +
 	"\rServerService\x12V\n" +
-	"\rGetServerInfo\x12!.waypoint.v1.GetServerInfoRequest\x1a\".waypoint.v1.GetServerInfoResponse2\x81\x02\n" +
+	"\rGetServerInfo\x12!.waypoint.v1.GetServerInfoRequest\x1a\".waypoint.v1.GetServerInfoResponse\x12_\n" +
+	"\x10ExchangeIdentity\x12$.waypoint.v1.ExchangeIdentityRequest\x1a%.waypoint.v1.ExchangeIdentityResponse2\x81\x02\n" +
 	"\fTokenService\x12P\n" +
 	"\vCreateToken\x12\x1f.waypoint.v1.CreateTokenRequest\x1a .waypoint.v1.CreateTokenResponse\x12M\n" +
 	"\n" +
@@ -848,54 +979,62 @@ func file_waypoint_v1_server_proto_rawDescGZIP() []byte {
 }
 
 var file_waypoint_v1_server_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_waypoint_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_waypoint_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_waypoint_v1_server_proto_goTypes = []any{
-	(TokenKind)(0),                // 0: waypoint.v1.TokenKind
-	(Role)(0),                     // 1: waypoint.v1.Role
-	(*GetServerInfoRequest)(nil),  // 2: waypoint.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil), // 3: waypoint.v1.GetServerInfoResponse
-	(*Principal)(nil),             // 4: waypoint.v1.Principal
-	(*Token)(nil),                 // 5: waypoint.v1.Token
-	(*CreateTokenRequest)(nil),    // 6: waypoint.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),   // 7: waypoint.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),     // 8: waypoint.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),    // 9: waypoint.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),    // 10: waypoint.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),   // 11: waypoint.v1.RevokeTokenResponse
-	nil,                           // 12: waypoint.v1.Token.RolesEntry
-	nil,                           // 13: waypoint.v1.Token.RunnerLabelsEntry
-	nil,                           // 14: waypoint.v1.CreateTokenRequest.RolesEntry
-	nil,                           // 15: waypoint.v1.CreateTokenRequest.RunnerLabelsEntry
-	(*Page)(nil),                  // 16: waypoint.v1.Page
+	(TokenKind)(0),                   // 0: waypoint.v1.TokenKind
+	(Role)(0),                        // 1: waypoint.v1.Role
+	(*ExchangeIdentityRequest)(nil),  // 2: waypoint.v1.ExchangeIdentityRequest
+	(*ExchangeIdentityResponse)(nil), // 3: waypoint.v1.ExchangeIdentityResponse
+	(*GetServerInfoRequest)(nil),     // 4: waypoint.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),    // 5: waypoint.v1.GetServerInfoResponse
+	(*Principal)(nil),                // 6: waypoint.v1.Principal
+	(*Token)(nil),                    // 7: waypoint.v1.Token
+	(*CreateTokenRequest)(nil),       // 8: waypoint.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 9: waypoint.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),        // 10: waypoint.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 11: waypoint.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 12: waypoint.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 13: waypoint.v1.RevokeTokenResponse
+	nil,                              // 14: waypoint.v1.ExchangeIdentityRequest.HeadersEntry
+	nil,                              // 15: waypoint.v1.ExchangeIdentityResponse.RunnerLabelsEntry
+	nil,                              // 16: waypoint.v1.Token.RolesEntry
+	nil,                              // 17: waypoint.v1.Token.RunnerLabelsEntry
+	nil,                              // 18: waypoint.v1.CreateTokenRequest.RolesEntry
+	nil,                              // 19: waypoint.v1.CreateTokenRequest.RunnerLabelsEntry
+	(*Page)(nil),                     // 20: waypoint.v1.Page
 }
 var file_waypoint_v1_server_proto_depIdxs = []int32{
-	4,  // 0: waypoint.v1.GetServerInfoResponse.principal:type_name -> waypoint.v1.Principal
-	0,  // 1: waypoint.v1.Principal.kind:type_name -> waypoint.v1.TokenKind
-	0,  // 2: waypoint.v1.Token.kind:type_name -> waypoint.v1.TokenKind
-	12, // 3: waypoint.v1.Token.roles:type_name -> waypoint.v1.Token.RolesEntry
-	13, // 4: waypoint.v1.Token.runner_labels:type_name -> waypoint.v1.Token.RunnerLabelsEntry
-	0,  // 5: waypoint.v1.CreateTokenRequest.kind:type_name -> waypoint.v1.TokenKind
-	14, // 6: waypoint.v1.CreateTokenRequest.roles:type_name -> waypoint.v1.CreateTokenRequest.RolesEntry
-	15, // 7: waypoint.v1.CreateTokenRequest.runner_labels:type_name -> waypoint.v1.CreateTokenRequest.RunnerLabelsEntry
-	5,  // 8: waypoint.v1.CreateTokenResponse.token:type_name -> waypoint.v1.Token
-	16, // 9: waypoint.v1.ListTokensRequest.page:type_name -> waypoint.v1.Page
-	5,  // 10: waypoint.v1.ListTokensResponse.tokens:type_name -> waypoint.v1.Token
-	5,  // 11: waypoint.v1.RevokeTokenResponse.token:type_name -> waypoint.v1.Token
-	1,  // 12: waypoint.v1.Token.RolesEntry.value:type_name -> waypoint.v1.Role
-	1,  // 13: waypoint.v1.CreateTokenRequest.RolesEntry.value:type_name -> waypoint.v1.Role
-	2,  // 14: waypoint.v1.ServerService.GetServerInfo:input_type -> waypoint.v1.GetServerInfoRequest
-	6,  // 15: waypoint.v1.TokenService.CreateToken:input_type -> waypoint.v1.CreateTokenRequest
-	8,  // 16: waypoint.v1.TokenService.ListTokens:input_type -> waypoint.v1.ListTokensRequest
-	10, // 17: waypoint.v1.TokenService.RevokeToken:input_type -> waypoint.v1.RevokeTokenRequest
-	3,  // 18: waypoint.v1.ServerService.GetServerInfo:output_type -> waypoint.v1.GetServerInfoResponse
-	7,  // 19: waypoint.v1.TokenService.CreateToken:output_type -> waypoint.v1.CreateTokenResponse
-	9,  // 20: waypoint.v1.TokenService.ListTokens:output_type -> waypoint.v1.ListTokensResponse
-	11, // 21: waypoint.v1.TokenService.RevokeToken:output_type -> waypoint.v1.RevokeTokenResponse
-	18, // [18:22] is the sub-list for method output_type
-	14, // [14:18] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	14, // 0: waypoint.v1.ExchangeIdentityRequest.headers:type_name -> waypoint.v1.ExchangeIdentityRequest.HeadersEntry
+	15, // 1: waypoint.v1.ExchangeIdentityResponse.runner_labels:type_name -> waypoint.v1.ExchangeIdentityResponse.RunnerLabelsEntry
+	6,  // 2: waypoint.v1.GetServerInfoResponse.principal:type_name -> waypoint.v1.Principal
+	0,  // 3: waypoint.v1.Principal.kind:type_name -> waypoint.v1.TokenKind
+	0,  // 4: waypoint.v1.Token.kind:type_name -> waypoint.v1.TokenKind
+	16, // 5: waypoint.v1.Token.roles:type_name -> waypoint.v1.Token.RolesEntry
+	17, // 6: waypoint.v1.Token.runner_labels:type_name -> waypoint.v1.Token.RunnerLabelsEntry
+	0,  // 7: waypoint.v1.CreateTokenRequest.kind:type_name -> waypoint.v1.TokenKind
+	18, // 8: waypoint.v1.CreateTokenRequest.roles:type_name -> waypoint.v1.CreateTokenRequest.RolesEntry
+	19, // 9: waypoint.v1.CreateTokenRequest.runner_labels:type_name -> waypoint.v1.CreateTokenRequest.RunnerLabelsEntry
+	7,  // 10: waypoint.v1.CreateTokenResponse.token:type_name -> waypoint.v1.Token
+	20, // 11: waypoint.v1.ListTokensRequest.page:type_name -> waypoint.v1.Page
+	7,  // 12: waypoint.v1.ListTokensResponse.tokens:type_name -> waypoint.v1.Token
+	7,  // 13: waypoint.v1.RevokeTokenResponse.token:type_name -> waypoint.v1.Token
+	1,  // 14: waypoint.v1.Token.RolesEntry.value:type_name -> waypoint.v1.Role
+	1,  // 15: waypoint.v1.CreateTokenRequest.RolesEntry.value:type_name -> waypoint.v1.Role
+	4,  // 16: waypoint.v1.ServerService.GetServerInfo:input_type -> waypoint.v1.GetServerInfoRequest
+	2,  // 17: waypoint.v1.ServerService.ExchangeIdentity:input_type -> waypoint.v1.ExchangeIdentityRequest
+	8,  // 18: waypoint.v1.TokenService.CreateToken:input_type -> waypoint.v1.CreateTokenRequest
+	10, // 19: waypoint.v1.TokenService.ListTokens:input_type -> waypoint.v1.ListTokensRequest
+	12, // 20: waypoint.v1.TokenService.RevokeToken:input_type -> waypoint.v1.RevokeTokenRequest
+	5,  // 21: waypoint.v1.ServerService.GetServerInfo:output_type -> waypoint.v1.GetServerInfoResponse
+	3,  // 22: waypoint.v1.ServerService.ExchangeIdentity:output_type -> waypoint.v1.ExchangeIdentityResponse
+	9,  // 23: waypoint.v1.TokenService.CreateToken:output_type -> waypoint.v1.CreateTokenResponse
+	11, // 24: waypoint.v1.TokenService.ListTokens:output_type -> waypoint.v1.ListTokensResponse
+	13, // 25: waypoint.v1.TokenService.RevokeToken:output_type -> waypoint.v1.RevokeTokenResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_waypoint_v1_server_proto_init() }
@@ -910,7 +1049,7 @@ func file_waypoint_v1_server_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waypoint_v1_server_proto_rawDesc), len(file_waypoint_v1_server_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -69,7 +69,9 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 		_, err := s.Table.RenewLease(ctx, f)
 		return err
 	})
-	cost("begin step", 0, 4, func(ctx context.Context) error { return s.Table.BeginStep(ctx, f, job.Step{Name: "build", Rerunnable: true}, false) })
+	cost("begin step", 0, 4, func(ctx context.Context) error {
+		return s.Table.BeginStep(ctx, f, job.Step{Name: "build", Rerunnable: true}, false)
+	})
 	cost("append output (1 KB)", 0, 4, func(ctx context.Context) error { return s.Table.AppendOutput(ctx, f, 0, []byte("x")) })
 	cost("end step", 0, 4, func(ctx context.Context) error { return s.Table.EndStep(ctx, f, "build", "") })
 	cost("read output", 0.5, 0, func(ctx context.Context) error {

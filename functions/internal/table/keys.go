@@ -209,6 +209,9 @@ func ConfigVersion(project string) Key { return Key{ConfigPK(project), "VERSION"
 // Token is a token.
 func Token(sha256hex string) Key { return Key{"T#" + sha256hex, "META"} }
 
+// Identity is a signature of an identity of AWS that was used, by the hex SHA-256 of it.
+func Identity(sha256hex string) Key { return Key{"IDENTITY#" + sha256hex, "META"} }
+
 // User is a user.
 func User(id string) Key { return Key{"U#" + id, "META"} }
 

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"connectrpc.com/connect"
@@ -171,3 +172,31 @@ func (t *Table) byID(ctx context.Context, pk string) (Key, bool, error) {
 
 // indexLagTry is the step of pause that waits up to 160 ms: an index is seldom further behind.
 const indexLagTry = 5
+
+// SpendIdentity notes that a signature was used; false: it had been. It is forgotten after until, when it is too old
+// anyway.
+func (t *Table) SpendIdentity(ctx context.Context, digest string, until time.Time) (fresh bool, err error) {
+	_, err = t.single(ctx, Put(Identity(digest), struct {
+		TTL int64 `dynamodbav:"ttl"`
+	}{until.Unix()}, Absent()))
+	var there *ConditionError
+	if errors.As(err, &there) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ExtendToken lets a token that by was given live until expires; false: there is none, or it was revoked.
+func (t *Table) ExtendToken(ctx context.Context, id, by string, expires int64) (lives bool, err error) {
+	key, found, err := t.byID(ctx, TokenIDIndex(id))
+	if err != nil || !found {
+		return false, err
+	}
+	change := Set("SET #expires = ?, #ttl = ?", expires, time.Unix(expires, 0).Add(tokenKept).Unix())
+	_, err = t.single(ctx, Update(key, change, And(If("attribute_not_exists(#revoked)"), If("#created_by = ?", by))))
+	var refused *ConditionError
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	return err == nil, err
+}

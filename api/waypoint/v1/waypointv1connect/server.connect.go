@@ -38,6 +38,9 @@ const (
 	// ServerServiceGetServerInfoProcedure is the fully-qualified name of the ServerService's
 	// GetServerInfo RPC.
 	ServerServiceGetServerInfoProcedure = "/waypoint.v1.ServerService/GetServerInfo"
+	// ServerServiceExchangeIdentityProcedure is the fully-qualified name of the ServerService's
+	// ExchangeIdentity RPC.
+	ServerServiceExchangeIdentityProcedure = "/waypoint.v1.ServerService/ExchangeIdentity"
 	// TokenServiceCreateTokenProcedure is the fully-qualified name of the TokenService's CreateToken
 	// RPC.
 	TokenServiceCreateTokenProcedure = "/waypoint.v1.TokenService/CreateToken"
@@ -51,6 +54,9 @@ const (
 // ServerServiceClient is a client for the waypoint.v1.ServerService service.
 type ServerServiceClient interface {
 	GetServerInfo(context.Context, *connect.Request[v1.GetServerInfoRequest]) (*connect.Response[v1.GetServerInfoResponse], error)
+	// Gives a runner token for an hour to whoever proves to hold a role of AWS that may register runners; sent with such a
+	// token, it gives that token another hour. Refusals carry IDENTITY_REFUSED.
+	ExchangeIdentity(context.Context, *connect.Request[v1.ExchangeIdentityRequest]) (*connect.Response[v1.ExchangeIdentityResponse], error)
 }
 
 // NewServerServiceClient constructs a client for the waypoint.v1.ServerService service. By default,
@@ -70,12 +76,19 @@ func NewServerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(serverServiceMethods.ByName("GetServerInfo")),
 			connect.WithClientOptions(opts...),
 		),
+		exchangeIdentity: connect.NewClient[v1.ExchangeIdentityRequest, v1.ExchangeIdentityResponse](
+			httpClient,
+			baseURL+ServerServiceExchangeIdentityProcedure,
+			connect.WithSchema(serverServiceMethods.ByName("ExchangeIdentity")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // serverServiceClient implements ServerServiceClient.
 type serverServiceClient struct {
-	getServerInfo *connect.Client[v1.GetServerInfoRequest, v1.GetServerInfoResponse]
+	getServerInfo    *connect.Client[v1.GetServerInfoRequest, v1.GetServerInfoResponse]
+	exchangeIdentity *connect.Client[v1.ExchangeIdentityRequest, v1.ExchangeIdentityResponse]
 }
 
 // GetServerInfo calls waypoint.v1.ServerService.GetServerInfo.
@@ -83,9 +96,17 @@ func (c *serverServiceClient) GetServerInfo(ctx context.Context, req *connect.Re
 	return c.getServerInfo.CallUnary(ctx, req)
 }
 
+// ExchangeIdentity calls waypoint.v1.ServerService.ExchangeIdentity.
+func (c *serverServiceClient) ExchangeIdentity(ctx context.Context, req *connect.Request[v1.ExchangeIdentityRequest]) (*connect.Response[v1.ExchangeIdentityResponse], error) {
+	return c.exchangeIdentity.CallUnary(ctx, req)
+}
+
 // ServerServiceHandler is an implementation of the waypoint.v1.ServerService service.
 type ServerServiceHandler interface {
 	GetServerInfo(context.Context, *connect.Request[v1.GetServerInfoRequest]) (*connect.Response[v1.GetServerInfoResponse], error)
+	// Gives a runner token for an hour to whoever proves to hold a role of AWS that may register runners; sent with such a
+	// token, it gives that token another hour. Refusals carry IDENTITY_REFUSED.
+	ExchangeIdentity(context.Context, *connect.Request[v1.ExchangeIdentityRequest]) (*connect.Response[v1.ExchangeIdentityResponse], error)
 }
 
 // NewServerServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -101,10 +122,18 @@ func NewServerServiceHandler(svc ServerServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(serverServiceMethods.ByName("GetServerInfo")),
 		connect.WithHandlerOptions(opts...),
 	)
+	serverServiceExchangeIdentityHandler := connect.NewUnaryHandler(
+		ServerServiceExchangeIdentityProcedure,
+		svc.ExchangeIdentity,
+		connect.WithSchema(serverServiceMethods.ByName("ExchangeIdentity")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/waypoint.v1.ServerService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ServerServiceGetServerInfoProcedure:
 			serverServiceGetServerInfoHandler.ServeHTTP(w, r)
+		case ServerServiceExchangeIdentityProcedure:
+			serverServiceExchangeIdentityHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -116,6 +145,10 @@ type UnimplementedServerServiceHandler struct{}
 
 func (UnimplementedServerServiceHandler) GetServerInfo(context.Context, *connect.Request[v1.GetServerInfoRequest]) (*connect.Response[v1.GetServerInfoResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("waypoint.v1.ServerService.GetServerInfo is not implemented"))
+}
+
+func (UnimplementedServerServiceHandler) ExchangeIdentity(context.Context, *connect.Request[v1.ExchangeIdentityRequest]) (*connect.Response[v1.ExchangeIdentityResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("waypoint.v1.ServerService.ExchangeIdentity is not implemented"))
 }
 
 // TokenServiceClient is a client for the waypoint.v1.TokenService service.

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/waypoint-serverless/waypoint/runner/identity"
+)
+
+// credentialsWithin bounds the look for AWS credentials where nobody asked for them: off AWS the chain ends with a
+// question to an address that nothing answers at.
+const credentialsWithin = 5 * time.Second
+
+// runnerToken is the token of a standing runner: the one that is set, else one for the machine's identity of AWS, with
+// what lets it live on until ctx ends.
+func (sh *shell) runnerToken(ctx context.Context, s *server, o *runnerAgentOptions, logger *slog.Logger) (token string, keep func(context.Context) error, err error) {
+	if s.Token != "" && !o.aws {
+		return s.Token, nil, nil
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return "", nil, problem("AWS_CONFIG", "the AWS configuration cannot be read: %s", err.Error()).withHint("Look at ~/.aws/config.")
+	}
+	look, cancel := context.WithTimeout(ctx, credentialsWithin)
+	defer cancel()
+	if _, err := cfg.Credentials.Retrieve(look); err != nil {
+		logger.DebugContext(ctx, "no AWS credentials were found", "error", err)
+		return "", nil, problem("TOKEN_MISSING", "there is neither a runner token nor an AWS role to prove").
+			withHint("Make a token (`waypoint token create -kind runner NAME`) and set WAYPOINT_SERVER_TOKEN, or run where AWS gives credentials.")
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1" // any region's STS proves a role
+	}
+	c, err := sh.runnerClient(s, "", logger)
+	if err != nil {
+		return "", nil, err
+	}
+	h := &identity.Holder{Server: c.Server, Credentials: cfg.Credentials, Region: cfg.Region, Logger: logger}
+	got, err := h.Token(ctx)
+	if err != nil {
+		c.CloseIdle()
+		return "", nil, fmt.Errorf("proving this machine's AWS role: %w", err)
+	}
+	logger.InfoContext(ctx, "registered by an identity of AWS", "arn", got.GetArn())
+	return got.GetSecret(), func(ctx context.Context) error {
+		defer c.CloseIdle()
+		return h.Keep(ctx, got.GetSecret(), time.Unix(got.GetExpiresUnix(), 0))
+	}, nil
+}

@@ -26,6 +26,9 @@ func main() {
 		logger.Error("cannot start", "error", err.Error())
 		os.Exit(1)
 	}
+	if os.Getenv("AWS_ENDPOINT_URL") != "" { // an emulator's
+		awaitRuntimeAPI(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
+	}
 	lambda.Start(handler)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -65,4 +66,28 @@ func TestConfigIsLambdasEnvironment(t *testing.T) {
 	if cfg := config(environment(nil)); cfg.BaseEndpoint != nil {
 		t.Error("an endpoint was made up")
 	}
+}
+
+// The wait ends when the Runtime API listens, not before.
+func TestARuntimeAPIThatListensLateIsAwaited(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ln.Addr().String()
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { awaitRuntimeAPI(address); close(done) }()
+	select {
+	case <-done:
+		t.Fatal("nobody listens yet")
+	case <-time.After(50 * time.Millisecond):
+	}
+	if ln, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	<-done
 }

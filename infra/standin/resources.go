@@ -265,7 +265,10 @@ func (s *StandIn) createAPI(r *resource) error {
 	a := &restAPI{id: r.physical, paths: map[string]string{"root-" + r.physical: ""}}
 	types, _ := r.properties["BinaryMediaTypes"].([]any)
 	for _, t := range types {
-		a.binary = append(a.binary, scalar(t))
+		// LocalStack knows no wildcard for both parts: what depends on one must not pass here.
+		if mediaType := scalar(t); !strings.HasPrefix(mediaType, "*/") {
+			a.binary = append(a.binary, mediaType)
+		}
 	}
 	s.apis[a.id] = a
 	r.attributes = map[string]any{"RootResourceId": "root-" + r.physical}

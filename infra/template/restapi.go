@@ -19,7 +19,8 @@ func restAPI(functions []Function) map[string]Object {
 		"Name":                  ref(ParamNamePrefix),
 		"Description":           "Waypoint's API.",
 		"EndpointConfiguration": Object{"Types": []string{"REGIONAL"}},
-		"BinaryMediaTypes":      []string{"*/*"},
+		// The second one is for LocalStack, which knows no wildcard for both parts.
+		"BinaryMediaTypes": []string{"*/*", "application/proto"},
 	})}
 	var methods []string
 	for _, f := range functions {

@@ -23,6 +23,10 @@ const (
 	HeaderCost        = "Waypoint-Cost"
 )
 
+// mediaType is that of all answers but errors. API Gateway goes by Accept when it decides whether an answer is binary;
+// LocalStack's takes none for binary without it, and hands out base64.
+const mediaType = "application/proto"
+
 const (
 	firstBackoff = 50 * time.Millisecond
 	lastBackoff  = 3 * time.Second
@@ -44,6 +48,7 @@ func newInterceptor(o Options, m *meter) func(connect.UnaryFunc) connect.UnaryFu
 			h := req.Header()
 			h.Set(HeaderProtocol, protocol)
 			h.Set(HeaderClient, caller)
+			h.Set("Accept", mediaType)
 			if o.Token != "" {
 				h.Set("Authorization", "Bearer "+o.Token)
 			}

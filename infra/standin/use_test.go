@@ -18,6 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/infra/standin"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/runner/identity"
 )
 
 // ask makes a request, and ends the test if it is refused.
@@ -93,6 +94,28 @@ func register(t *testing.T, r *infra.Result, c *client.Client, name string, labe
 	if labels != nil {
 		return runner, out.GetQueueUrl()
 	}
+	return runner, id
+}
+
+// exchanged is a registered runner that proved a role.
+func exchanged(t *testing.T, s *standin.StandIn, r *infra.Result, role string) (*client.Client, string) {
+	t.Helper()
+	open, err := client.New(client.Options{Address: r.Address, Component: "runner", Version: "1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := identity.Holder{Server: open.Server, Region: standin.Region, Credentials: aws.CredentialsProviderFunc(
+		func(ctx context.Context) (aws.Credentials, error) { return s.Session(ctx, role) })}
+	got, err := h.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	runner, err := client.New(client.Options{Address: r.Address, Token: got.GetSecret(), Component: "runner", Version: "1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := ulid.Make().String()
+	ask(t, runner.Agent.Register, &waypointv1.RegisterRequest{RunnerId: id, Name: "proved", Kind: waypointv1.RunnerKind_RUNNER_KIND_STANDING, Concurrency: 1})
 	return runner, id
 }
 

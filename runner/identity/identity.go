@@ -105,7 +105,7 @@ func (h *Holder) exchange(ctx context.Context, token string) (*waypointv1.Exchan
 	if err != nil {
 		return nil, err
 	}
-	headers, err := h.sign(ctx, info.Msg.GetServerId())
+	headers, err := h.Sign(ctx, info.Msg.GetServerId())
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,8 @@ func (h *Holder) exchange(ctx context.Context, token string) (*waypointv1.Exchan
 	return res.Msg, nil
 }
 
-// sign signs the request for one server and gives its headers.
-func (h *Holder) sign(ctx context.Context, serverID string) (map[string]string, error) {
+// Sign signs the request for one server and gives its headers.
+func (h *Holder) Sign(ctx context.Context, serverID string) (map[string]string, error) {
 	keys, err := h.Credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("getting this machine's AWS keys: %w", err)

@@ -301,3 +301,45 @@ func TestTheSweepPassesTheLaneOfAnExpiredJobToOneThatStillWaits(t *testing.T) {
 		t.Errorf("the next job is %v", got)
 	}
 }
+
+// tenActions refuses transactions of more than ten actions, as some emulators do.
+type tenActions struct{ others aws.HTTPClient }
+
+func (c tenActions) Do(req *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(req.Header.Get("X-Amz-Target"), ".TransactWriteItems") {
+		return c.others.Do(req)
+	}
+	raw, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	var in struct{ TransactItems []json.RawMessage }
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return nil, err
+	}
+	if len(in.TransactItems) > 10 {
+		body := `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to 10"}`
+		return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+			Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: req}, nil
+	}
+	req.Body = io.NopCloser(bytes.NewReader(raw))
+	return c.others.Do(req)
+}
+
+func TestManyVariablesAreSetWhereATransactionHasTenActionsAtMost(t *testing.T) {
+	in := tabletest.New(t)
+	in.Config.HTTPClient = tenActions{in.Config.HTTPClient}
+	w := newWorldFor(t, in)
+	c := w.as(w.admin)
+	must[waypointv1.UpsertProjectResponse](t)(c.projects.UpsertProject(t.Context(), ask(&waypointv1.UpsertProjectRequest{
+		Project: &waypointv1.Project{Name: "shop"}, Apps: []*waypointv1.App{{Name: "web"}}})))
+	var vars []*waypointv1.ConfigVariable
+	for n := range 30 {
+		vars = append(vars, appVar("NAME_"+string(rune('A'+n%26))+string(rune('A'+n/26)), "x"))
+	}
+	must[waypointv1.SetConfigResponse](t)(c.configs.SetConfig(t.Context(), ask(&waypointv1.SetConfigRequest{Variables: vars})))
+	got := must[waypointv1.GetConfigResponse](t)(c.configs.GetConfig(t.Context(), ask(&waypointv1.GetConfigRequest{Project: "shop", App: "web"})))
+	if len(got.GetVariables()) != 30 {
+		t.Errorf("%d of 30 variables are there", len(got.GetVariables()))
+	}
+}

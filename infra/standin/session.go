@@ -21,7 +21,7 @@ func (s *StandIn) Session(ctx context.Context, role string) (aws.Credentials, er
 		"RoleArn": {"arn:aws:iam::" + Account + ":role/" + role},
 		"Policy":  {`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`}}
 	account := sigv4.Principal{Account: Account, ARN: "arn:aws:iam::" + Account + ":root"}
-	req := httptest.NewRequest(http.MethodPost, s.URL, strings.NewReader(form.Encode())).WithContext(sigv4.WithPrincipal(ctx, account))
+	req := httptest.NewRequestWithContext(sigv4.WithPrincipal(ctx, account), http.MethodPost, s.URL, strings.NewReader(form.Encode()))
 	rec := httptest.NewRecorder()
 	s.sts.ServeHTTP(rec, req)
 	var out struct {

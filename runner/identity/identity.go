@@ -91,7 +91,7 @@ func (h *Holder) Keep(ctx context.Context, token string, expires time.Time) erro
 		case err == nil:
 			expires = time.Unix(out.GetExpiresUnix(), 0)
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the same
 		case fault.Is(err, fault.IdentityRefused):
 			return fmt.Errorf("renewing the runner's token: %w", err)
 		default:

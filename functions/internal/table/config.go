@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/aws/smithy-go"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -187,6 +190,15 @@ func (t *Table) ProjectConfigVersion(ctx context.Context, project string) (int64
 // configChunk keeps transactions within DynamoDB's 100 actions and 4 MB; each of them raises the versions.
 const configChunk = 40
 
+// emulatorMost is how many actions some emulators take at most, as DynamoDB did until 2022.
+const emulatorMost = 10
+
+// limitedToTen says whether a transaction was refused for having more actions than such an emulator takes.
+func limitedToTen(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.HasSuffix(strings.TrimSpace(api.ErrorMessage()), "less than or equal to 10")
+}
+
 // SetConfig sets and deletes variables in the name of by. Those that are there already with the same value are
 // not written, so that syncing an unchanged waypoint.hcl costs reads alone. Every transaction holds the fence
 // actions; the last one also holds last (audit, idempotency): a crash between two leaves work that a repeat
@@ -196,21 +208,28 @@ func (t *Table) SetConfig(ctx context.Context, vars []*waypointv1.ConfigVariable
 	if err != nil {
 		return 0, err
 	}
-	changed := len(actions)
+	changed, chunk := len(actions), configChunk
 	for {
-		n := min(len(actions), configChunk)
+		n := min(len(actions), chunk)
 		tx := Tx{}
 		tx.Add(fence...)
 		tx.Add(actions[:n]...)
 		if n > 0 {
 			tx.Add(bumpVersions(projects)...)
 		}
-		if actions = actions[n:]; len(actions) == 0 {
+		if n == len(actions) {
 			tx.Add(last...)
-			return changed, t.Transact(ctx, tx)
 		}
-		if err := t.Transact(ctx, tx); err != nil {
+		err := t.Transact(ctx, tx)
+		switch {
+		case chunk == configChunk && limitedToTen(err):
+			chunk = max(1, emulatorMost-len(fence)-len(projects)-1-len(last))
+		case err != nil:
 			return 0, err
+		case n == len(actions):
+			return changed, nil
+		default:
+			actions = actions[n:]
 		}
 	}
 }

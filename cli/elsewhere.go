@@ -34,7 +34,6 @@ func elsewhere() []struct {
 		{"config sync", planned, "`waypoint up` and `waypoint deploy` also send the config stanzas of waypoint.hcl."},
 		{"docs", planned, "Until then, the plugins are described in the project's documentation."},
 		{"exec", planned, "Until then, use your platform's own way into the running app."},
-		{"fmt", planned, "Until then, `terraform fmt` or `hclfmt` can format the file."},
 		{"hostname", dropped, "The hosted URL service is gone. Use the URL of your platform, or the stable port of the `process` and `docker` plugins."},
 		{"k8s", dropped, "The server is serverless and needs no bootstrap in Kubernetes. Use `waypoint install` and `waypoint token create`."},
 		{"pipeline", planned, "Until then, run `waypoint build`, `waypoint deploy` and `waypoint release` in order."},

@@ -45,6 +45,12 @@ func runInit(ctx context.Context, sh *shell, o *initOptions) error {
 	if s.foreign() {
 		return problem("NO_PROJECT", "`waypoint init` registers the project of this directory; -project names another")
 	}
+	if diags := checkPlugins(s.file, sh.deps.Catalog()); len(diags) > 0 {
+		if err := asError(s.file, diags); err != nil {
+			return err
+		}
+		config.Render(sh.env.Err, s.file, diags, sh.errSetting().Color())
+	}
 	say := func(format string, args ...any) {
 		sh.sayf(" %s %s\n", terminal.Paint("ok", terminal.Success, sh.errSetting().Color()), fmt.Sprintf(format, args...))
 	}

@@ -8,6 +8,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -55,7 +56,7 @@ type globals struct {
 	verbose                 int
 }
 
-// Run runs one command line and gives the exit code: 0, or 1 after any error.
+// Run runs one command line and gives the exit code: 0, 1 after any error, or the command's own.
 func Run(ctx context.Context, d Deps, args []string) int {
 	sh := &shell{env: d.Env, deps: d}
 	if len(args) > 0 && args[0] == pluginProcess && d.PluginProcess != nil {
@@ -86,11 +87,15 @@ func Run(ctx context.Context, d Deps, args []string) int {
 	if sh.flags.cost && sh.client != nil {
 		sh.sayf("Cost: %s\n", cost.Line(sh.client.Cost()))
 	}
-	if err != nil {
-		sh.showError(err)
-		return 1
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
 	}
-	return 0
+	sh.showError(err)
+	return 1
 }
 
 // NewRoot makes the command tree, for documentation and completion; Run is what runs it.
@@ -161,7 +166,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	in("look", newCmdProject(sh), newCmdWorkspace(sh), newCmdArtifact(sh), newCmdDeployment(sh),
 		newCmdJob(sh), newCmdConfig(sh))
 	in("server", newCmdInstall(sh), newCmdUpgrade(sh), newCmdUninstall(sh), newCmdDoctor(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
-	in("more", newCmdVersion(sh), newCmdCompletion(sh))
+	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh))
 	addElsewhere(root)
 	return root
 }

@@ -166,7 +166,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	in("look", newCmdProject(sh), newCmdWorkspace(sh), newCmdArtifact(sh), newCmdDeployment(sh),
 		newCmdJob(sh), newCmdConfig(sh))
 	in("server", newCmdInstall(sh), newCmdUpgrade(sh), newCmdUninstall(sh), newCmdDoctor(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
-	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh))
+	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh), newCmdPlan(sh))
 	addElsewhere(root)
 	return root
 }

@@ -83,6 +83,26 @@ func evaluateAll(t *testing.T, f *config.File, in config.Input) (config.Project,
 	return *p, diags
 }
 
+// previewAll evaluates every stage of every app before anything runs.
+func previewAll(f *config.File, in config.Input) hcl.Diagnostics {
+	in.Preview = true
+	p, diags := f.Project(in)
+	if diags.HasErrors() {
+		return diags
+	}
+	for _, a := range p.Apps {
+		for _, kind := range []config.StageKind{config.Build, config.Registry, config.Deploy, config.Release} {
+			st, more := a.Stage(kind, config.StageInput{})
+			diags = append(diags, more...)
+			if st != nil {
+				_, more = st.Preview()
+				diags = append(diags, more...)
+			}
+		}
+	}
+	return diags
+}
+
 func TestValidFilesLoadAndEveryStageEvaluates(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/valid/*")
 	if len(paths) < 15 {
@@ -96,6 +116,9 @@ func TestValidFilesLoadAndEveryStageEvaluates(t *testing.T) {
 					t.Fatal(render(f, diags))
 				}
 				if _, diags := evaluateAll(t, f, testInput(t, workspace)); len(diags) > 0 {
+					t.Fatal(render(f, diags))
+				}
+				if diags := previewAll(f, testInput(t, workspace)); len(diags) > 0 {
 					t.Fatal(render(f, diags))
 				}
 			})

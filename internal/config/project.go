@@ -35,6 +35,9 @@ type Input struct {
 	// TempDir is where templatefile and its like write when they are called outside a stage, say in config. It must
 	// outlive the operation. Empty: such a call is an error.
 	TempDir string
+	// Preview: nothing will be run, so what only an operation finds out is unknown instead of an error: artifact.*,
+	// deploy.*, entrypoint.*, and dynamic defaults.
+	Preview bool
 	// Now and Rand feed timestamp() and uuid(). nil: the clock and crypto/rand.
 	Now  func() time.Time
 	Rand io.Reader

@@ -52,6 +52,10 @@ func (f *File) ResolveVars(given []VarInput, in Input) (values map[string]cty.Va
 		if !isGiven {
 			g = VarInput{Name: v.Name, Source: SourceDefault}
 		}
+		if !isGiven && v.dynamic && in.Preview {
+			used = append(used, VarUsed{Name: v.Name, Type: typeName(v.Type), Source: SourceDynamic, Value: "(known on the runner)", Sensitive: v.Sensitive})
+			continue
+		}
 		val, more := f.resolveOne(v, g, isGiven, root)
 		diags = append(diags, more...)
 		if more.HasErrors() {

@@ -137,7 +137,12 @@ func (a *App) stageScope(kind StageKind, in StageInput, labels map[string]string
 	p := stagePhase(kind)
 	var diags hcl.Diagnostics
 	vars := map[string]cty.Value{"labels": stringMapValue(labels)}
+	preview := a.project.scope.in.Preview
 	object := func(name string, m map[string]any) {
+		if preview {
+			vars[name] = cty.DynamicVal
+			return
+		}
 		v, err := goValue(m)
 		if err != nil {
 			diags = append(diags, errorAt(a.decl.stages[kind].rng, fmt.Sprintf("Unusable %s", name), "%s.", upperFirst(err.Error())))
@@ -151,7 +156,10 @@ func (a *App) stageScope(kind StageKind, in StageInput, labels map[string]string
 	if p.sees("deploy") {
 		object("deploy", in.Deploy)
 	}
-	if p.sees("entrypoint") {
+	switch {
+	case p.sees("entrypoint") && preview:
+		vars["entrypoint"] = cty.DynamicVal
+	case p.sees("entrypoint"):
 		env := make(map[string]cty.Value, len(in.EntrypointEnv))
 		for name, value := range in.EntrypointEnv {
 			// Only the token is secret. Hiding the rest, which are addresses and ids, would make messages unreadable.
@@ -201,6 +209,9 @@ func (s *scope) hook(h hookDecl) (Hook, hcl.Diagnostics) {
 	diags = append(diags, more...)
 	if more.HasErrors() {
 		return out, diags
+	}
+	if s.in.Preview && !v.IsWhollyKnown() {
+		return out, diags // its command is known when it runs
 	}
 	var err error
 	if out.Command, err = asStrings(v); err != nil || len(out.Command) == 0 {

@@ -39,6 +39,9 @@ type templateError struct{ text string }
 
 func (e *templateError) Error() string { return e.text }
 
+// errLater says, in a preview, that a template's text is not known before something runs.
+var errLater = errors.New("not known yet")
+
 // templateFunctions are templatefile, templatedir and templatestring. Unlike Terraform's, the first two return the path
 // of what they wrote, and all see the names of the scope that calls them, besides those that they are given.
 func (s *scope) templateFunctions(w *tempWriter) map[string]function.Function {
@@ -144,6 +147,9 @@ func (s *scope) renderTemplate(src []byte, name string, vars map[string]cty.Valu
 	secret := functions.IsSensitive(val)
 	val, _ = val.UnmarkDeep()
 	val, err := convert.Convert(val, cty.String)
+	if err == nil && s.in.Preview && !val.IsKnown() {
+		return "", secret, errLater
+	}
 	if err != nil || val.IsNull() || !val.IsKnown() {
 		return "", secret, &templateError{fmt.Sprintf("%s does not evaluate to text that is known now.", name)}
 	}
@@ -203,7 +209,10 @@ func templateFunc(param string, f func(string, map[string]cty.Value) (string, bo
 				if bare.IsNull() {
 					continue
 				}
-				if t := bare.Type(); !bare.IsKnown() || !t.IsMapType() && !t.IsObjectType() {
+				if !bare.IsKnown() {
+					return cty.UnknownVal(cty.String), nil // whoever uses it says that it is not known
+				}
+				if t := bare.Type(); !t.IsMapType() && !t.IsObjectType() {
 					return cty.UnknownVal(cty.String), function.NewArgErrorf(i+1, "an object such as { name = value } is required")
 				}
 				for it := bare.ElementIterator(); it.Next(); {
@@ -216,6 +225,9 @@ func templateFunc(param string, f func(string, map[string]cty.Value) (string, bo
 				}
 			}
 			text, secret, err := f(args[0].AsString(), vars)
+			if errors.Is(err, errLater) {
+				return cty.UnknownVal(cty.String), nil
+			}
 			if err != nil {
 				return cty.UnknownVal(cty.String), err
 			}

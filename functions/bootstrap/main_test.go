@@ -79,7 +79,7 @@ func TestARuntimeAPIThatListensLateIsAwaited(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	go func() { awaitRuntimeAPI(address); close(done) }()
+	go func() { awaitRuntimeAPI(address + "/a-path"); close(done) }()
 	select {
 	case <-done:
 		t.Fatal("nobody listens yet")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -17,10 +18,11 @@ const (
 func awaitRuntimeAPI(address string) {
 	ctx, cancel := context.WithTimeout(context.Background(), runtimeWithin)
 	defer cancel()
+	host, _, _ := strings.Cut(address, "/") // the embedded emulator's address has a path
 	look := time.NewTicker(runtimeLook)
 	defer look.Stop()
 	for {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", host)
 		if err == nil {
 			_ = c.Close() // nothing was sent
 			return

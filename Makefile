@@ -71,8 +71,7 @@ generate: $(TOOLS)/protogen ## Generate the Go code of the contract
 cross: ## Compile for linux, darwin and windows on amd64 and arm64
 	@for os in linux darwin windows; do for arch in amd64 arm64; do \
 	  echo "compiling for $$os/$$arch"; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cli/waypoint || exit 1; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./entrypoint/waypoint-entrypoint || exit 1; \
+	  GOOS=$$os GOARCH=$$arch $(GOBUILD) -o $(BIN)/cross/ ./cli/waypoint ./entrypoint/waypoint-entrypoint || exit 1; \
 	done; done
 
 .PHONY: dist

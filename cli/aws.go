@@ -35,6 +35,17 @@ func (f *awsFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.profile, "profile", "", "aws: profile of ~/.aws/config, instead of AWS_PROFILE")
 }
 
+// others are the flags that name this installation where the defaults do not.
+func (f *awsFlags) others() string {
+	text := ""
+	for _, flag := range [][2]string{{"name", f.name}, {"region", f.region}, {"profile", f.profile}} {
+		if flag[1] != "" && (flag[0] != "name" || flag[1] != infra.DefaultName) {
+			text += " --" + flag[0] + "=" + flag[1]
+		}
+	}
+	return text
+}
+
 // config is the SDK's: flags over environment over profile. Credentials are only looked for when they are needed.
 func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
 	var o []func(*awsconfig.LoadOptions) error
@@ -90,6 +101,10 @@ func (p *installProgress) event(e infra.Event) {
 			line += ": " + r.Reason
 		}
 		p.step("", waypointv1.OutputEvent_STEP_STATE_UNSPECIFIED, line+"\n")
+		return
+	}
+	if e.Note {
+		p.r.Event(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_Line_{Line: &waypointv1.OutputEvent_Line{Text: e.Text}}})
 		return
 	}
 	p.done(waypointv1.OutputEvent_STEP_STATE_DONE)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/cli/contexts"
 	"github.com/waypoint-serverless/waypoint/infra"
-	"github.com/waypoint-serverless/waypoint/infra/receipt"
 	"github.com/waypoint-serverless/waypoint/infra/template"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/internal/version"
@@ -97,13 +96,14 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 	options.Version, options.Code = version.Version(), code.zip
 	options.AdminToken = tokenName(sh)
 	options.KeepToken = func(ctx context.Context, address string) bool { return sh.holdsToken(ctx, store, contextName, address) }
+	changes := upgrade // an installation that is there
 	options.Confirm = func(p infra.Plan) (bool, error) {
 		end(true)
+		changes = p.Operation == "upgrade"
 		if len(p.Changes) > 0 || p.Operation != "upgrade" {
 			showPlan(sh, p)
 		}
-		err := sh.mustConfirm(fmt.Sprintf("%s %s in account %s, region %s?", doing[p.Operation], p.Name, p.Account, p.Region), approved, o.json)
-		return err == nil, err
+		return sh.agree(ctx, fmt.Sprintf("%s %s in account %s, region %s?", doing[p.Operation], p.Name, p.Account, p.Region), approved, o.json)
 	}
 	began := sh.env.Now()
 	run := infra.Install
@@ -113,6 +113,9 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 	r, err := run(ctx, options)
 	end(err == nil || notDone(err))
 	if err != nil {
+		if unfinished := new(infra.Unfinished); errors.As(err, &unfinished) {
+			sayUnfinished(sh, &o.awsFlags, changes)
+		}
 		return interrupted(ctx, err, "Run the command again: it goes on where it stopped.")
 	}
 	if err := sh.saveAWS(store, contextName, o.name, o.profile, r); err != nil {
@@ -184,6 +187,27 @@ func (sh *shell) saveAWS(store contexts.Store, name, installation, profile strin
 	return store.SetDefault(name)
 }
 
+// sayUnfinished says what stands after an installation or a change that failed in the middle.
+func sayUnfinished(sh *shell, f *awsFlags, changes bool) {
+	if changes {
+		sh.sayf("The change of %s is not complete; what served before goes on serving. The same command goes on.\n", f.name)
+		return
+	}
+	sh.sayf("%s is not complete, and what was made stays. The same command goes on; `waypoint uninstall --platform=aws%s` removes it.\n", f.name, f.others())
+}
+
+// agree asks. An interrupt ends the question too, so that what was prepared for it is taken back.
+func (sh *shell) agree(ctx context.Context, question string, approved, json bool) (bool, error) {
+	answer := make(chan error, 1)
+	go func() { answer <- sh.mustConfirm(question, approved, json) }() // may wait for the terminal until the process ends
+	select {
+	case err := <-answer:
+		return err == nil, err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
 // notDone says whether an error is that nobody agreed: then no step failed.
 func notDone(err error) bool {
 	var own *trouble
@@ -198,117 +222,6 @@ func interrupted(ctx context.Context, err error, hint string) error {
 	return problem("INTERRUPTED", "interrupted").withHint("%s", hint)
 }
 
-// showPlan says what is about to be done.
-func showPlan(sh *shell, p infra.Plan) {
-	color := sh.errSetting().Color()
-	sh.sayf("%s\n", terminal.Paint(fmt.Sprintf("%s %s in account %s, region %s:", doing[p.Operation], p.Name, p.Account, p.Region), terminal.Header, color))
-	signs := map[string]string{"Add": "+", "Modify": "~", "Remove": "-", "Import": "+"}
-	for _, c := range p.Changes {
-		note := ""
-		if c.Replacement == "True" || c.Replacement == "Conditional" {
-			note = " (made anew)"
-		}
-		sh.sayf("  %s %-28s %s%s\n", signs[c.Action], c.Logical, c.Type, note)
-	}
-	sign := "+"
-	if p.Operation == "uninstall" {
-		sign = "-"
-	}
-	for _, b := range p.Beside {
-		sh.sayf("  %s %s\n", sign, b)
-	}
-	for _, k := range p.Kept {
-		sh.sayf("  = kept: %s\n", k)
-	}
-	if p.Receipt != nil {
-		sh.sayf("%s\n", priceLine(p.Receipt))
-	}
-}
-
-func priceLine(r *receipt.Receipt) string {
-	return fmt.Sprintf("While nothing happens it costs $%.4f a month at list price ($%.4f after what AWS always gives for free), plus $%.2f for each GB of data that can be restored.",
-		r.List, r.Charged, r.RecoveryPerGB)
-}
-
-// printReceiptAWS prints the receipt that an installation with these flags would have. It asks AWS nothing.
-func printReceiptAWS(sh *shell, o *awsInstallOptions) error {
-	params, err := o.chosen(functionCode{executable: sh.env.Executable}, false)
-	if err != nil {
-		return err
-	}
-	region := o.region
-	if region == "" {
-		region = sh.env.get("AWS_REGION")
-	}
-	params[template.ParamNamePrefix] = o.name
-	id := infra.Identity{Account: "ACCOUNT", Region: region}
-	if id.Region == "" {
-		id.Region = "REGION"
-	}
-	r, err := receipt.For(params, id.Account, id.Region)
-	if err != nil {
-		return err
-	}
-	if o.json {
-		return sh.printJSON(receiptJSON(r))
-	}
-	showReceipt(sh, r, id)
-	return nil
-}
-
-// showReceipt prints every resource with its idle price, and in words what each role may do.
-func showReceipt(sh *shell, r *receipt.Receipt, id infra.Identity) {
-	sh.printf("Receipt: account %s, region %s; prices of %s, as of %s\n\n", id.Account, id.Region, r.PricesRegion, r.PricesOf)
-	t := terminal.Table{Columns: []terminal.Column{{Title: "RESOURCE"}, {Title: "TYPE", Rank: 1}, {Title: "IDLE, A MONTH", Right: true}}}
-	for _, i := range r.Items {
-		price := "-"
-		if i.List > 0 {
-			price = fmt.Sprintf("$%.4f", i.List)
-		}
-		name := i.Name
-		if name == "" {
-			name = "(" + i.Logical + ")" // AWS invents its name
-		}
-		t.Rows = append(t.Rows, []string{name, strings.TrimPrefix(i.Type, "AWS::"), price})
-	}
-	sh.table(t)
-	for _, i := range r.Items {
-		if i.List > 0 && i.Basis != "" {
-			sh.printf("%s: %s\n", i.Name, i.Basis)
-		}
-	}
-	sh.printf("\nWhat each role may do:\n")
-	for _, role := range r.Roles {
-		sh.printf("%s, used by %s\n", role.Name, role.AssumedBy)
-		for _, p := range role.May {
-			sh.printf("  %s\n", p.Words)
-		}
-	}
-	sh.printf("\n%s\n", priceLine(r))
-}
-
-func receiptJSON(r *receipt.Receipt) map[string]any {
-	items := make([]any, len(r.Items))
-	for n, i := range r.Items {
-		items[n] = map[string]any{"logical": i.Logical, "type": i.Type, "name": i.Name, "basis": i.Basis, "list_usd": i.List, "charged_usd": i.Charged}
-	}
-	roles := make([]any, len(r.Roles))
-	for n, role := range r.Roles {
-		may := make([]any, len(role.May))
-		for k, p := range role.May {
-			may[k] = map[string]any{"words": p.Words, "actions": p.Actions, "resources": p.Resources}
-		}
-		roles[n] = map[string]any{"name": role.Name, "assumed_by": role.AssumedBy, "may": may}
-	}
-	return map[string]any{"prices_of": r.PricesOf, "prices_region": r.PricesRegion, "resources": items, "roles": roles,
-		"list_usd": r.List, "charged_usd": r.Charged, "recovery_per_gb_usd": r.RecoveryPerGB}
-}
-
-func resultJSON(r *infra.Result, name, contextName string) map[string]any {
-	return map[string]any{"name": name, "account": r.Identity.Account, "region": r.Identity.Region, "address": r.Address, "server_id": r.ServerID,
-		"version": r.Version, "changed": r.Changed, "context": contextName, "parameters": r.Parameters, "receipt": receiptJSON(r.Receipt)}
-}
-
 // runUninstallAWS removes an installation and the contexts that led to it.
 func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approved, json bool) error {
 	options, end, err := f.options(ctx, sh)
@@ -319,12 +232,14 @@ func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approve
 	options.Confirm = func(p infra.Plan) (bool, error) {
 		end(true)
 		showPlan(sh, p)
-		err := sh.mustConfirm(fmt.Sprintf("Remove %s from account %s, region %s?", p.Name, p.Account, p.Region), approved, json)
-		return err == nil, err
+		return sh.agree(ctx, fmt.Sprintf("Remove %s from account %s, region %s?", p.Name, p.Account, p.Region), approved, json)
 	}
 	r, err := infra.Uninstall(ctx, options)
 	end(err == nil || notDone(err))
 	if err != nil {
+		if unfinished := new(infra.Unfinished); errors.As(err, &unfinished) {
+			sh.sayf("%s is not removed completely. The same command goes on.\n", f.name)
+		}
 		return interrupted(ctx, err, "Run the command again: it removes what is left.")
 	}
 	gone, err := sh.deleteContexts(func(c contexts.Context) bool {

@@ -70,7 +70,7 @@ func Doctor(ctx context.Context, o Options) ([]Check, error) {
 	defer i.close()
 	d.installer = i
 	d.ok("credentials", "account %s, as %s", i.id.Account, i.id.ARN)
-	d.clock(ctx)
+	d.clock()
 	d.ok("region", "%s", i.id.Region)
 	d.quotas(ctx)
 	before, err := i.look(ctx)
@@ -83,14 +83,13 @@ func Doctor(ctx context.Context, o Options) ([]Check, error) {
 	return d.checks, ctx.Err()
 }
 
-func (d *doctor) clock(ctx context.Context) {
-	_, ahead, err := d.whoAmI(ctx)
-	switch {
+func (d *doctor) clock() {
+	switch err := d.rightClock(); {
 	case err != nil:
 		d.failed("clock", err)
-	case ahead.Abs() > clockTolerance:
+	case d.ahead.Abs() > clockTolerance:
 		d.bad("clock", "warning", "Set the clock, for example with NTP: AWS refuses requests that are five minutes off.",
-			"this machine's clock is %s off AWS's", ahead.Abs().Round(time.Second))
+			"this machine's clock is %s off AWS's", d.ahead.Abs().Round(time.Second))
 	default:
 		d.ok("clock", "within a minute of AWS's")
 	}

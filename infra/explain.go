@@ -80,6 +80,9 @@ func (i *installer) explainAnswer(doing string, err error, api smithy.APIError) 
 		(strings.Contains(message, "expired") || strings.Contains(message, "not yet current")):
 		return fault.New(connect.CodeFailedPrecondition, ClockOff, "this machine's clock is more than five minutes off, so AWS refuses its requests").
 			WithHint("Set the clock (for example with NTP). %s", again).WithCause(err)
+	case strings.Contains(message, "scoped to a valid region"):
+		return fault.New(connect.CodeInvalidArgument, NoRegion, "%s: the endpoint is not one of the region %q", doing, i.Config.Region).
+			WithHint("Check --region, AWS_REGION, the profile's region and AWS_ENDPOINT_URL.").WithCause(err)
 	case has("InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignature", "AuthFailure", "MissingAuthenticationToken"):
 		return fault.New(connect.CodeUnauthenticated, BadCredentials, "AWS does not accept the credentials (%s)", doing).
 			WithHint("Check AWS_PROFILE and the keys: they may be mistyped, deleted, or of another partition.").WithCause(err)

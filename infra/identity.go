@@ -5,14 +5,35 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
-func (i *installer) identify(ctx context.Context) (Identity, error) {
-	id, _, err := i.whoAmI(ctx)
-	return id, err
+// skewMost is how far a clock may be off: AWS refuses signatures beyond.
+const skewMost = 5 * time.Minute
+
+func (i *installer) identify(ctx context.Context) (err error) {
+	i.id, i.ahead, err = i.whoAmI(ctx)
+	return err
+}
+
+// rightClock refuses to begin with a clock that makes AWS refuse some of the requests. (The SDK's clients notice the
+// difference and sign with AWS's time, but each of them anew, and what signs beside them does not.)
+func (i *installer) rightClock() error {
+	if i.ahead.Abs() <= skewMost {
+		return nil
+	}
+	side := "behind"
+	if i.ahead < 0 {
+		side = "ahead of"
+	}
+	return fault.New(connect.CodeFailedPrecondition, ClockOff, "this machine's clock is %s %s AWS's, which refuses what is signed with it",
+		i.ahead.Abs().Round(time.Second), side).
+		WithHint("Set the clock (for example with NTP), then run the same command again. Nothing was changed.")
 }
 
 // whoAmI also says how far AWS's clock is ahead of this machine's.

@@ -72,11 +72,12 @@ type Options struct {
 // Event is one thing that happened.
 type Event struct {
 	Time time.Time
-	// Step is a stable name: "identity", "stack", "change-set", "bucket", "key", "code", "apply", "health", "token",
+	// Step is a stable name: "identity", "look", "stack", "change-set", "bucket", "key", "code", "apply", "health", "token",
 	// "queues", "table", "verify".
 	Step string
-	// Text is a sentence for people.
+	// Text is a sentence for people: what begins, or with Note what was found.
 	Text string
+	Note bool
 	// Resource is set for events of the stack.
 	Resource *ResourceEvent
 }
@@ -127,6 +128,21 @@ const (
 	operationsTimeout              = 30 * time.Minute
 )
 
+// Unfinished is the error of an operation that had made or removed something when it failed. Another run of it goes on.
+type Unfinished struct{ Err error }
+
+func (u *Unfinished) Error() string { return u.Err.Error() }
+
+// Unwrap gives what happened.
+func (u *Unfinished) Unwrap() error { return u.Err }
+
+func (i *installer) unfinished(err error) error {
+	if err == nil || !i.begun {
+		return err
+	}
+	return &Unfinished{err}
+}
+
 // SettableParameters are the template's parameters that people choose; the installer sets the others.
 func SettableParameters() []string {
 	return []string{
@@ -140,6 +156,7 @@ func SettableParameters() []string {
 type installer struct {
 	Options
 	id     Identity
+	ahead  time.Duration // of AWS's clock before this machine's
 	names  names
 	cfn    *cloudformation.Client
 	s3     *s3.Client
@@ -148,6 +165,8 @@ type installer struct {
 	ssm    *ssm.Client
 	sts    *sts.Client
 	tables tableControl
+	// begun says that something was made or removed.
+	begun bool
 	// close ends idle connections.
 	close func()
 }
@@ -175,13 +194,12 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 		tables: newTableControl(o.Config, o.Clock),
 	}
 	i.say("identity", "Asking AWS who is calling")
-	var err error
-	if i.id, err = i.identify(ctx); err != nil {
+	if err := i.identify(ctx); err != nil {
 		closeIdle()
 		return nil, err
 	}
 	i.names = namesOf(o.Name, i.id)
-	i.say("identity", fmt.Sprintf("Account %s, region %s, as %s", i.id.Account, i.id.Region, i.id.ARN))
+	i.note("identity", fmt.Sprintf("Account %s, region %s, as %s", i.id.Account, i.id.Region, i.id.ARN))
 	return i, nil
 }
 
@@ -221,8 +239,15 @@ func (o *Options) complete() error {
 	return nil
 }
 
+// emulated says whether AWS_ENDPOINT_URL leads to LocalStack or the like.
+func (i *installer) emulated() bool { return aws.ToString(i.Config.BaseEndpoint) != "" }
+
 func (i *installer) say(step, text string) {
 	i.Progress(Event{Time: i.Clock(), Step: step, Text: text})
+}
+
+func (i *installer) note(step, text string) {
+	i.Progress(Event{Time: i.Clock(), Step: step, Text: text, Note: true})
 }
 
 // confirm asks, and is an error if the answer is no.

@@ -48,7 +48,7 @@ func Install(ctx context.Context, o Options) (*Result, error) { return install(c
 // Upgrade is Install for an installation that must be there.
 func Upgrade(ctx context.Context, o Options) (*Result, error) { return install(ctx, o, "upgrade") }
 
-func install(ctx context.Context, o Options, operation string) (*Result, error) {
+func install(ctx context.Context, o Options, operation string) (r *Result, err error) {
 	if o.Code == nil || o.Version == "" {
 		return nil, errors.New("installing needs the functions' code and its version")
 	}
@@ -57,14 +57,19 @@ func install(ctx context.Context, o Options, operation string) (*Result, error) 
 		return nil, err
 	}
 	defer i.close()
+	defer func() { err = i.unfinished(err) }()
+	if err := i.rightClock(); err != nil {
+		return nil, err
+	}
+	i.say("look", "Looking at what is there")
 	s, err := i.settle(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if operation == "upgrade" && (s == nil || s.StackStatus == types.StackStatusReviewInProgress) {
+	if operation == "upgrade" && (s == nil || blank(s)) {
 		return nil, i.notInstalled()
 	}
-	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+	if s != nil && !blank(s) {
 		operation = "upgrade"
 	}
 	params, archive, table, err := i.prepare(ctx, s)
@@ -86,6 +91,7 @@ func install(ctx context.Context, o Options, operation string) (*Result, error) 
 			return nil, err
 		}
 	}
+	i.begun = set != nil
 	// What stands beside the stack is looked after even if the stack is as it should be.
 	if params[template.ParamKMSKeyArn] == "" {
 		if err := i.ensureKey(ctx, table); err != nil {
@@ -111,6 +117,9 @@ func (i *installer) notInstalled() error {
 		WithHint("Check --name and the region, or run `waypoint install --platform=aws`.")
 }
 
+// abandonWithin bounds how long a change set is taken back.
+const abandonWithin = 30 * time.Second
+
 // decide shows the change set; if it is declined, it is taken back.
 func (i *installer) decide(ctx context.Context, operation string, set *changeSet, params map[string]string) error {
 	plan := Plan{Operation: operation, Changes: set.changes, Parameters: params, Beside: []string{
@@ -127,6 +136,8 @@ func (i *installer) decide(ctx context.Context, operation string, set *changeSet
 		return nil
 	}
 	i.say("change-set", "Taking the change set back")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin) // also when the command is interrupted
+	defer cancel()
 	return errors.Join(err, i.abandon(ctx, set))
 }
 
@@ -139,7 +150,7 @@ func (i *installer) prepare(ctx context.Context, s *types.Stack) (params map[str
 	if err := i.refuseDowngrade(s, params[template.ParamVersion]); err != nil {
 		return nil, nil, false, err
 	}
-	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+	if s != nil && !blank(s) {
 		if want, given := i.Parameters[template.ParamKMSKeyArn]; given && want != params[template.ParamKMSKeyArn] {
 			return nil, nil, false, fault.New(connect.CodeFailedPrecondition, ParameterRefused,
 				"the encryption key of an installation cannot be changed: what it sealed could not be opened any more").
@@ -173,7 +184,7 @@ func (i *installer) current(s *types.Stack) (map[string]string, error) {
 	for name, v := range template.Defaults() {
 		params[name] = fmt.Sprint(v)
 	}
-	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+	if s != nil && !blank(s) {
 		for _, p := range s.Parameters {
 			name := aws.ToString(p.ParameterKey)
 			if _, known := params[name]; known || name == template.ParamServerID || name == template.ParamVersion {
@@ -194,13 +205,13 @@ func (i *installer) current(s *types.Stack) (map[string]string, error) {
 
 // decideTable: a table that is there although no stack has it was left by an earlier installation, and is adopted.
 func (i *installer) decideTable(s *types.Stack, params map[string]string, found bool) {
-	if s != nil && s.StackStatus != types.StackStatusReviewInProgress {
+	if s != nil && !blank(s) {
 		return // the stack knows whether it made its table
 	}
 	params[template.ParamTableOrigin] = template.TableNew
 	if found {
 		params[template.ParamTableOrigin] = template.TableAdopted
-		i.say("table", "Adopting the table "+i.names.table+" that an earlier installation left, with its data")
+		i.note("table", "Adopting the table "+i.names.table+" that an earlier installation left, with its data")
 	}
 }
 
@@ -255,18 +266,26 @@ const EmulatorAPIs = "/_aws/execute-api/"
 
 // address is the stack's, but at an emulator, which serves all APIs at its own address.
 func (i *installer) address(out map[string]string) string {
-	if endpoint := aws.ToString(i.Config.BaseEndpoint); endpoint != "" {
+	if endpoint := aws.ToString(i.Config.BaseEndpoint); i.emulated() {
 		return strings.TrimSuffix(endpoint, "/") + EmulatorAPIs + out[template.OutputAPIID] + "/" + out[template.OutputAPIStage]
 	}
 	return out[template.OutputAddress]
 }
 
-// healthWithin is how long a new API may take to answer; its name must spread first.
-const healthWithin = time.Minute
+const (
+	// healthWithin is how long a new API may take to answer; its name must spread first.
+	healthWithin = time.Minute
+	// emulatorHealthWithin is the same of an emulator, which starts a container for a function, and may pull its image.
+	emulatorHealthWithin = 3 * time.Minute
+)
 
 // health asks the API who it is.
 func (i *installer) health(ctx context.Context, address, serverID string) error {
-	info, err := serverInfo(ctx, address, i.Version, healthWithin, aws.ToString(i.Config.BaseEndpoint) != "")
+	within := healthWithin
+	if i.emulated() {
+		within = emulatorHealthWithin
+	}
+	info, err := serverInfo(ctx, address, i.Version, within, i.emulated())
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("asking the API: %w", ctx.Err())

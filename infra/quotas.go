@@ -51,7 +51,7 @@ func (i *installer) decideConcurrency(ctx context.Context, params, chosen map[st
 		params[template.ParamTailReservedConcurrency] = strconv.Itoa(reserved)
 	}
 	if hold == 0 {
-		i.say("quotas", "This account may run "+strconv.Itoa(limit)+" functions at once: long reads are answered at once, and clients ask each second")
+		i.note("quotas", "This account may run "+strconv.Itoa(limit)+" functions at once: long reads are answered at once, and clients ask each second")
 	}
 	return nil
 }

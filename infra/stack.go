@@ -39,7 +39,7 @@ func (i *installer) ours(ctx context.Context, s *types.Stack) error {
 	if aws.ToString(s.Description) == template.Build().Description {
 		return nil
 	}
-	if s.StackStatus == types.StackStatusReviewInProgress { // has no description yet: it is whose its change sets are
+	if blank(s) { // has no description yet: it is whose its change sets are
 		sets, err := i.changeSets(ctx)
 		if err != nil {
 			return err
@@ -58,6 +58,12 @@ func (i *installer) taken(s *types.Stack) error {
 	return fault.New(connect.CodeAlreadyExists, NameTaken, "there is a stack %s in %s that is not Waypoint's (%s)",
 		i.names.stack, i.id.Region, aws.ToString(s.Description)).
 		WithHint("Choose another name for the installation with --name.")
+}
+
+// blank says whether a stack is only there for its change sets. (LocalStack gives the status also to a stack that could not be
+// changed; that one has outputs.)
+func blank(s *types.Stack) bool {
+	return s.StackStatus == types.StackStatusReviewInProgress && len(s.Outputs) == 0
 }
 
 func moving(s types.StackStatus) bool {

@@ -133,6 +133,9 @@ func refusal(status int, answer []byte) error {
 	if !ok {
 		code = e.Type
 	}
+	if code == "" { // something else than DynamoDB answered
+		code = http.StatusText(status)
+	}
 	out := &smithy.GenericAPIError{Code: code, Message: e.Message + e.Capital, Fault: smithy.FaultClient}
 	if status >= http.StatusInternalServerError {
 		out.Fault = smithy.FaultServer

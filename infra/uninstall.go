@@ -61,6 +61,10 @@ func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 		return nil, err
 	}
 	defer i.close()
+	if err := i.rightClock(); err != nil {
+		return nil, err
+	}
+	i.say("look", "Looking at what is there")
 	before, err := i.look(ctx)
 	if err != nil {
 		return nil, err
@@ -77,11 +81,12 @@ func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 	if err := i.confirm(i.removalPlan(before)); err != nil {
 		return nil, err
 	}
+	i.begun = true
 	if err := i.remove(ctx, before); err != nil {
-		return nil, err
+		return nil, i.unfinished(err)
 	}
 	r.Kept, err = i.verify(ctx)
-	return r, err
+	return r, i.unfinished(err)
 }
 
 func (i *installer) removalPlan(s standing) Plan {
@@ -116,7 +121,7 @@ func (i *installer) data(table, key bool) (out []string) {
 
 // remove goes from what makes things to what is made: the functions first, so that nobody makes a queue again.
 func (i *installer) remove(ctx context.Context, before standing) error {
-	for s := before.stack; s != nil; {
+	for s, failed := before.stack, false; s != nil; {
 		if moving(s.StackStatus) {
 			i.say("stack", fmt.Sprintf("The stack %s is in motion (%s); waiting for its end", i.names.stack, s.StackStatus))
 			if err := i.watch(ctx, *s.StackId, nil); err != nil {
@@ -124,9 +129,11 @@ func (i *installer) remove(ctx context.Context, before standing) error {
 			}
 		} else {
 			i.say("stack", "Deleting the stack "+i.names.stack)
-			if err := i.deleteStack(ctx, s); err != nil {
+			err := i.deleteStack(ctx, s)
+			if err != nil && (failed || !i.emulated()) {
 				return err
 			}
+			failed = err != nil // LocalStack may delete in an order that does not work, and what is left at the second try
 		}
 		var err error
 		if s, err = i.describeStack(ctx, i.names.stack); err != nil {

@@ -21,6 +21,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra/standin"
 )
 
+// cliVersion is what the command says it is.
+const cliVersion = "1.2.3"
+
 // buildCLI makes the command as `make build` does: the functions' code and the entrypoint lie beside it.
 func buildCLI(dir string) error {
 	binary, err := pack.Bootstrap(code)
@@ -30,7 +33,7 @@ func buildCLI(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "bootstrap"), binary, 0o700); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cli/waypoint", "../../entrypoint/waypoint-entrypoint")
+	build := exec.Command("go", "build", "-ldflags", "-X github.com/waypoint-serverless/waypoint/internal/version.release="+cliVersion, "-o", dir+string(filepath.Separator), "../../cli/waypoint", "../../entrypoint/waypoint-entrypoint")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the CLI: %w\n%s", err, out)
@@ -87,16 +90,25 @@ func (u *user) refused(says string, args ...string) {
 	}
 }
 
-const helloHCL = `project = "hello"
-app "web" {
-  build {
-    use "null" {}
-  }
-  deploy {
-    use "null" {}
-  }
+// hello copies the example, which listens, prints and ends with its deployment.
+func (u *user) hello() {
+	u.t.Helper()
+	if err := os.CopyFS(u.dir, os.DirFS("../../examples/hello")); err != nil {
+		u.t.Fatal(err)
+	}
 }
-`
+
+// logs waits for a line of the app's; it reaches the server a moment after it was printed.
+func (u *user) logs(line string) {
+	u.t.Helper()
+	out := ""
+	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		if out = u.run("logs", "-follow=false"); strings.Contains(out, line) {
+			return
+		}
+	}
+	u.t.Fatalf("the app's logs have no %q:\n%s", line, out)
+}
 
 // A user's whole way: install, use, upgrade, look, remove.
 func TestTheCommandInstallsUsesUpgradesAndRemoves(t *testing.T) {
@@ -113,16 +125,15 @@ func TestTheCommandInstallsUsesUpgradesAndRemoves(t *testing.T) {
 			t.Errorf("install does not say %q:\n%s", want, out)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(u.dir, "waypoint.hcl"), []byte(helloHCL), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	u.hello()
 	u.run("init")
-	if out := u.run("up"); !strings.Contains(out, "Brought up web") {
+	if out := u.run("up", "-var", "port=18917"); !strings.Contains(out, "Brought up web") {
 		t.Errorf("up says:\n%s", out)
 	}
 	if out := u.run("status", "--json"); !strings.Contains(out, `"hello"`) {
 		t.Errorf("status says:\n%s", out)
 	}
+	u.logs("hello listens")
 	var health struct {
 		OK     bool
 		Checks []struct{ Name, Status, Detail string }
@@ -130,6 +141,7 @@ func TestTheCommandInstallsUsesUpgradesAndRemoves(t *testing.T) {
 	if err := json.Unmarshal([]byte(u.run("doctor", "--json")), &health); err != nil || !health.OK || len(health.Checks) < 14 {
 		t.Errorf("%v: the doctor says %+v", err, health)
 	}
+	u.run("destroy", "--yes")
 	// Once more changes nothing, and makes no second token.
 	before := u.run("token", "list", "--json")
 	if out := u.run("install", "--platform=aws", "--yes"); !strings.Contains(out, "was in place already") {

@@ -230,6 +230,7 @@ var scope = regexp.MustCompile(`Credential=[^/,\s]+/\d{8}/[^/]+/([a-z0-9-]+)/aws
 
 // ServeHTTP hands a request to the service that it is signed for, or to an API.
 func (s *StandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.opt.Clock().UTC().Format(http.TimeFormat)) // clients see by it whether their clock is right
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/_aws/execute-api/"); ok {
 		s.serveAPI(w, r, rest)
 		return

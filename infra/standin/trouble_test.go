@@ -81,6 +81,56 @@ func TestTroubleIsSaidInOneSentenceWithWhatToDo(t *testing.T) {
 	}
 }
 
+// An interrupt at the question leaves nothing, as a no does.
+func TestAnInterruptAtTheQuestionLeavesNothing(t *testing.T) {
+	s := start(t, standin.Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	o := options(s)
+	o.Confirm = func(infra.Plan) (bool, error) { cancel(); return false, ctx.Err() }
+	if _, err := infra.Install(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left := s.Left(); len(left) > 0 {
+		t.Errorf("it left %q", left)
+	}
+}
+
+// noList answers as emulators do that cannot list change sets.
+type noList struct{}
+
+func (noList) Do(req *http.Request) (*http.Response, error) {
+	if req.Body == nil || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+		return http.DefaultClient.Do(req)
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	req.Body = io.NopCloser(strings.NewReader(string(body)))
+	if !strings.Contains(string(body), "Action=ListChangeSets") {
+		return http.DefaultClient.Do(req)
+	}
+	answer := `<ErrorResponse><Error><Type>Sender</Type><Code>ResourceNotFoundException</Code><Message>Unable to find stack</Message></Error></ErrorResponse>`
+	return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{"Content-Type": {"text/xml"}}, Request: req,
+		Body: io.NopCloser(strings.NewReader(answer)), ContentLength: int64(len(answer))}, nil
+}
+
+func TestAnEmulatorNeedNotListChangeSets(t *testing.T) {
+	s := start(t, standin.Options{})
+	o := options(s)
+	o.Config.HTTPClient = noList{}
+	for range 2 {
+		if _, err := infra.Install(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Parameters = map[string]string{"LogRetentionDays": "30"}
+	if r, err := infra.Upgrade(context.Background(), o); err != nil || !r.Changed {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	purge(t, s, o, "an installation without lists")
+}
+
 func TestUpgradingNeedsAnInstallation(t *testing.T) {
 	_, err := infra.Upgrade(context.Background(), options(start(t, standin.Options{})))
 	wantFault(t, err, infra.NotInstalled, "no installation waypoint")

@@ -33,9 +33,10 @@ build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
 	$(GOBUILD) -o $(BIN)/waypoint-entrypoint ./entrypoint/waypoint-entrypoint
 	$(GOBUILD) -tags lambda.norpc -o $(BIN)/bootstrap ./functions/bootstrap
 
+# Some packages mostly wait (leases, long polls): three at once keep two cores busy.
 .PHONY: test
 test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compiler) and say how many ran
-	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -timeout 40m $(PKGS)
+	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -p 3 -timeout 40m $(PKGS)
 
 .PHONY: test-engines
 test-engines: ## Run the conformance suites on the engines, their referees (Java 17, npm) and AWS_ENDPOINT_URL: one table

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"connectrpc.com/connect"
@@ -33,7 +34,8 @@ func newCmdDoctor(sh *shell) *cobra.Command {
 not as it should be what to do. It changes nothing. It fails if something is broken; warnings do not count.
 
 For a server on AWS: credentials, clock, permissions, quotas, the stack, versions, the encryption key, table, queues, each
-function, and the API. For others: the address, the token, versions, clock, runners, and on this machine the data directory.`,
+function, and the API. For others: the address, the token, versions, clock, runners, and on this machine the data directory
+and the disk.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, sh, o) },
 	}
 	o.awsFlags.register(cmd)
@@ -119,13 +121,8 @@ func (sh *shell) examine(ctx context.Context, s *server) (checks []infra.Check) 
 	}
 	local := s.Platform == "local" && s.Dir != ""
 	if local {
-		if info, err := os.Stat(s.Dir); err != nil {
-			add("data", "failed", "Run `waypoint install --platform=local`.", "the directory %s cannot be read: %v", s.Dir, err)
+		if !examineData(s.Dir, add) {
 			return checks
-		} else if info.Mode().Perm()&0o077 != 0 {
-			add("data", "warning", "chmod 700 "+s.Dir, "others can read %s", s.Dir)
-		} else {
-			add("data", "ok", "", "%s, %s", s.Dir, sizeOf(s.Dir))
 		}
 		if started, err := localstack.EnsureRunning(ctx, s.Dir); err != nil {
 			add("server", "failed", "Look at the log in "+s.Dir+".", "the local server does not start: %v", err)
@@ -164,6 +161,39 @@ func (sh *shell) examine(ctx context.Context, s *server) (checks []infra.Check) 
 	add("token", "ok", "", "%s", info.GetPrincipal().GetName())
 	sh.examineRunners(ctx, c, local, add)
 	return checks
+}
+
+// Less free space than this is worth a word, and than that will soon refuse writes.
+const (
+	littleSpace = 1 << 30
+	noSpace     = 64 << 20
+)
+
+// examineData looks at the local server's directory and at the disk below it; false: there is none.
+func examineData(dir string, add addCheck) bool {
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		add("data", "failed", "Run `waypoint install --platform=local`.", "the directory %s cannot be read: %v", dir, err)
+		return false
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		add("data", "warning", "chmod 700 "+dir, "others can read %s", dir)
+	default:
+		add("data", "ok", "", "%s, %s", dir, sizeOf(dir))
+	}
+	free, err := freeBytes(dir)
+	fix, text := "Make room: a full disk refuses writes, and loses nothing.", fmt.Sprintf("%.1f GB are free", float64(free)/1e9)
+	switch {
+	case err != nil:
+		add("disk", "warning", "Look at the disk.", "how much is free could not be found out: %v", err)
+	case free < noSpace:
+		add("disk", "failed", fix, "%s", text)
+	case free < littleSpace:
+		add("disk", "warning", fix, "%s", text)
+	default:
+		add("disk", "ok", "", "%s", text)
+	}
+	return true
 }
 
 type addCheck func(name, status, fix, format string, args ...any)

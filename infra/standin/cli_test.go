@@ -1,6 +1,7 @@
 package standin_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -24,6 +25,9 @@ import (
 // cliVersion is what the command says it is.
 const cliVersion = "1.2.3"
 
+// goCache is this machine's, so that users with homes of their own need not build the standard library anew.
+var goCache string
+
 // buildCLI makes the command as `make build` does: the functions' code and the entrypoint lie beside it.
 func buildCLI(dir string) error {
 	binary, err := pack.Bootstrap(code)
@@ -38,7 +42,9 @@ func buildCLI(dir string) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the CLI: %w\n%s", err, out)
 	}
-	return nil
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	goCache = strings.TrimSpace(string(cache))
+	return err
 }
 
 // user is somebody with the CLI and the operator's keys to an endpoint.
@@ -57,7 +63,7 @@ func newUser(t *testing.T, s *standin.StandIn, endpoint string) *user {
 	}
 	home := t.TempDir()
 	return &user{t: t, bin: filepath.Join(cliDir, "waypoint"), dir: home, env: append(os.Environ(),
-		"HOME="+home, "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "WAYPOINT_SERVER_ADDR=", "WAYPOINT_CONTEXT=", "AWS_PROFILE=",
+		"HOME="+home, "GOCACHE="+goCache, "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "WAYPOINT_SERVER_ADDR=", "WAYPOINT_CONTEXT=", "AWS_PROFILE=",
 		"AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+standin.Region, "AWS_ACCESS_KEY_ID="+keys.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY="+keys.SecretAccessKey, "AWS_SESSION_TOKEN=", "AWS_EC2_METADATA_DISABLED=true", "NO_COLOR=1")}
 }
@@ -73,7 +79,9 @@ func (u *user) run(args ...string) string {
 	u.t.Helper()
 	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
 	defer cancel()
+	began := time.Now()
 	out, err := u.command(ctx, args...).CombinedOutput()
+	u.t.Logf("%5.1f s: waypoint %s", time.Since(began).Seconds(), strings.Join(args, " "))
 	if err != nil {
 		u.t.Fatalf("waypoint %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -98,16 +106,27 @@ func (u *user) hello() {
 	}
 }
 
-// logs waits for a line of the app's; it reaches the server a moment after it was printed.
+// logs follows the app's logs until a line comes.
 func (u *user) logs(line string) {
 	u.t.Helper()
-	out := ""
-	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-		if out = u.run("logs", "-follow=false"); strings.Contains(out, line) {
-			return
-		}
+	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
+	defer cancel()
+	cmd := u.command(ctx, "logs")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
 	}
-	u.t.Fatalf("the app's logs have no %q:\n%s", line, out)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	text := ""
+	for lines := bufio.NewScanner(out); !strings.Contains(text, line) && lines.Scan(); text += lines.Text() + "\n" {
+	}
+	cancel()
+	_ = cmd.Wait() // it was killed, or has said why it ended
+	if !strings.Contains(text, line) {
+		u.t.Fatalf("the app's logs have no %q:\n%s", line, text)
+	}
 }
 
 // A user's whole way: install, use, upgrade, look, remove.
@@ -204,28 +223,33 @@ func TestAKilledCommandIsCompletedOrRemovedByTheNext(t *testing.T) {
 			t.Parallel()
 			s := start(t, standin.Options{})
 			var at, seen atomic.Int64
-			var victim atomic.Pointer[exec.Cmd]
+			var kill atomic.Pointer[context.CancelFunc]
 			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				hit := changes(t, r) && seen.Add(1) == at.Load()
-				if hit && way == "before" {
-					_ = victim.Load().Process.Kill()
+				if !hit {
+					s.ServeHTTP(w, r)
 					return
 				}
-				if hit {
+				if way == "after" {
 					s.ServeHTTP(httptest.NewRecorder(), r)
-					_ = victim.Load().Process.Kill()
-					return
 				}
-				s.ServeHTTP(w, r)
+				(*kill.Load())()
+				select {
+				case <-r.Context().Done(): // the command is dead, and its connection with it
+				case <-time.After(10 * time.Second):
+					t.Error("the command outlived its kill")
+				}
 			}))
 			defer front.Close()
 			u := newUser(t, s, front.URL)
 			for n := int64(1); ; n++ {
-				cmd := u.command(t.Context(), "install", "--platform=aws", "--yes")
-				victim.Store(cmd)
+				ctx, cancel := context.WithCancel(t.Context())
+				cmd := u.command(ctx, "install", "--platform=aws", "--yes")
+				kill.Store(&cancel)
 				seen.Store(0)
 				at.Store(n)
 				out, err := cmd.CombinedOutput()
+				cancel()
 				at.Store(0)
 				killed := seen.Load() >= n
 				if !killed {

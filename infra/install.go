@@ -262,7 +262,7 @@ func outputsOf(s *types.Stack) map[string]string {
 }
 
 // EmulatorAPIs begins the path of all APIs of LocalStack, and of what works like it.
-const EmulatorAPIs = "/_aws/execute-api/"
+const EmulatorAPIs = client.EmulatorAPIs
 
 // address is the stack's, but at an emulator, which serves all APIs at its own address.
 func (i *installer) address(out map[string]string) string {

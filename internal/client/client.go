@@ -25,7 +25,7 @@ import (
 // Options say whom to call and how.
 type Options struct {
 	// Address is "https://host[/stage]", "http://127.0.0.1:9701" or "unix:///path/api.sock". Plain HTTP is
-	// accepted for loopback addresses only, unless Insecure is set.
+	// accepted for loopback addresses and emulators of AWS only, unless Insecure is set.
 	Address string
 	// Token is sent as a bearer token; empty: none.
 	Token string
@@ -141,11 +141,15 @@ func dial(o Options) (string, *http.Transport, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return "", nil, fmt.Errorf("%w %q: use https://HOST, http://127.0.0.1:PORT or unix:///PATH", ErrAddress, o.Address)
 	}
-	if u.Scheme == "http" && !o.Insecure && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !o.Insecure && !loopback(u.Hostname()) && !strings.HasPrefix(u.Path, EmulatorAPIs) {
 		return "", nil, fmt.Errorf("%w %q: a token would cross the network in clear text; use https", ErrAddress, o.Address)
 	}
 	return strings.TrimSuffix(o.Address, "/"), t, nil
 }
+
+// EmulatorAPIs begins the path of all APIs of LocalStack, and of what works like it. They speak plain HTTP under any name
+// (`localstack` in a Compose network), and what they hold is for tests.
+const EmulatorAPIs = "/_aws/execute-api/"
 
 func loopback(host string) bool {
 	if host == "localhost" {

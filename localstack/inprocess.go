@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/waypoint-serverless/waypoint/api/identity"
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
 )
 
@@ -13,7 +14,9 @@ import (
 // TCP, without the socket. Nobody but this process can use it, so it stands for the root key.
 type inProcess struct {
 	dynamodb, sqs, sts http.Handler
-	root               sigv4.Principal
+	// signed is STS with signatures checked: a request that carries a runner's identity is that runner's, not the root key's.
+	signed http.Handler
+	root   sigv4.Principal
 }
 
 // RoundTrip implements http.RoundTripper. It returns when the engine has answered; the engines honour the
@@ -48,6 +51,9 @@ func (t *inProcess) engine(req *http.Request) http.Handler {
 		return t.dynamodb
 	case strings.HasPrefix(target, "AmazonSQS."):
 		return t.sqs
+	}
+	if req.Header.Get(identity.ServerHeader) != "" {
+		return t.signed
 	}
 	return t.sts
 }

@@ -200,8 +200,7 @@ func (s *Server) engines(ctx context.Context, o Options, st *store.Store) (*inPr
 	s.Queues = verifier.Middleware("sqs", queues)
 	s.Tables = verifier.Middleware("dynamodb", s.table)
 	s.Tokens = verifier.Middleware("sts", tokens)
-	// STS is asked with its signatures checked even in process: what runners signed is passed on to it.
-	return &inProcess{dynamodb: s.table, sqs: queues, sts: s.Tokens, root: root}, nil
+	return &inProcess{dynamodb: s.table, sqs: queues, sts: tokens, signed: s.Tokens, root: root}, nil
 }
 
 func (s *Server) settings(o Options) functions.Settings {

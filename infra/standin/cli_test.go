@@ -234,6 +234,7 @@ func TestAKilledCommandIsCompletedOrRemovedByTheNext(t *testing.T) {
 					s.ServeHTTP(httptest.NewRecorder(), r)
 				}
 				(*kill.Load())()
+				_, _ = io.Copy(io.Discard, r.Body) // only then is the end of the connection noticed
 				select {
 				case <-r.Context().Done(): // the command is dead, and its connection with it
 				case <-time.After(10 * time.Second):

@@ -234,9 +234,12 @@ func TestInstall_PurgeAndAgain(t *testing.T) {
 		get(t, "http://127.0.0.1:18807")
 		w.must(dir, "up")
 		w.must(dir, "uninstall", "--platform=local", "--purge", "--yes")
-		if left := w.processes(); len(left) > 0 {
-			t.Fatalf("still running: %v", left)
-		}
+		w.waitFor("the last processes to end", 10*time.Second, func() error {
+			if left := w.processes(); len(left) > 0 {
+				return fmt.Errorf("still running: %v", left)
+			}
+			return nil
+		})
 	}
 }
 

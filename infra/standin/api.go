@@ -63,9 +63,8 @@ func (s *StandIn) deploy(a *restAPI, stage string, throttle *gateway.Throttle) e
 	for _, m := range methods {
 		routes = append(routes, gateway.Route{Method: m.method, Resource: a.paths[m.resource], Invoker: lateFunction{s, m.function}})
 	}
-	n := 0
 	gw, err := gateway.New(gateway.Options{Routes: routes, APIID: a.id, AccountID: Account, Stage: stage, BinaryMediaTypes: a.binary, Throttle: throttle,
-		Clock: s.opt.Clock, NewID: func() string { n++; return fmt.Sprintf("%s-%s", a.id, random(6)) }, Logger: s.opt.Logger})
+		Clock: s.opt.Clock, NewID: func() string { return a.id + "-" + random(8) }, Logger: s.opt.Logger})
 	if err != nil {
 		return err
 	}

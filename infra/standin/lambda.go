@@ -71,11 +71,10 @@ func (s *StandIn) startFunction(p map[string]any) (*function, error) {
 		f.env[k] = fmt.Sprint(v)
 		env = append(env, k+"="+fmt.Sprint(v))
 	}
-	ids := 0
 	f.runtime, err = runtimeapi.New(runtimeapi.Options{
 		Command: []string{path}, Env: env, Name: f.name, Region: Region, Account: Account, MemoryMB: f.memory, Timeout: f.timeout,
 		MaxSandboxes: 4, Output: s.opt.Output, Clock: s.opt.Clock, Logger: s.opt.Logger,
-		NewID: func() string { ids++; return fmt.Sprintf("%s-%d-%s", f.name, ids, random(4)) },
+		NewID: func() string { return f.name + "-" + random(8) },
 	})
 	if err != nil {
 		return nil, err

@@ -4,13 +4,21 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
 )
 
-// Definition is a plugin as a catalog knows it: constructors for the kinds that it has; nil for the others.
-// Each call of a constructor makes a fresh component with a zero configuration.
+// Definition is a plugin as a catalog knows it: the schemas of its components, and constructors for those that can run;
+// nil for the others. Each call of a constructor makes a fresh component with a zero configuration.
 type Definition struct {
-	Name     string
-	Summary  string
+	Name    string
+	Summary string
+	// Example is a whole waypoint.hcl that uses the plugin.
+	Example string
+	// Schemas describe the components. A component that has a constructor may leave its schema out: what it is
+	// configured by is known then, and its output is not.
+	Schemas []schema.Component
+
 	Builder  func() Builder
 	Registry func() Registry
 	Platform func() Platform
@@ -50,6 +58,82 @@ func (c *Catalog) Get(name string) (Definition, bool) {
 	return d, ok
 }
 
+// Definitions lists the plugins, sorted by name.
+func (c *Catalog) Definitions() []Definition {
+	defs := make([]Definition, 0, len(c.byName))
+	for _, name := range c.Names() {
+		defs = append(defs, c.byName[name])
+	}
+	return defs
+}
+
+// Schema finds what is known of a component, whether it can run yet or not.
+func (c *Catalog) Schema(kind schema.Kind, name string) (schema.Component, bool) {
+	return c.byName[name].Schema(kind)
+}
+
+// Missing explains why there is no such component: the error of the operation that wants it, and the warning before.
+func (c *Catalog) Missing(kind schema.Kind, name string) error {
+	d, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	return c.wrongKind(d, kind)
+}
+
+// Schema finds what is known of the plugin's component of that kind.
+func (d Definition) Schema(kind schema.Kind) (schema.Component, bool) {
+	for _, s := range d.Schemas {
+		if s.Kind == kind {
+			s.Planned = !d.runs(kind)
+			return s, true
+		}
+	}
+	if !d.runs(kind) {
+		return schema.Component{}, false
+	}
+	return schema.Component{Kind: kind, Summary: d.Summary, Config: d.config(kind), Open: true}, true
+}
+
+// Components lists what is known of all the plugin's components, in the order of schema.Kinds.
+func (d Definition) Components() []schema.Component {
+	var list []schema.Component
+	for _, kind := range schema.Kinds() {
+		if s, ok := d.Schema(kind); ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (d Definition) runs(kind schema.Kind) bool {
+	switch kind {
+	case schema.Builder:
+		return d.Builder != nil
+	case schema.Registry:
+		return d.Registry != nil
+	case schema.Platform:
+		return d.Platform != nil
+	case schema.Releaser:
+		return d.Releaser != nil
+	}
+	return false
+}
+
+func (d Definition) config(kind schema.Kind) func() any {
+	return func() any {
+		switch kind {
+		case schema.Builder:
+			return d.Builder().Config()
+		case schema.Registry:
+			return d.Registry().Config()
+		case schema.Platform:
+			return d.Platform().Config()
+		}
+		return d.Releaser().Config()
+	}
+}
+
 // Builder makes the builder of that plugin.
 func (c *Catalog) Builder(name string) (Builder, error) {
 	d, err := c.find(name)
@@ -57,7 +141,7 @@ func (c *Catalog) Builder(name string) (Builder, error) {
 		return nil, err
 	}
 	if d.Builder == nil {
-		return nil, c.wrongKind(name, "a builder", func(d Definition) bool { return d.Builder != nil })
+		return nil, c.wrongKind(d, schema.Builder)
 	}
 	return d.Builder(), nil
 }
@@ -69,7 +153,7 @@ func (c *Catalog) Registry(name string) (Registry, error) {
 		return nil, err
 	}
 	if d.Registry == nil {
-		return nil, c.wrongKind(name, "a registry", func(d Definition) bool { return d.Registry != nil })
+		return nil, c.wrongKind(d, schema.Registry)
 	}
 	return d.Registry(), nil
 }
@@ -81,7 +165,7 @@ func (c *Catalog) Platform(name string) (Platform, error) {
 		return nil, err
 	}
 	if d.Platform == nil {
-		return nil, c.wrongKind(name, "a platform", func(d Definition) bool { return d.Platform != nil })
+		return nil, c.wrongKind(d, schema.Platform)
 	}
 	return d.Platform(), nil
 }
@@ -93,7 +177,7 @@ func (c *Catalog) Releaser(name string) (Releaser, error) {
 		return nil, err
 	}
 	if d.Releaser == nil {
-		return nil, c.wrongKind(name, "a releaser", func(d Definition) bool { return d.Releaser != nil })
+		return nil, c.wrongKind(d, schema.Releaser)
 	}
 	return d.Releaser(), nil
 }
@@ -109,15 +193,24 @@ func (c *Catalog) find(name string) (Definition, error) {
 	return d, nil
 }
 
-func (c *Catalog) wrongKind(name, kind string, has func(Definition) bool) error {
+// wrongKind says that a plugin has no component of a kind, or has one that cannot run yet.
+func (c *Catalog) wrongKind(d Definition, kind schema.Kind) error {
 	var can []string
-	for _, n := range c.Names() {
-		if has(c.byName[n]) {
-			can = append(can, n)
+	for _, other := range c.Definitions() {
+		if other.runs(kind) {
+			can = append(can, other.Name)
 		}
 	}
-	return &Error{
-		Message: fmt.Sprintf("the plugin %q cannot be used as %s", name, kind),
-		Hint:    "These can: " + strings.Join(can, ", ") + ".",
+	hint := "These can: " + strings.Join(can, ", ") + "."
+	if len(can) == 0 {
+		hint = ""
 	}
+	if _, known := d.Schema(kind); known {
+		return &Error{
+			Message: fmt.Sprintf("the plugin %q cannot run yet as %s: this version checks its configuration, and a later one will run it",
+				d.Name, kind.Article()),
+			Hint: hint,
+		}
+	}
+	return &Error{Message: fmt.Sprintf("the plugin %q cannot be used as %s", d.Name, kind.Article()), Hint: hint}
 }

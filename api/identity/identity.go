@@ -8,6 +8,8 @@ import "strings"
 const (
 	// ServerHeader carries the id of the server that the signature is for.
 	ServerHeader = "X-Waypoint-Server-Id"
+	// NonceHeader makes each signature another, also of one key in one second. It is signed like all headers.
+	NonceHeader = "X-Waypoint-Nonce"
 	Body         = "Action=GetCallerIdentity&Version=2011-06-15"
 	// BodySHA256 is Body's, in hex.
 	BodySHA256  = "ab821ae955788b0e33ebd34c208442ccfc2d406e2edc5e7a39bd6458fbb4f843"

@@ -7,6 +7,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	api "github.com/waypoint-serverless/waypoint/api/identity"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
 const (
@@ -71,7 +73,7 @@ func (h *Holder) wait(ctx context.Context, d time.Duration) error {
 func (h *Holder) Token(ctx context.Context) (*waypointv1.ExchangeIdentityResponse, error) {
 	for try := 1; ; try++ {
 		out, err := h.exchange(ctx, "")
-		if err == nil || try == tries || !fault.Is(err, fault.Unavailable) {
+		if err == nil || try == tries || !fault.Is(err, fault.Unavailable) && !client.Unreachable(err) {
 			return out, err
 		}
 		if err := h.wait(ctx, time.Duration(try)*time.Second); err != nil {
@@ -113,7 +115,8 @@ func (h *Holder) exchange(ctx context.Context, token string) (*waypointv1.Exchan
 	if token != "" {
 		req.Header().Set("Authorization", "Bearer "+token)
 	}
-	res, err := h.Server.ExchangeIdentity(ctx, req)
+	// A signature counts once: what got no answer is signed anew by the next try, never sent again.
+	res, err := h.Server.ExchangeIdentity(client.WithMaxRetry(ctx, 0), req)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +138,7 @@ func (h *Holder) Sign(ctx context.Context, serverID string) (map[string]string, 
 	}
 	req.Header.Set("Content-Type", api.ContentType)
 	req.Header.Set(api.ServerHeader, serverID)
+	req.Header.Set(api.NonceHeader, rand.Text())
 	if err := v4.NewSigner().SignHTTP(ctx, keys, req, api.BodySHA256, "sts", h.Region, h.now()); err != nil {
 		return nil, fmt.Errorf("signing this machine's identity: %w", err)
 	}

@@ -34,7 +34,7 @@ const (
 )
 
 // headers that may be handed over, all of which must be signed but Authorization itself.
-var headers = []string{"Authorization", "Content-Length", "Content-Type", "Host", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token", api.ServerHeader}
+var headers = []string{"Authorization", "Content-Length", "Content-Type", "Host", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token", api.ServerHeader, api.NonceHeader}
 
 // Signed is a signed request of GetCallerIdentity.
 type Signed struct {
@@ -98,6 +98,9 @@ func (s *Signed) authorization() error {
 	parts := map[string]string{}
 	for _, part := range strings.Split(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if _, twice := parts[name]; twice { // who reads which of the two is nobody's to choose
+			return refuse("the identity's Authorization says %.40q twice", name)
+		}
 		parts[name] = value
 	}
 	scope := credential.FindStringSubmatch(parts["Credential"])

@@ -10,7 +10,7 @@ const (
 	ServerHeader = "X-Waypoint-Server-Id"
 	// NonceHeader makes each signature another, also of one key in one second. It is signed like all headers.
 	NonceHeader = "X-Waypoint-Nonce"
-	Body         = "Action=GetCallerIdentity&Version=2011-06-15"
+	Body        = "Action=GetCallerIdentity&Version=2011-06-15"
 	// BodySHA256 is Body's, in hex.
 	BodySHA256  = "ab821ae955788b0e33ebd34c208442ccfc2d406e2edc5e7a39bd6458fbb4f843"
 	ContentType = "application/x-www-form-urlencoded; charset=utf-8"

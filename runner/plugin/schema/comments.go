@@ -25,7 +25,9 @@ var comments = sync.OnceValue(func() map[string]string {
 })
 
 // comment is what stands above a field of a struct.
-func comment(t reflect.Type, field string) string { return comments()[CommentKey(t.PkgPath(), t.Name(), field)] }
+func comment(t reflect.Type, field string) string {
+	return comments()[CommentKey(t.PkgPath(), t.Name(), field)]
+}
 
 // CommentKey is the key of a field's comment.
 func CommentKey(pkgPath, typ, field string) string {

@@ -72,13 +72,46 @@ func (c *Catalog) Schema(kind schema.Kind, name string) (schema.Component, bool)
 	return c.byName[name].Schema(kind)
 }
 
-// Missing explains why there is no such component: the error of the operation that wants it, and the warning before.
+// Missing explains why a component cannot be had: the error of the operation that wants it, and the warning before.
 func (c *Catalog) Missing(kind schema.Kind, name string) error {
-	d, err := c.find(name)
-	if err != nil {
-		return err
+	d, there := c.byName[name]
+	switch _, known := d.Schema(kind); {
+	case !there:
+		return &Error{
+			Message: fmt.Sprintf("there is no plugin %q", name),
+			Hint:    fmt.Sprintf("Available as %s: %s.", kind.Article(), strings.Join(c.NamesOf(kind), ", ")),
+		}
+	case !known:
+		return &Error{
+			Message: fmt.Sprintf("the plugin %q cannot be used as %s", name, kind.Article()),
+			Hint:    fmt.Sprintf("These can: %s.", strings.Join(c.NamesOf(kind), ", ")),
+		}
 	}
-	return c.wrongKind(d, kind)
+	var run []string
+	for _, other := range c.Definitions() {
+		if other.runs(kind) {
+			run = append(run, other.Name)
+		}
+	}
+	hint := "No plugin can, in this version."
+	if len(run) > 0 {
+		hint = "These can: " + strings.Join(run, ", ") + "."
+	}
+	return &Error{
+		Message: fmt.Sprintf("the plugin %q cannot run as %s yet; this version only checks its configuration", name, kind.Article()),
+		Hint:    hint,
+	}
+}
+
+// NamesOf lists the plugins that have a component of that kind, sorted.
+func (c *Catalog) NamesOf(kind schema.Kind) []string {
+	var names []string
+	for _, d := range c.Definitions() {
+		if _, ok := d.Schema(kind); ok {
+			names = append(names, d.Name)
+		}
+	}
+	return names
 }
 
 // Schema finds what is known of the plugin's component of that kind.
@@ -136,81 +169,32 @@ func (d Definition) config(kind schema.Kind) func() any {
 
 // Builder makes the builder of that plugin.
 func (c *Catalog) Builder(name string) (Builder, error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, err
+	if d := c.byName[name]; d.Builder != nil {
+		return d.Builder(), nil
 	}
-	if d.Builder == nil {
-		return nil, c.wrongKind(d, schema.Builder)
-	}
-	return d.Builder(), nil
+	return nil, c.Missing(schema.Builder, name)
 }
 
 // Registry makes the registry of that plugin.
 func (c *Catalog) Registry(name string) (Registry, error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, err
+	if d := c.byName[name]; d.Registry != nil {
+		return d.Registry(), nil
 	}
-	if d.Registry == nil {
-		return nil, c.wrongKind(d, schema.Registry)
-	}
-	return d.Registry(), nil
+	return nil, c.Missing(schema.Registry, name)
 }
 
 // Platform makes the platform of that plugin.
 func (c *Catalog) Platform(name string) (Platform, error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, err
+	if d := c.byName[name]; d.Platform != nil {
+		return d.Platform(), nil
 	}
-	if d.Platform == nil {
-		return nil, c.wrongKind(d, schema.Platform)
-	}
-	return d.Platform(), nil
+	return nil, c.Missing(schema.Platform, name)
 }
 
 // Releaser makes the releaser of that plugin.
 func (c *Catalog) Releaser(name string) (Releaser, error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, err
+	if d := c.byName[name]; d.Releaser != nil {
+		return d.Releaser(), nil
 	}
-	if d.Releaser == nil {
-		return nil, c.wrongKind(d, schema.Releaser)
-	}
-	return d.Releaser(), nil
-}
-
-func (c *Catalog) find(name string) (Definition, error) {
-	d, ok := c.byName[name]
-	if !ok {
-		return d, &Error{
-			Message: fmt.Sprintf("there is no plugin %q", name),
-			Hint:    "Available plugins: " + strings.Join(c.Names(), ", ") + ".",
-		}
-	}
-	return d, nil
-}
-
-// wrongKind says that a plugin has no component of a kind, or has one that cannot run yet.
-func (c *Catalog) wrongKind(d Definition, kind schema.Kind) error {
-	var can []string
-	for _, other := range c.Definitions() {
-		if other.runs(kind) {
-			can = append(can, other.Name)
-		}
-	}
-	hint := "These can: " + strings.Join(can, ", ") + "."
-	if len(can) == 0 {
-		hint = ""
-	}
-	if _, known := d.Schema(kind); known {
-		return &Error{
-			Message: fmt.Sprintf("the plugin %q cannot run yet as %s: this version checks its configuration, and a later one will run it",
-				d.Name, kind.Article()),
-			Hint: hint,
-		}
-	}
-	return &Error{Message: fmt.Sprintf("the plugin %q cannot be used as %s", d.Name, kind.Article()), Hint: hint}
+	return nil, c.Missing(schema.Releaser, name)
 }

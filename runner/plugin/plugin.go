@@ -182,9 +182,6 @@ type ReleaseStatus interface {
 	ReleaseStatus(ctx context.Context, env *Env, r *Release) (*Status, error)
 }
 
-// Documented gives a component a sentence for its reference page.
-type Documented interface{ Summary() string }
-
 // Status is a health report.
 type Status struct {
 	Health    Health

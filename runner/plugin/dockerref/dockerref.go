@@ -4,9 +4,12 @@ package dockerref
 
 import (
 	"context"
+	_ "embed" // the example
 	"strings"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
 )
 
 // Config configures the builder.
@@ -23,11 +26,19 @@ type Image struct {
 	Tag   string `json:"tag"`
 }
 
+//go:embed example.hcl
+var example string
+
 // Definition is the plugin for a catalog.
 func Definition() plugin.Definition {
 	return plugin.Definition{
 		Name:    "docker-ref",
 		Summary: "Name an image that exists already.",
+		Example: example,
+		Schemas: []schema.Component{{
+			Kind: schema.Builder, Summary: "Takes a named image as the artifact; nothing is pulled.",
+			Config: schema.New[Config], Output: schema.New[image.Output],
+		}},
 		Builder: func() plugin.Builder { return &builder{} },
 	}
 }
@@ -35,8 +46,6 @@ func Definition() plugin.Definition {
 type builder struct{ config Config }
 
 func (b *builder) Config() any { return &b.config }
-
-func (b *builder) Summary() string { return "Takes a named image as the artifact; nothing is pulled." }
 
 func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
 	image, tag := strings.TrimSpace(b.config.Image), strings.TrimSpace(b.config.Tag)
@@ -48,8 +57,11 @@ func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, err
 	}
 	env.UI.Line(plugin.Info, "Image: %s:%s", image, tag)
 	return &plugin.Result{
-		State:    Image{Image: image, Tag: tag},
-		Template: map[string]any{"image": image, "tag": tag},
+		State: Image{Image: image, Tag: tag},
+		// Nothing is pulled, so the architecture is not known.
+		Template: map[string]any{
+			"image": image, "tag": tag, "name": image + ":" + tag, "architecture": "", "location": "registry",
+		},
 		Portable: true,
 	}, nil
 }

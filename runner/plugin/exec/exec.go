@@ -5,6 +5,7 @@ package exec
 
 import (
 	"context"
+	_ "embed" // the example
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
 )
 
 // Config configures the platform.
@@ -39,14 +41,28 @@ type Template struct {
 	Path string `hcl:"path"`
 }
 
+// Output is what later stages see of a deployment.
+type Output struct {
+	// URL of the deployment, if the configuration says it.
+	URL string `hcl:"url"`
+}
+
 // placeholder stands for the path of the first rendered template.
 const placeholder = "<TPL>"
+
+//go:embed example.hcl
+var example string
 
 // Definition is the plugin for a catalog.
 func Definition() plugin.Definition {
 	return plugin.Definition{
-		Name:     "exec",
-		Summary:  "Deploy by running a command on the runner.",
+		Name:    "exec",
+		Summary: "Deploy by running a command on the runner.",
+		Example: example,
+		Schemas: []schema.Component{{
+			Kind: schema.Platform, Summary: "Deploys any artifact by running a command on the runner.",
+			Config: schema.New[Config], Output: schema.New[Output],
+		}},
 		Platform: func() plugin.Platform { return &platform{} },
 	}
 }
@@ -54,10 +70,6 @@ func Definition() plugin.Definition {
 type platform struct{ config Config }
 
 func (p *platform) Config() any { return &p.config }
-
-func (p *platform) Summary() string {
-	return "Deploys any artifact by running a command on the runner."
-}
 
 // DeployRerunnable is what the configuration says: only its author knows.
 func (p *platform) DeployRerunnable() bool { return p.config.Rerunnable }

@@ -4,12 +4,14 @@ package files
 
 import (
 	"context"
+	_ "embed" // the example
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
 	"github.com/waypoint-serverless/waypoint/runner/source/ignore"
 )
 
@@ -31,11 +33,31 @@ type state struct {
 	Path string `json:"path"`
 }
 
+// Output is what later stages see of the files.
+type Output struct {
+	// Directory of the files.
+	Path string `hcl:"path"`
+}
+
+//go:embed example.hcl
+var example string
+
 // Definition is the plugin for a catalog.
 func Definition() plugin.Definition {
 	return plugin.Definition{
-		Name:     "files",
-		Summary:  "Use a directory of files as the artifact.",
+		Name:    "files",
+		Summary: "Use a directory of files as the artifact.",
+		Example: example,
+		Schemas: []schema.Component{
+			{
+				Kind: schema.Builder, Summary: "Takes a directory as the artifact, without copying it.",
+				Config: schema.New[BuilderConfig], Output: schema.New[Output],
+			},
+			{
+				Kind: schema.Registry, Summary: "Copies the artifact's directory to another one.",
+				Config: schema.New[RegistryConfig], Output: schema.New[Output],
+			},
+		},
 		Builder:  func() plugin.Builder { return &builder{} },
 		Registry: func() plugin.Registry { return &registry{} },
 	}
@@ -44,8 +66,6 @@ func Definition() plugin.Definition {
 type builder struct{ config BuilderConfig }
 
 func (b *builder) Config() any { return &b.config }
-
-func (b *builder) Summary() string { return "Takes a directory as the artifact, without copying it." }
 
 func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
 	path := below(env.Dir, b.config.Path)
@@ -63,8 +83,6 @@ func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, err
 type registry struct{ config RegistryConfig }
 
 func (r *registry) Config() any { return &r.config }
-
-func (r *registry) Summary() string { return "Copies the artifact's directory to another one." }
 
 func (r *registry) Push(_ context.Context, env *plugin.Env, artifact *plugin.Artifact) (*plugin.Result, error) {
 	var from state

@@ -4,11 +4,13 @@ package null
 
 import (
 	"context"
+	_ "embed" // the example
 	"fmt"
 	"io"
 	"maps"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
 )
 
 // Config configures every kind.
@@ -19,11 +21,38 @@ type Config struct {
 	Lines int `hcl:"lines,optional"`
 }
 
+// SourcerConfig is what dynamic("null", {…}) takes.
+type SourcerConfig struct {
+	// Name of one of the source's values.
+	Key string `hcl:"key"`
+}
+
+// Source is what can be set for the source.
+type Source struct {
+	// The values.
+	Values map[string]string `hcl:"values,optional"`
+}
+
+//go:embed example.hcl
+var example string
+
 // Definition is the plugin for a catalog.
 func Definition() plugin.Definition {
 	return plugin.Definition{
-		Name:     "null",
-		Summary:  "Do nothing, for tests and demonstrations.",
+		Name:    "null",
+		Summary: "Do nothing, for tests and demonstrations.",
+		Example: example,
+		// What templates see is what the configuration says, so it is not known here.
+		Schemas: []schema.Component{
+			{Kind: schema.Builder, Summary: "Builds nothing.", Config: schema.New[Config], Open: true},
+			{Kind: schema.Registry, Summary: "Pushes nothing and passes the artifact on.", Config: schema.New[Config], Open: true},
+			{Kind: schema.Platform, Summary: "Deploys nothing.", Config: schema.New[Config], Open: true},
+			{Kind: schema.Releaser, Summary: "Releases nothing.", Config: schema.New[Config], Open: true},
+			{
+				Kind: schema.ConfigSourcer, Summary: "Gives values that are set for the source.",
+				Config: schema.New[SourcerConfig], Source: schema.New[Source],
+			},
+		},
 		Builder:  func() plugin.Builder { return &builder{} },
 		Registry: func() plugin.Registry { return &registry{} },
 		Platform: func() plugin.Platform { return &platform{} },
@@ -34,8 +63,6 @@ func Definition() plugin.Definition {
 type component struct{ config Config }
 
 func (c *component) Config() any { return &c.config }
-
-func (c *component) Summary() string { return "Does nothing." }
 
 // act prints the lines and makes the result.
 func (c *component) act(ctx context.Context, env *plugin.Env) (plugin.Result, error) {

@@ -21,10 +21,6 @@ type builder struct {
 
 func (b *builder) Config() any { return &b.config }
 
-func (b *builder) Summary() string {
-	return "Runs a build command and keeps a directory as the artifact, on the runner's machine."
-}
-
 // Build runs the command and keeps the directory. The artifact is named by its content: the same build twice is
 // one artifact.
 func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {

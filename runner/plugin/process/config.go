@@ -54,6 +54,32 @@ type ReleaseConfig struct {
 	Port int `hcl:"port,optional"`
 }
 
+// BuildOutput is what later stages see of a build.
+type BuildOutput struct {
+	// Directory of the artifact.
+	Path string `hcl:"path"`
+	// Digest of what is in it: the same for the same files.
+	Digest string `hcl:"digest"`
+}
+
+// DeployOutput is what later stages see of a deployment.
+type DeployOutput struct {
+	// Address of the deployment on 127.0.0.1.
+	URL string `hcl:"url"`
+	// Port that it listens on.
+	Port int `hcl:"port"`
+	// Number of the process when it was deployed.
+	PID int `hcl:"pid"`
+}
+
+// ReleaseOutput is what is seen of a release.
+type ReleaseOutput struct {
+	// Address of the app on 127.0.0.1.
+	URL string `hcl:"url"`
+	// Port of the app.
+	Port int `hcl:"port"`
+}
+
 // checkup is a HealthCheck that has been read.
 type checkup struct {
 	Path     string        `json:"path,omitempty"`

@@ -26,10 +26,6 @@ type platform struct {
 
 func (p *platform) Config() any { return &p.config }
 
-func (p *platform) Summary() string {
-	return "Runs the artifact as a supervised background process of the runner's machine, on a free loopback port."
-}
-
 // DeployRerunnable: the deployment's id names its directory, in which a second attempt finds what the first left.
 func (p *platform) DeployRerunnable() bool { return true }
 

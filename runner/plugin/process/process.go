@@ -17,6 +17,7 @@ package process
 
 import (
 	"context"
+	_ "embed" // the example
 	"fmt"
 	"os"
 	"strings"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
 	"github.com/waypoint-serverless/waypoint/runner/proxy"
 )
 
@@ -44,14 +46,33 @@ type Options struct {
 	Now func() time.Time
 }
 
+//go:embed example.hcl
+var example string
+
 // Definition is the plugin for a catalog.
 func Definition(o Options) plugin.Definition {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return plugin.Definition{
-		Name:     "process",
-		Summary:  "Build with a command and run the app as a process of the runner's machine.",
+		Name:    "process",
+		Summary: "Build with a command and run the app as a process of the runner's machine.",
+		Example: example,
+		Schemas: []schema.Component{
+			{
+				Kind: schema.Builder, Summary: "Runs a command and keeps a directory.",
+				Config: schema.New[BuildConfig], Output: schema.New[BuildOutput],
+			},
+			{
+				Kind: schema.Platform, Summary: "Runs a command of the artifact in the background, on a free port.",
+				Config: schema.New[DeployConfig], Output: schema.New[DeployOutput],
+			},
+			{
+				Kind:    schema.Releaser,
+				Summary: "Leads a stable port to a deployment, without losing a request. Apps without a release stanza have it, too.",
+				Config:  schema.New[ReleaseConfig], Output: schema.New[ReleaseOutput],
+			},
+		},
 		Builder:  func() plugin.Builder { return &builder{options: o} },
 		Platform: func() plugin.Platform { return &platform{options: o} },
 		Releaser: func() plugin.Releaser { return &releaser{options: o} },

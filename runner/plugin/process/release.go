@@ -20,10 +20,6 @@ type releaser struct {
 
 func (r *releaser) Config() any { return &r.config }
 
-func (r *releaser) Summary() string {
-	return "Moves the app's stable loopback port to a deployment, without dropping a request."
-}
-
 // release is the state of a release's record.
 type release struct {
 	Port         int    `json:"port"`

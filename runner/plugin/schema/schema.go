@@ -207,3 +207,6 @@ func walk(prefix string, fields []Field, visit func(string, Field)) {
 		walk(prefix+f.Name+".", f.Fields, visit)
 	}
 }
+
+// New is a fresh T, as Component wants it: Config: schema.New[Config].
+func New[T any]() any { return new(T) }

@@ -1,0 +1,10 @@
+cluster             = "shop"
+region              = "eu-north-1"
+subnets             = "subnet-1,subnet-2"
+security_group_id   = "sg-1"
+execution_role_name = "ecs-execution"
+task_role_name      = "runner"
+log_group           = "runners"
+odr_cpu             = 256
+odr_memory          = "512"
+odr_image           = "registry.example.com/runner:1"

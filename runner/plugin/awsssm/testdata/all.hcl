@@ -1,0 +1,18 @@
+project = "all"
+
+config {
+  env = {
+    VALUE = dynamic("aws-ssm", {
+      path = "/shop/web"
+    })
+  }
+}
+
+app "web" {
+  build {
+    use "docker" {}
+  }
+  deploy {
+    use "docker" {}
+  }
+}

@@ -1,0 +1,10 @@
+region                       = "eu-north-1"
+access_key                   = "AKIA"
+secret_key                   = "secret"
+token                        = "token"
+profile                      = "shop"
+assume_role_arn              = "arn:aws:iam::123456789012:role/web"
+assume_role_duration_seconds = 3600
+assume_role_external_id      = "id"
+assume_role_policy           = "{}"
+assume_role_session_name     = "waypoint"

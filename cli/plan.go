@@ -12,6 +12,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
 type planOptions struct {
@@ -171,7 +172,7 @@ func makePlan(sh *shell, o *planOptions, file *config.File, dir, temp string) (*
 			continue
 		}
 		found = true
-		app, more := planOf(a, shared)
+		app, more := planOf(a, shared, sh.deps.Catalog())
 		p.Apps, diags = append(p.Apps, app), append(diags, more...)
 	}
 	if !found {
@@ -180,7 +181,7 @@ func makePlan(sh *shell, o *planOptions, file *config.File, dir, temp string) (*
 	return p, diags, err
 }
 
-func planOf(a *config.App, shared []config.ConfigEntry) (planApp, hcl.Diagnostics) {
+func planOf(a *config.App, shared []config.ConfigEntry, catalog *plugin.Catalog) (planApp, hcl.Diagnostics) {
 	out := planApp{Name: a.Name, Stages: []planStage{}, Config: []planConfig{}}
 	var diags hcl.Diagnostics
 	for _, kind := range []config.StageKind{config.Build, config.Registry, config.Deploy, config.Release} {
@@ -190,6 +191,9 @@ func planOf(a *config.App, shared []config.ConfigEntry) (planApp, hcl.Diagnostic
 		}
 		body, more := st.Preview()
 		diags = append(diags, more...)
+		if component, ok := catalog.Schema(componentKind(kind), st.Plugin); ok {
+			diags = append(diags, st.Check(fresh(component.Config))...)
+		}
 		stage := planStage{Stage: string(kind), Plugin: st.Plugin, Labels: st.Labels, Hooks: []planHook{}, Config: bodyOf(body)}
 		for _, h := range st.Hooks {
 			stage.Hooks = append(stage.Hooks, planHook{h.When, append([]string{}, h.Command...), h.OnFailure})

@@ -1,17 +1,13 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
 func newCmdValidate(sh *shell) *cobra.Command {
@@ -62,62 +58,4 @@ func runValidate(sh *shell, args []string, asJSON bool) error {
 	}
 	sh.sayf(" %s %s is valid\n", terminal.Paint("ok", terminal.Success, sh.errSetting().Color()), filepath.Base(path))
 	return nil
-}
-
-// checkPlugins holds the body of every `use` to its plugin's configuration, without evaluating anything. A plugin that this
-// binary does not have is a warning: the file is right, the operation will fail.
-func checkPlugins(file *config.File, catalog *plugin.Catalog) (diags hcl.Diagnostics) {
-	declared := map[string]bool{}
-	for _, p := range file.Plugins() {
-		declared[p.Name] = true
-	}
-	for _, use := range file.Uses() {
-		target, err := configOf(catalog, use)
-		if err == nil {
-			diags = append(diags, use.Check(target)...)
-			continue
-		}
-		severity, detail := hcl.DiagWarning, "The operation will fail. "
-		var known *plugin.Error
-		if _, there := catalog.Get(use.Plugin); there {
-			severity, detail = hcl.DiagError, "" // it is here, and is no plugin of this kind
-		}
-		if errors.As(err, &known) {
-			detail += known.Hint
-		}
-		if declared[use.Plugin] {
-			detail = "Plugins are part of this binary; those that are programs of their own are not run."
-		}
-		rng := use.Range
-		diags = append(diags, &hcl.Diagnostic{Severity: severity, Summary: firstUpper(err.Error()), Detail: detail, Subject: &rng})
-	}
-	return diags
-}
-
-func firstUpper(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// configOf is a fresh configuration of the plugin that a stage uses.
-func configOf(catalog *plugin.Catalog, use config.Use) (any, error) {
-	type configured interface{ Config() any }
-	var c configured
-	var err error
-	switch use.Kind {
-	case config.Build:
-		c, err = catalog.Builder(use.Plugin)
-	case config.Registry:
-		c, err = catalog.Registry(use.Plugin)
-	case config.Deploy:
-		c, err = catalog.Platform(use.Plugin)
-	default:
-		c, err = catalog.Releaser(use.Plugin)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c.Config(), nil
 }

@@ -9,10 +9,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/cli"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/dockerref"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/exec"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/files"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/null"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/builtin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process"
 )
 
@@ -33,8 +30,4 @@ func run() int {
 }
 
 // catalog is the set of plugins in this binary.
-func catalog() *plugin.Catalog {
-	return plugin.NewCatalog(
-		dockerref.Definition(), exec.Definition(), files.Definition(), null.Definition(), process.Definition(process.Options{}),
-	)
-}
+func catalog() *plugin.Catalog { return builtin.Catalog(process.Options{}) }

@@ -72,8 +72,10 @@ type decoder struct {
 	scope *scope
 	// owner begins sentences: `The plugin "docker"`, `"auth"`.
 	owner string
-	// checkOnly looks at names and structure, and evaluates nothing.
+	// checkOnly takes values that are not known yet.
 	checkOnly bool
+	// outer are the fields of the body around this one.
+	outer []field
 }
 
 func (d *decoder) decode(body hcl.Body, opener hcl.Range, target any) hcl.Diagnostics {
@@ -114,12 +116,9 @@ func (d *decoder) freeForm(body hcl.Body, target *map[string]any) hcl.Diagnostic
 		all, diags = body.JustAttributes()
 		attributes = sortedAttrs(all)
 	}
-	if d.checkOnly {
-		return diags
-	}
 	for _, a := range attributes {
 		v, more := d.scope.eval(a.Expr)
-		if diags = append(diags, more...); more.HasErrors() {
+		if diags = append(diags, more...); more.HasErrors() || d.checkOnly && !v.IsWhollyKnown() {
 			continue
 		}
 		out, err := fromCtyAny(v)
@@ -166,7 +165,7 @@ func (d *decoder) structBody(body hcl.Body, opener hcl.Range, v reflect.Value, l
 		case remainField:
 			diags = append(diags, d.remain(body, content.rest, target)...)
 		case blockField:
-			diags = append(diags, d.blockValue(f, content, target)...)
+			diags = append(diags, d.blockValue(f, fields, content, target)...)
 		default:
 			diags = append(diags, d.attrValue(f, content, opener, target)...)
 		}
@@ -209,9 +208,6 @@ func (d *decoder) attrValue(f field, content *bodyContent, opener hcl.Range, tar
 }
 
 func (d *decoder) attribute(f field, a *hcl.Attribute, target reflect.Value) hcl.Diagnostics {
-	if d.checkOnly {
-		return nil
-	}
 	v, diags := d.scope.eval(a.Expr)
 	if diags.HasErrors() {
 		return diags
@@ -227,16 +223,13 @@ func (d *decoder) attribute(f field, a *hcl.Attribute, target reflect.Value) hcl
 		// Generated files say x = "" for what was skipped.
 		return diags
 	}
-	if err := setValue(target, v); err != nil {
+	if err := setValue(target, v, d.checkOnly); err != nil {
 		diags = append(diags, d.scope.wrongValue(a.Expr, f.name, err))
 	}
 	return diags
 }
 
 func (d *decoder) exprValue(e hcl.Expression, name string, target reflect.Value) hcl.Diagnostics {
-	if d.checkOnly {
-		return nil
-	}
 	v, diags := d.scope.eval(e)
 	if diags.HasErrors() {
 		return diags
@@ -244,7 +237,7 @@ func (d *decoder) exprValue(e hcl.Expression, name string, target reflect.Value)
 	if bare, _ := v.Unmark(); bare.IsNull() {
 		return diags
 	}
-	if err := setValue(target, v); err != nil {
+	if err := setValue(target, v, d.checkOnly); err != nil {
 		diags = append(diags, d.scope.wrongValue(e, name, err))
 	}
 	return diags
@@ -297,7 +290,7 @@ func reach(v reflect.Value) reflect.Value {
 	return v
 }
 
-func (d *decoder) blockValue(f field, content *bodyContent, target reflect.Value) hcl.Diagnostics {
+func (d *decoder) blockValue(f field, fields []field, content *bodyContent, target reflect.Value) hcl.Diagnostics {
 	if a := content.attrs[f.name]; a != nil {
 		return d.attrAsBlock(f, a, target)
 	}
@@ -305,7 +298,7 @@ func (d *decoder) blockValue(f field, content *bodyContent, target reflect.Value
 	if len(blocks) == 0 {
 		return nil
 	}
-	inner := &decoder{scope: d.scope, checkOnly: d.checkOnly, owner: fmt.Sprintf("%q", f.name)}
+	inner := &decoder{scope: d.scope, checkOnly: d.checkOnly, outer: fields, owner: fmt.Sprintf("%q", f.name)}
 	switch t := target.Type(); {
 	case t.Kind() == reflect.Slice:
 		list := reflect.MakeSlice(t, 0, len(blocks))
@@ -338,21 +331,18 @@ func (d *decoder) oneBlock(b *hcl.Block, target reflect.Value) hcl.Diagnostics {
 
 // attrAsBlock reads name = { a = b } (or a list of those) for a field that is a block.
 func (d *decoder) attrAsBlock(f field, a *hcl.Attribute, target reflect.Value) hcl.Diagnostics {
-	if d.checkOnly {
-		return nil
-	}
 	v, diags := d.scope.eval(a.Expr)
 	if diags.HasErrors() {
 		return diags
 	}
 	bare, _ := v.UnmarkDeep()
-	if bare.IsNull() || isEmptyText(bare) {
+	if bare.IsNull() || isEmptyText(bare) || d.checkOnly && bare.Type() == cty.DynamicPseudoType {
 		return diags
 	}
 	if t := bare.Type(); !t.IsObjectType() && !t.IsMapType() && !t.IsListType() && !t.IsTupleType() {
 		return append(diags, d.scope.wrongValue(a.Expr, f.name, fmt.Errorf("it is a block: write %s { … }", f.name)))
 	}
-	if err := setValue(target, v); err != nil {
+	if err := setValue(target, v, d.checkOnly); err != nil {
 		diags = append(diags, d.scope.wrongValue(a.Expr, f.name, fmt.Errorf("it is a block, best written %s { … }: %w", f.name, err)))
 	}
 	return diags

@@ -133,7 +133,11 @@ func (d *decoder) unknown(what, name string, rng, context hcl.Range, fields []fi
 	diag.Context = context.Ptr()
 	slices.Sort(attrNames)
 	slices.Sort(blockNames)
-	switch near := nearest(name, names); {
+	switch near, home := nearest(name, names), homeOf(name, fields); {
+	case home != "":
+		diag.Detail = fmt.Sprintf("%s has no %s %q itself: it belongs in %s { … }.", d.owner, what, name, home)
+	case slices.ContainsFunc(d.outer, func(f field) bool { return f.name == name && f.kind != labelField }):
+		diag.Detail = fmt.Sprintf("%s has no %s %q: it belongs outside of the block, beside it.", d.owner, what, name)
 	case near != "":
 		diag.Detail = fmt.Sprintf("%s has no %s %q. Did you mean %q?", d.owner, what, name, near)
 	case len(names) == 0:
@@ -142,6 +146,34 @@ func (d *decoder) unknown(what, name string, rng, context hcl.Range, fields []fi
 		diag.Detail = fmt.Sprintf("%s has %s.", d.owner, enumerate(attrNames, blockNames))
 	}
 	return diag
+}
+
+// homeOf finds the nested block that has a name; empty if there is none, or several.
+func homeOf(name string, fields []field) string {
+	home := ""
+	for _, f := range fields {
+		if f.kind != blockField {
+			continue
+		}
+		t := f.typ
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			continue
+		}
+		inner, err := fieldsOf(t)
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(inner, func(f field) bool { return f.name == name && f.kind != labelField }) {
+			if home != "" {
+				return ""
+			}
+			home = f.name
+		}
+	}
+	return home
 }
 
 // labelNames are the labels that a block of the field's struct has.

@@ -209,10 +209,10 @@ app "web" {
 	if len(uses) != 3 || uses[2].Workspace != "prod" || uses[2].Kind != config.Deploy {
 		t.Fatalf("%+v", uses)
 	}
-	if got := render(f, uses[0].Check(&pluginConfig{})); !strings.Contains(got, `Did you mean "port"?`) || strings.Count(got, "Error:") != 1 {
+	if got := render(f, uses[0].Check(&pluginConfig{}, nil)); !strings.Contains(got, `Did you mean "port"?`) || strings.Count(got, "Error:") != 1 {
 		t.Error(got)
 	}
-	if got := render(f, uses[2].Check(&pluginConfig{})); !strings.Contains(got, `needs "image"`) {
+	if got := render(f, uses[2].Check(&pluginConfig{}, nil)); !strings.Contains(got, `needs "image"`) {
 		t.Error(got)
 	}
 }

@@ -2,6 +2,9 @@ package config
 
 import "strings"
 
+// Nearest finds the name that a person most likely meant; empty if none is near.
+func Nearest(given string, names []string) string { return nearest(given, names) }
+
 // nearest finds the name that a person most likely meant; empty if none is near.
 func nearest(given string, names []string) string {
 	const farthest = 4

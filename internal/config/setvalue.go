@@ -12,8 +12,9 @@ import (
 )
 
 // setValue puts a value into a Go variable, with HCL's conversions: "8080" fits an int, 512 a string. Its errors say
-// what is required and show no value.
-func setValue(target reflect.Value, v cty.Value) error {
+// what is required and show no value. Of a value that is not known yet, partial takes what the type allows; the variable
+// is left as it is then.
+func setValue(target reflect.Value, v cty.Value, partial bool) error {
 	switch target.Type() {
 	case reflect.TypeFor[cty.Value]():
 		target.Set(reflect.ValueOf(v))
@@ -24,6 +25,9 @@ func setValue(target reflect.Value, v cty.Value) error {
 	}
 	v, _ = v.Unmark()
 	if !v.IsKnown() {
+		if partial {
+			return checkType(target.Type(), v.Type())
+		}
 		return errNotKnown
 	}
 	if v.IsNull() {
@@ -33,18 +37,21 @@ func setValue(target reflect.Value, v cty.Value) error {
 	switch target.Kind() {
 	case reflect.Pointer:
 		elem := reflect.New(target.Type().Elem())
-		if err := setValue(elem.Elem(), v); err != nil {
+		if err := setValue(elem.Elem(), v, partial); err != nil {
 			return err
 		}
 		target.Set(elem)
 		return nil
 	case reflect.Slice:
-		return setSlice(target, v)
+		return setSlice(target, v, partial)
 	case reflect.Map:
-		return setMap(target, v)
+		return setMap(target, v, partial)
 	case reflect.Struct:
-		return setStruct(target, v)
+		return setStruct(target, v, partial)
 	case reflect.Interface:
+		if partial && !v.IsWhollyKnown() {
+			return nil
+		}
 		out, err := fromCtyAny(v)
 		if err != nil || out == nil {
 			return err
@@ -63,21 +70,21 @@ func setPrimitive(target reflect.Value, v cty.Value) error {
 	case reflect.String:
 		s, err := convert.Convert(v, cty.String)
 		if err != nil {
-			return fmt.Errorf("text is required, not %s", v.Type().FriendlyNameForConstraint())
+			return wrongPrimitive(target.Type(), v.Type())
 		}
 		target.SetString(s.AsString())
 		return nil
 	case reflect.Bool:
 		b, err := convert.Convert(v, cty.Bool)
 		if err != nil {
-			return errors.New("true or false is required")
+			return wrongPrimitive(target.Type(), v.Type())
 		}
 		target.SetBool(b.True())
 		return nil
 	}
 	n, err := convert.Convert(v, cty.Number)
 	if err != nil {
-		return errors.New("a number is required")
+		return wrongPrimitive(target.Type(), v.Type())
 	}
 	number := n.AsBigFloat()
 	switch target.Kind() {
@@ -108,6 +115,73 @@ func setPrimitive(target reflect.Value, v cty.Value) error {
 	return nil
 }
 
+// checkType says whether a value of type t could fit a Go type.
+func checkType(want reflect.Type, t cty.Type) error {
+	if t == cty.DynamicPseudoType {
+		return nil
+	}
+	switch want.Kind() {
+	case reflect.Pointer:
+		return checkType(want.Elem(), t)
+	case reflect.Interface:
+		return nil
+	case reflect.Slice:
+		switch {
+		case t.IsTupleType(), t.IsObjectType() && isStruct(want.Elem()), t == cty.String && want.Elem().Kind() == reflect.Uint8:
+			return nil
+		case t.IsListType() || t.IsSetType():
+			return checkType(want.Elem(), t.ElementType())
+		}
+		return wrongList(want, t)
+	case reflect.Map:
+		switch {
+		case t.IsObjectType():
+			return nil
+		case t.IsMapType():
+			return checkType(want.Elem(), t.ElementType())
+		}
+		return wrongMap(t)
+	case reflect.Struct:
+		if t.IsObjectType() || t.IsMapType() {
+			return nil
+		}
+		return wrongObject(t)
+	}
+	to := cty.Number
+	switch want.Kind() {
+	case reflect.String:
+		to = cty.String
+	case reflect.Bool:
+		to = cty.Bool
+	}
+	if !t.Equals(to) && convert.GetConversionUnsafe(t, to) == nil {
+		return wrongPrimitive(want, t)
+	}
+	return nil
+}
+
+func wrongPrimitive(want reflect.Type, t cty.Type) error {
+	switch want.Kind() {
+	case reflect.String:
+		return fmt.Errorf("text is required, not %s", t.FriendlyNameForConstraint())
+	case reflect.Bool:
+		return errors.New("true or false is required")
+	}
+	return errors.New("a number is required")
+}
+
+func wrongList(want reflect.Type, t cty.Type) error {
+	return fmt.Errorf("a list such as [%s] is required, not %s", exampleOf(want.Elem()), t.FriendlyNameForConstraint())
+}
+
+func wrongMap(t cty.Type) error {
+	return fmt.Errorf("a map such as { name = … } is required, not %s", t.FriendlyNameForConstraint())
+}
+
+func wrongObject(t cty.Type) error {
+	return fmt.Errorf("an object is required, not %s", t.FriendlyNameForConstraint())
+}
+
 func wrongInteger(n *big.Float) error {
 	if !n.IsInt() {
 		return errors.New("a whole number is required")
@@ -115,7 +189,7 @@ func wrongInteger(n *big.Float) error {
 	return errors.New("the number is too large")
 }
 
-func setSlice(target reflect.Value, v cty.Value) error {
+func setSlice(target reflect.Value, v cty.Value, partial bool) error {
 	t := v.Type()
 	if target.Type().Elem().Kind() == reflect.Uint8 && t == cty.String {
 		target.SetBytes([]byte(v.AsString()))
@@ -127,13 +201,13 @@ func setSlice(target reflect.Value, v cty.Value) error {
 		t = v.Type()
 	}
 	if !t.IsListType() && !t.IsSetType() && !t.IsTupleType() {
-		return fmt.Errorf("a list such as [%s] is required, not %s", exampleOf(target.Type().Elem()), t.FriendlyNameForConstraint())
+		return wrongList(target.Type(), t)
 	}
 	out := reflect.MakeSlice(target.Type(), 0, v.LengthInt())
 	for i, it := 0, v.ElementIterator(); it.Next(); i++ {
 		_, part := it.Element()
 		elem := reflect.New(target.Type().Elem()).Elem()
-		if err := setValue(elem, part); err != nil {
+		if err := setValue(elem, part, partial); err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
 		}
 		out = reflect.Append(out, elem)
@@ -160,9 +234,9 @@ func exampleOf(t reflect.Type) string {
 	}
 }
 
-func setMap(target reflect.Value, v cty.Value) error {
+func setMap(target reflect.Value, v cty.Value, partial bool) error {
 	if t := v.Type(); !t.IsObjectType() && !t.IsMapType() {
-		return fmt.Errorf("a map such as { name = … } is required, not %s", t.FriendlyNameForConstraint())
+		return wrongMap(t)
 	}
 	if target.Type().Key().Kind() != reflect.String {
 		return fmt.Errorf("a Go %s cannot hold a map", target.Type())
@@ -171,7 +245,7 @@ func setMap(target reflect.Value, v cty.Value) error {
 	for it := v.ElementIterator(); it.Next(); {
 		key, part := it.Element()
 		elem := reflect.New(target.Type().Elem()).Elem()
-		if err := setValue(elem, part); err != nil {
+		if err := setValue(elem, part, partial); err != nil {
 			return fmt.Errorf("element %q: %w", key.AsString(), err)
 		}
 		out.SetMapIndex(reflect.ValueOf(key.AsString()).Convert(target.Type().Key()), elem)
@@ -181,9 +255,9 @@ func setMap(target reflect.Value, v cty.Value) error {
 }
 
 // setStruct fills a struct from an object, by its hcl tags.
-func setStruct(target reflect.Value, v cty.Value) error {
+func setStruct(target reflect.Value, v cty.Value, partial bool) error {
 	if t := v.Type(); !t.IsObjectType() && !t.IsMapType() {
-		return fmt.Errorf("an object is required, not %s", t.FriendlyNameForConstraint())
+		return wrongObject(t)
 	}
 	fields, err := fieldsOf(target.Type())
 	if err != nil {
@@ -201,7 +275,7 @@ func setStruct(target reflect.Value, v cty.Value) error {
 			}
 			continue
 		}
-		if err := setValue(target.Field(f.index), part); err != nil {
+		if err := setValue(target.Field(f.index), part, partial); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}

@@ -88,20 +88,15 @@ the shell's history. An empty value deletes.`,
 }
 
 func runConfigSet(cmd *cobra.Command, sh *shell, o *configScopeOptions, args []string) error {
-	if len(args) == 0 {
-		if sh.env.InTTY {
-			return problem("USAGE", "`waypoint config set` needs NAME=VALUE, or such lines on stdin").withHint("Usage: %s", cmd.UseLine())
-		}
-		var err error
-		if args, err = settingLines(sh.env.In); err != nil {
-			return err
-		}
+	args, err := sh.settingArgs(cmd, args)
+	if err != nil {
+		return err
 	}
 	at, err := o.resolve(cmd, sh)
 	if err != nil {
 		return err
 	}
-	vars, err := settings(args, at)
+	vars, err := settings(args, at, validate.ConfigName)
 	if err != nil {
 		return err
 	}
@@ -118,6 +113,17 @@ func runConfigSet(cmd *cobra.Command, sh *shell, o *configScopeOptions, args []s
 	}
 	sh.sayf("Set %s. Running apps get it within a minute.\n", plural(len(vars), "variable"))
 	return nil
+}
+
+// settingArgs are the NAME=VALUE arguments; without any, such lines from stdin.
+func (sh *shell) settingArgs(cmd *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	if sh.env.InTTY {
+		return nil, problem("USAGE", "`%s` needs NAME=VALUE, or such lines on stdin", cmd.CommandPath()).withHint("Usage: %s", cmd.UseLine())
+	}
+	return settingLines(sh.env.In)
 }
 
 func plural(n int, noun string) string {
@@ -147,14 +153,14 @@ func settingLines(in io.Reader) (out []string, err error) {
 	return out, nil
 }
 
-func settings(args []string, at *waypointv1.ConfigScope) (out []*waypointv1.ConfigVariable, err error) {
+func settings(args []string, at *waypointv1.ConfigScope, check func(name string) error) (out []*waypointv1.ConfigVariable, err error) {
 	for i, a := range args {
 		name, value, ok := strings.Cut(a, "=")
 		if !ok {
 			// The text is not repeated: it may be a secret.
 			return nil, problem("USAGE", "argument %d has no '=': NAME=VALUE is wanted", i+1)
 		}
-		if err := validate.ConfigName(name); err != nil {
+		if err := check(name); err != nil {
 			return nil, err
 		}
 		if err := validate.Size("the value of "+name, len(value), validate.MaxConfigValue); err != nil {
@@ -266,21 +272,24 @@ func runConfigDelete(cmd *cobra.Command, sh *shell, o *configScopeOptions, names
 	if err != nil {
 		return err
 	}
+	return sh.deleteConfig(cmd.Context(), at, names, validate.ConfigName)
+}
+
+func (sh *shell) deleteConfig(ctx context.Context, at *waypointv1.ConfigScope, names []string, check func(name string) error) error {
 	req := &waypointv1.DeleteConfigRequest{}
 	for _, name := range names {
-		if err := validate.ConfigName(name); err != nil {
+		if err := check(name); err != nil {
 			return err
 		}
 		req.Variables = append(req.Variables, &waypointv1.ConfigVariable{Name: name, Scope: at})
 	}
-	ctx := cmd.Context()
 	c, err := sh.look(ctx)
 	if err != nil {
 		return err
 	}
 	res, err := c.Config.DeleteConfig(ctx, connect.NewRequest(req))
 	if err != nil {
-		return fmt.Errorf("deleting the configuration: %w", err)
+		return fmt.Errorf("deleting variables: %w", err)
 	}
 	sh.sayf("Deleted %s.\n", plural(int(res.Msg.GetDeleted()), "variable"))
 	return nil

@@ -25,7 +25,7 @@ func newCmdPlan(sh *shell) *cobra.Command {
 		Use: "plan", Short: "Show what `up` would do here, without a server", Args: argCount(0, 0),
 		Long: `Evaluates waypoint.hcl as "waypoint up" would: each stage of each app with the plugin, its settings, labels and hooks,
 and the input variables with where each value comes from. What only the run finds out, such as an artifact's name, is marked
-with when it will be known. It needs no server and runs nothing; variables that are stored on a server are not seen.`,
+with when it will be known. It needs no server and runs nothing; values of input variables that a server keeps are not seen.`,
 		Example: "  waypoint plan\n  waypoint plan -workspace production -var port=80 --json",
 		RunE:    func(*cobra.Command, []string) error { return runPlan(sh, o) },
 	}

@@ -164,7 +164,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	in("common", newCmdInit(sh), newCmdUp(sh), newCmdBuild(sh), newCmdDeploy(sh), newCmdRelease(sh),
 		newCmdDestroy(sh), newCmdStatus(sh), newCmdLogs(sh), newCmdLogin(sh))
 	in("look", newCmdProject(sh), newCmdWorkspace(sh), newCmdArtifact(sh), newCmdDeployment(sh),
-		newCmdJob(sh), newCmdConfig(sh))
+		newCmdJob(sh), newCmdConfig(sh), newCmdVariable(sh))
 	in("server", newCmdInstall(sh), newCmdUpgrade(sh), newCmdUninstall(sh), newCmdDoctor(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
 	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh), newCmdPlan(sh))
 	addElsewhere(root)

@@ -220,6 +220,12 @@ func (c *caller) project(t *testing.T, name string) {
 // claimed queues a job of shop/web for a runner of the caller's own, and claims it.
 func (c *caller) claimed(t *testing.T, op *waypointv1.Operation) *waypointv1.Fence {
 	t.Helper()
+	return c.claim(t, op).GetFence()
+}
+
+// claim does as claimed, and returns all that the runner is given.
+func (c *caller) claim(t *testing.T, op *waypointv1.Operation) *waypointv1.ClaimJobResponse {
+	t.Helper()
 	ctx, runner := t.Context(), c.ID(t)
 	must[waypointv1.RegisterResponse](t)(c.agent.Register(ctx, ask(&waypointv1.RegisterRequest{
 		RunnerId: runner, Name: "here", Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, Concurrency: 1,
@@ -235,7 +241,7 @@ func (c *caller) claimed(t *testing.T, op *waypointv1.Operation) *waypointv1.Fen
 	if claim.GetOutcome() != waypointv1.ClaimJobResponse_OUTCOME_CLAIMED {
 		t.Fatalf("claim: %v", claim.GetOutcome())
 	}
-	return claim.GetFence()
+	return claim
 }
 
 // claimedSource is the data source that a standing runner gets with a job of shop/web.

@@ -104,6 +104,16 @@ func ConfigName(name string) error {
 		WithHint("Use 1 to 256 characters without '=' and control characters.")
 }
 
+// InputName checks the name of an input variable of waypoint.hcl: an HCL identifier.
+func InputName(name string) error {
+	ok := func(c byte) bool { return nameByte(c) || c >= utf8.RuneSelf }
+	if made(name, 128, ok) && utf8.ValidString(name) && !digit(name[0]) && name[0] != '-' {
+		return nil
+	}
+	return invalid("name", "%q is not a valid name of an input variable", clip(name)).
+		WithHint("Use up to 128 letters, digits, '_' and '-', a letter or '_' first, as waypoint.hcl declares it.")
+}
+
 // Labels checks a set of labels.
 func Labels(field string, labels map[string]string) error {
 	if len(labels) > MaxLabels {

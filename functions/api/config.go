@@ -13,7 +13,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
 )
 
-// Configs keeps configuration variables of apps and runners.
+// Configs keeps configuration variables of apps and runners, and values of input variables.
 type Configs struct {
 	Table  *table.Table
 	Sealer table.Sealer
@@ -25,10 +25,10 @@ const (
 	levelApp     = waypointv1.ConfigScope_LEVEL_APP
 )
 
-// SetConfig sets variables; an empty value deletes.
+// SetConfig sets variables; an empty value deletes, but for an input variable.
 func (s *Configs) SetConfig(ctx context.Context, req *connect.Request[waypointv1.SetConfigRequest]) (*connect.Response[waypointv1.SetConfigResponse], error) {
 	vars := req.Msg.GetVariables()
-	project, _, err := s.write(ctx, vars, req)
+	project, _, err := s.write(ctx, table.ConfigChange{Variables: vars}, req)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s *Configs) DeleteConfig(ctx context.Context, req *connect.Request[waypoin
 	for i, v := range req.Msg.GetVariables() {
 		vars[i] = &waypointv1.ConfigVariable{Name: v.GetName(), Scope: v.GetScope()}
 	}
-	_, deleted, err := s.write(ctx, vars, req)
+	_, deleted, err := s.write(ctx, table.ConfigChange{Variables: vars, Delete: true}, req)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +54,8 @@ func (s *Configs) DeleteConfig(ctx context.Context, req *connect.Request[waypoin
 
 // write checks and applies changes to variables of one project (or of none: global ones). changed is 0 in a
 // repeat under the same idempotency key.
-func (s *Configs) write(ctx context.Context, vars []*waypointv1.ConfigVariable, req connect.AnyRequest) (project string, changed int, err error) {
-	if project, err = checkVariables(vars); err != nil {
+func (s *Configs) write(ctx context.Context, change table.ConfigChange, req connect.AnyRequest) (project string, changed int, err error) {
+	if project, err = checkVariables(change.Variables); err != nil {
 		return "", 0, err
 	}
 	role := deployer
@@ -66,15 +66,16 @@ func (s *Configs) write(ctx context.Context, vars []*waypointv1.ConfigVariable, 
 	if err != nil {
 		return "", 0, err
 	}
-	names := make([]string, len(vars))
-	for i, v := range vars {
+	names := make([]string, len(change.Variables))
+	for i, v := range change.Variables {
 		names[i] = v.GetName()
 	}
 	more, err := m.actions(nil, map[string]string{"names": strings.Join(names, ",")})
 	if err != nil {
 		return "", 0, err
 	}
-	changed, err = s.Table.SetConfig(ctx, vars, m.principal.Name, s.Sealer, nil, more)
+	change.By = m.principal.Name
+	changed, err = s.Table.SetConfig(ctx, change, s.Sealer, nil, more)
 	_, done, err := m.repeat(err)
 	if err != nil || done {
 		return project, 0, err
@@ -105,6 +106,9 @@ func checkVariables(vars []*waypointv1.ConfigVariable) (project string, err erro
 
 func checkVariable(v *waypointv1.ConfigVariable) error {
 	scope := v.GetScope()
+	if scope.GetInput() {
+		return checkInput(v)
+	}
 	errs := []error{
 		validate.ConfigName(v.GetName()),
 		validate.Size("value", len(v.GetValue()), validate.MaxConfigValue),
@@ -137,8 +141,26 @@ func checkVariable(v *waypointv1.ConfigVariable) error {
 	return first(errs)
 }
 
+// checkInput checks a value for an input variable: it is of a project, in all workspaces or in one.
+func checkInput(v *waypointv1.ConfigVariable) error {
+	scope := v.GetScope()
+	errs := []error{
+		validate.InputName(v.GetName()),
+		validate.Size("value", len(v.GetValue()), validate.MaxConfigValue),
+		validate.Name("project", scope.GetProject()),
+	}
+	if scope.GetWorkspace() != "" {
+		errs = append(errs, validate.Workspace(scope.GetWorkspace()))
+	}
+	if scope.GetLevel() != levelProject || scope.GetApp() != "" || scope.GetLabelSelector() != "" ||
+		scope.GetRunner() || scope.GetRunnerId() != "" || v.GetInternal() || v.GetFile() {
+		errs = append(errs, invalid("scope", "an input variable is of a project, in all workspaces or in one"))
+	}
+	return first(errs)
+}
+
 // GetConfig reads variables. Their values are for those who could use them anyway (the role deployer); others
-// see the names.
+// see the names. Of a sensitive input variable nobody sees the value.
 func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1.GetConfigRequest]) (*connect.Response[waypointv1.GetConfigResponse], error) {
 	in := req.Msg
 	if err := checkGetConfig(in); err != nil {
@@ -152,7 +174,10 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 	if err != nil {
 		return nil, err
 	}
-	if in.GetApp() != "" {
+	switch {
+	case in.GetInput() && in.GetWorkspace() != "":
+		found = table.ResolveConfig(found, table.ConfigTarget{Workspace: in.GetWorkspace(), Input: true}, selector.Matches)
+	case in.GetApp() != "":
 		found = table.ResolveConfig(found, table.ConfigTarget{
 			Workspace: workspaceOr(in.GetWorkspace()), Labels: withWorkspace(in.GetLabels(), workspaceOr(in.GetWorkspace())), Runner: in.GetRunner(),
 		}, selector.Matches)
@@ -161,12 +186,12 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 	for _, v := range found {
 		scope := v.GetScope()
 		switch {
-		case !strings.HasPrefix(v.GetName(), in.GetPrefix()),
+		case !strings.HasPrefix(v.GetName(), in.GetPrefix()), scope.GetInput() != in.GetInput(),
 			in.GetApp() == "" && scope.GetRunner() != in.GetRunner(),
 			in.GetWorkspace() != "" && scope.GetWorkspace() != "" && scope.GetWorkspace() != in.GetWorkspace():
 			continue
 		}
-		if p.May(in.GetProject(), deployer) {
+		if p.May(in.GetProject(), deployer) && !v.GetSensitive() {
 			if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
 				return nil, err
 			}
@@ -185,6 +210,12 @@ func checkGetConfig(in *waypointv1.GetConfigRequest) error {
 		errs = append(errs, validate.Name("app", in.GetApp()))
 		if in.GetProject() == "" {
 			errs = append(errs, invalid("project", "the project of the app is missing"))
+		}
+	}
+	if in.GetInput() {
+		errs = append(errs, validate.Name("project", in.GetProject()))
+		if in.GetApp() != "" || in.GetRunner() {
+			errs = append(errs, invalid("input", "input variables are of a project, not of an app or a runner"))
 		}
 	}
 	if in.GetWorkspace() != "" {

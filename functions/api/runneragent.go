@@ -236,9 +236,9 @@ func (s *RunnerAgent) furnish(ctx context.Context, c table.Claimed, out *waypoin
 		}
 		out.DataSource = override(out.GetDataSource(), spec.GetDataSourceOverrides())
 	}
-	env, err := s.Table.RunnerEnv(ctx, spec.GetProject(), spec.GetApp(),
+	env, input, err := s.Table.RunnerConfig(ctx, spec.GetProject(), spec.GetApp(),
 		table.ConfigTarget{Workspace: spec.GetWorkspace(), Labels: c.Runner.Labels, RunnerID: c.Runner.ID}, s.Sealer, s.Matches)
-	out.RunnerEnv = env
+	out.RunnerEnv, out.ServerVariables = env, input
 	return err
 }
 

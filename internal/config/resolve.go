@@ -31,12 +31,15 @@ func (f *File) ResolveVars(given []VarInput, in Input) (values map[string]cty.Va
 	for _, g := range ordered {
 		v := f.variable(g.Name)
 		if v == nil {
+			if g.Sensitive {
+				f.secrets.addText(g.Value)
+			}
 			if g.Source != SourceEnv && g.Source != SourceRunnerEnv {
 				diags = append(diags, f.undeclaredInput(g))
 			}
 			continue
 		}
-		if v.Sensitive {
+		if v.Sensitive || g.Sensitive {
 			f.secrets.addText(g.Value)
 			f.secrets.addValue(g.Typed, true)
 			if !g.Range.Empty() {
@@ -52,8 +55,14 @@ func (f *File) ResolveVars(given []VarInput, in Input) (values map[string]cty.Va
 		if !isGiven {
 			g = VarInput{Name: v.Name, Source: SourceDefault}
 		}
-		if !isGiven && v.dynamic && in.Preview {
-			used = append(used, VarUsed{Name: v.Name, Type: typeName(v.Type), Source: SourceDynamic, Value: "(known on the runner)", Sensitive: v.Sensitive})
+		if !isGiven && in.Preview && (v.dynamic || !v.HasDefault) {
+			row := VarUsed{Name: v.Name, Type: typeName(v.Type), Source: SourceDynamic, Value: "(known on the runner)", Sensitive: v.Sensitive}
+			if !v.dynamic { // the server or the runner may have one
+				d := v.missing()
+				d.Severity = hcl.DiagWarning
+				diags, row.Source = append(diags, d), SourceNone
+			}
+			used = append(used, row)
 			continue
 		}
 		val, more := f.resolveOne(v, g, isGiven, root)
@@ -61,8 +70,8 @@ func (f *File) ResolveVars(given []VarInput, in Input) (values map[string]cty.Va
 		if more.HasErrors() {
 			continue
 		}
-		row := VarUsed{Name: v.Name, Type: typeName(val.Type()), Source: g.Source, Origin: g.Origin, Sensitive: v.Sensitive}
-		if v.Sensitive {
+		row := VarUsed{Name: v.Name, Type: typeName(val.Type()), Source: g.Source, Origin: g.Origin, Sensitive: v.Sensitive || g.Sensitive}
+		if row.Sensitive {
 			f.secrets.addValue(val, true)
 			val = val.Mark(functions.Sensitive())
 		} else {
@@ -125,7 +134,7 @@ func (f *File) DynamicDefault(name string, in Input) (d *Dynamic, diags hcl.Diag
 }
 
 func (v *VariableDecl) missing() *hcl.Diagnostic {
-	ways := []string{fmt.Sprintf("-var %s=…", v.Name), "a file of values (-var-file)", "the environment variable WP_VAR_" + v.Name}
+	ways := []string{fmt.Sprintf("-var %s=…", v.Name), "a file of values (-var-file)", "the environment variable WP_VAR_" + v.Name, "`waypoint variable set`"}
 	for _, e := range v.Env {
 		ways = append(ways, e+" in the runner's environment")
 	}
@@ -136,9 +145,30 @@ func (v *VariableDecl) missing() *hcl.Diagnostic {
 	return errorAt(v.Range, fmt.Sprintf("Variable %q has no value", v.Name), "%s", detail)
 }
 
+// CheckInput says whether a value fits the variable that it is for, which it returns; nil, and a warning, for one that the
+// file does not declare.
+func (f *File) CheckInput(g VarInput) (v *VariableDecl, diags hcl.Diagnostics) {
+	defer f.guard(&diags)
+	v = f.variable(g.Name)
+	if v == nil {
+		d := f.undeclaredInput(g)
+		d.Severity = hcl.DiagWarning
+		return nil, f.finish(hcl.Diagnostics{d})
+	}
+	if v.Sensitive || g.Sensitive {
+		f.secrets.addText(g.Value)
+	}
+	_, diags = v.fromInput(g)
+	return v, f.finish(diags)
+}
+
 func (f *File) undeclaredInput(g VarInput) *hcl.Diagnostic {
 	d := f.undeclared(g.Name, g.Range)
 	d.Summary = fmt.Sprintf("Value for undeclared variable %q", g.Name)
+	if g.Source == SourceServer {
+		// It was set once, for a branch that declares it or before it was removed: no reason to stop this job.
+		d.Severity = hcl.DiagWarning
+	}
 	if g.Range.Empty() {
 		d.Subject = nil
 	}
@@ -159,7 +189,7 @@ func (v *VariableDecl) fromInput(g VarInput) (cty.Value, hcl.Diagnostics) {
 		if origin == "" {
 			origin = g.Source.String()
 		}
-		if reason != "" && !v.Sensitive {
+		if reason != "" && !v.Sensitive && !g.Sensitive {
 			reason = ": " + strings.TrimSuffix(reason, ".")
 		} else {
 			reason = ""

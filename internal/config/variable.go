@@ -25,10 +25,15 @@ const (
 	SourceEnv                        // the caller's environment: WP_VAR_name
 	SourceFile                       // -var-file
 	SourceFlag                       // -var
+
+	SourceNone VarSource = -1 // in a preview: nothing here gives a value, the server or the runner may
 )
 
 // String is the word that people see: "default", "env", …
 func (s VarSource) String() string {
+	if s == SourceNone {
+		return "not known here"
+	}
 	names := [...]string{"default", "dynamic", "server", "runner env", "auto file", "env", "file", "flag"}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
@@ -43,6 +48,8 @@ type VarInput struct {
 	// bool for those, else parsed as an HCL expression. Typed, if it is not cty.NilVal, is used instead.
 	Value string
 	Typed cty.Value
+	// Sensitive keeps the value secret even if the variable's declaration does not.
+	Sensitive bool
 	// Source orders the inputs; among equals the later one wins.
 	Source VarSource
 	// Origin is what people see: the file's path, the environment variable's name, "-var".

@@ -173,7 +173,11 @@ func inputs(vars []*waypointv1.Variable, unnamed config.VarSource) []config.VarI
 		case waypointv1.VariableSource_VARIABLE_SOURCE_SERVER:
 			from = config.SourceServer
 		}
-		out = append(out, config.VarInput{Name: v.GetName(), Value: v.GetValue(), Source: from, Origin: v.GetOrigin()})
+		out = append(out, config.VarInput{
+			Name: v.GetName(), Value: v.GetValue(), Source: from, Origin: v.GetOrigin(),
+			// Those of a job are marked, too, when its caller has no waypoint.hcl to tell.
+			Sensitive: from == config.SourceServer && v.GetSensitive(),
+		})
 	}
 	return out
 }

@@ -85,7 +85,10 @@ type ConfigScope struct {
 	// For runners instead of apps.
 	Runner bool `protobuf:"varint,6,opt,name=runner,proto3" json:"runner,omitempty"`
 	// Only this runner.
-	RunnerId      string `protobuf:"bytes,7,opt,name=runner_id,json=runnerId,proto3" json:"runner_id,omitempty"`
+	RunnerId string `protobuf:"bytes,7,opt,name=runner_id,json=runnerId,proto3" json:"runner_id,omitempty"`
+	// For input variables of the project's waypoint.hcl instead of apps. The level is LEVEL_PROJECT; of the rest only the
+	// workspace may be set.
+	Input         bool `protobuf:"varint,8,opt,name=input,proto3" json:"input,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +172,13 @@ func (x *ConfigScope) GetRunnerId() string {
 	return ""
 }
 
+func (x *ConfigScope) GetInput() bool {
+	if x != nil {
+		return x.Input
+	}
+	return false
+}
+
 type ConfigVariable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -177,9 +187,11 @@ type ConfigVariable struct {
 	// Referenced by others, never exported.
 	Internal bool `protobuf:"varint,4,opt,name=internal,proto3" json:"internal,omitempty"`
 	// name is the path of a file to write.
-	File          bool   `protobuf:"varint,5,opt,name=file,proto3" json:"file,omitempty"`
-	UpdatedUnix   int64  `protobuf:"varint,6,opt,name=updated_unix,json=updatedUnix,proto3" json:"updated_unix,omitempty"`
-	UpdatedBy     string `protobuf:"bytes,7,opt,name=updated_by,json=updatedBy,proto3" json:"updated_by,omitempty"`
+	File        bool   `protobuf:"varint,5,opt,name=file,proto3" json:"file,omitempty"`
+	UpdatedUnix int64  `protobuf:"varint,6,opt,name=updated_unix,json=updatedUnix,proto3" json:"updated_unix,omitempty"`
+	UpdatedBy   string `protobuf:"bytes,7,opt,name=updated_by,json=updatedBy,proto3" json:"updated_by,omitempty"`
+	// For an input variable: only runners that claim a job of the project are given the value.
+	Sensitive     bool `protobuf:"varint,8,opt,name=sensitive,proto3" json:"sensitive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -261,6 +273,13 @@ func (x *ConfigVariable) GetUpdatedBy() string {
 		return x.UpdatedBy
 	}
 	return ""
+}
+
+func (x *ConfigVariable) GetSensitive() bool {
+	if x != nil {
+		return x.Sensitive
+	}
+	return false
 }
 
 type SetConfigRequest struct {
@@ -358,9 +377,11 @@ type GetConfigRequest struct {
 	App       string                 `protobuf:"bytes,2,opt,name=app,proto3" json:"app,omitempty"`
 	Workspace string                 `protobuf:"bytes,3,opt,name=workspace,proto3" json:"workspace,omitempty"`
 	// Only names that start with it.
-	Prefix        string            `protobuf:"bytes,4,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	Runner        bool              `protobuf:"varint,5,opt,name=runner,proto3" json:"runner,omitempty"`
-	Labels        map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Prefix string            `protobuf:"bytes,4,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Runner bool              `protobuf:"varint,5,opt,name=runner,proto3" json:"runner,omitempty"`
+	Labels map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Input variables of waypoint.hcl. With a workspace: the one value per name that jobs in it get.
+	Input         bool `protobuf:"varint,7,opt,name=input,proto3" json:"input,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +456,13 @@ func (x *GetConfigRequest) GetLabels() map[string]string {
 		return x.Labels
 	}
 	return nil
+}
+
+func (x *GetConfigRequest) GetInput() bool {
+	if x != nil {
+		return x.Input
+	}
+	return false
 }
 
 type GetConfigResponse struct {
@@ -573,7 +601,7 @@ var File_waypoint_v1_config_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/config.proto\x12\vwaypoint.v1\"\xbd\x02\n" +
+	"\x18waypoint/v1/config.proto\x12\vwaypoint.v1\"\xd3\x02\n" +
 	"\vConfigScope\x124\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x1e.waypoint.v1.ConfigScope.LevelR\x05level\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x10\n" +
@@ -581,12 +609,13 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\tworkspace\x18\x04 \x01(\tR\tworkspace\x12%\n" +
 	"\x0elabel_selector\x18\x05 \x01(\tR\rlabelSelector\x12\x16\n" +
 	"\x06runner\x18\x06 \x01(\bR\x06runner\x12\x1b\n" +
-	"\trunner_id\x18\a \x01(\tR\brunnerId\"R\n" +
+	"\trunner_id\x18\a \x01(\tR\brunnerId\x12\x14\n" +
+	"\x05input\x18\b \x01(\bR\x05input\"R\n" +
 	"\x05Level\x12\x15\n" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fLEVEL_GLOBAL\x10\x01\x12\x11\n" +
 	"\rLEVEL_PROJECT\x10\x02\x12\r\n" +
-	"\tLEVEL_APP\x10\x03\"\xdc\x01\n" +
+	"\tLEVEL_APP\x10\x03\"\xfa\x01\n" +
 	"\x0eConfigVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
 	"\x05scope\x18\x02 \x01(\v2\x18.waypoint.v1.ConfigScopeR\x05scope\x12\x14\n" +
@@ -595,18 +624,20 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\x04file\x18\x05 \x01(\bR\x04file\x12!\n" +
 	"\fupdated_unix\x18\x06 \x01(\x03R\vupdatedUnix\x12\x1d\n" +
 	"\n" +
-	"updated_by\x18\a \x01(\tR\tupdatedBy\"M\n" +
+	"updated_by\x18\a \x01(\tR\tupdatedBy\x12\x1c\n" +
+	"\tsensitive\x18\b \x01(\bR\tsensitive\"M\n" +
 	"\x10SetConfigRequest\x129\n" +
 	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\"-\n" +
 	"\x11SetConfigResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x03R\aversion\"\x8a\x02\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\"\xa0\x02\n" +
 	"\x10GetConfigRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
 	"\tworkspace\x18\x03 \x01(\tR\tworkspace\x12\x16\n" +
 	"\x06prefix\x18\x04 \x01(\tR\x06prefix\x12\x16\n" +
 	"\x06runner\x18\x05 \x01(\bR\x06runner\x12A\n" +
-	"\x06labels\x18\x06 \x03(\v2).waypoint.v1.GetConfigRequest.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\x06 \x03(\v2).waypoint.v1.GetConfigRequest.LabelsEntryR\x06labels\x12\x14\n" +
+	"\x05input\x18\a \x01(\bR\x05input\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"N\n" +

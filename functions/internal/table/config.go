@@ -23,16 +23,23 @@ const (
 )
 
 // Sort keys of variables: project-wide and global ones "V#hash", an app's "V@app#hash", so that an app reads
-// no other app's. The hash is of the exact target and the name in lower case: a name exists once per target.
-const configPrefix = "V#"
+// no other app's. The hash is of the exact target and the name in lower case: a name exists once per target. Input
+// variables are "V#i#hash", found by the same query; their names are told apart by case, as waypoint.hcl does.
+const (
+	configPrefix = "V#"
+	inputPrefix  = configPrefix + "i#"
+)
 
 func configAppPrefix(app string) string { return "V@" + app + "#" }
 
 // configVarKey is where a variable of that scope and name stands.
 func configVarKey(scope *waypointv1.ConfigScope, name string) Key {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %t %q %q", scope.GetWorkspace(), scope.GetLabelSelector(), scope.GetRunner(), scope.GetRunnerId(), strings.ToLower(name))
+	fmt.Fprintf(h, "%q %q %t %q %q", scope.GetWorkspace(), scope.GetLabelSelector(), scope.GetRunner(), scope.GetRunnerId(), configName(scope, name))
 	sum := hex.EncodeToString(h.Sum(nil)[:16])
+	if scope.GetInput() {
+		return Config(scope.GetProject(), inputPrefix+sum)
+	}
 	switch scope.GetLevel() {
 	case levelApp:
 		return Config(scope.GetProject(), configAppPrefix(scope.GetApp())+sum)
@@ -40,6 +47,14 @@ func configVarKey(scope *waypointv1.ConfigScope, name string) Key {
 		return Config(scope.GetProject(), configPrefix+sum)
 	}
 	return Config("", configPrefix+sum)
+}
+
+// configName is the name by which variables of a scope are told apart.
+func configName(scope *waypointv1.ConfigScope, name string) string {
+	if scope.GetInput() {
+		return name
+	}
+	return strings.ToLower(name)
 }
 
 type configItem struct {
@@ -51,6 +66,8 @@ type configItem struct {
 	Selector  string `dynamodbav:"selector,omitempty"`
 	Runner    bool   `dynamodbav:"runner,omitempty"`
 	RunnerID  string `dynamodbav:"runner_id,omitempty"`
+	Input     bool   `dynamodbav:"input,omitempty"`
+	Sensitive bool   `dynamodbav:"sensitive,omitempty"`
 	Sealed    []byte `dynamodbav:"sealed"`
 	Internal  bool   `dynamodbav:"internal,omitempty"`
 	File      bool   `dynamodbav:"file,omitempty"`
@@ -68,9 +85,10 @@ type ConfigVar struct {
 func (i configItem) variable(key Key) ConfigVar {
 	return ConfigVar{key: key, sealed: i.Sealed, ConfigVariable: &waypointv1.ConfigVariable{
 		Name: i.Name, Internal: i.Internal, File: i.File, UpdatedUnix: i.Updated, UpdatedBy: i.UpdatedBy,
+		Sensitive: i.Sensitive,
 		Scope: &waypointv1.ConfigScope{
 			Level: waypointv1.ConfigScope_Level(i.Level), Project: i.Project, App: i.App, Workspace: i.Workspace,
-			LabelSelector: i.Selector, Runner: i.Runner, RunnerId: i.RunnerID,
+			LabelSelector: i.Selector, Runner: i.Runner, RunnerId: i.RunnerID, Input: i.Input,
 		},
 	}}
 }
@@ -124,6 +142,8 @@ type ConfigTarget struct {
 	// Runner asks for a runner's own configuration; RunnerID says which runner's.
 	Runner   bool
 	RunnerID string
+	// Input asks for the input variables of waypoint.hcl.
+	Input bool
 }
 
 // ResolveConfig picks one variable per name, by Waypoint's rules (reference §8): global, then project, then
@@ -135,7 +155,7 @@ func ResolveConfig(candidates []ConfigVar, target ConfigTarget, matches func(sel
 	for _, v := range candidates {
 		s := v.GetScope()
 		switch {
-		case s.GetRunner() != target.Runner,
+		case s.GetInput() != target.Input, s.GetRunner() != target.Runner,
 			s.GetRunnerId() != "" && s.GetRunnerId() != target.RunnerID,
 			s.GetWorkspace() != "" && s.GetWorkspace() != target.Workspace,
 			!matches(s.GetLabelSelector(), target.Labels):
@@ -155,7 +175,7 @@ func ResolveConfig(candidates []ConfigVar, target ConfigTarget, matches func(sel
 	})
 	byName := map[string]ConfigVar{}
 	for _, v := range in {
-		byName[strings.ToLower(v.GetName())] = v
+		byName[configName(v.GetScope(), v.GetName())] = v
 	}
 	out := make([]ConfigVar, 0, len(byName))
 	for _, v := range byName {
@@ -199,12 +219,25 @@ func limitedToTen(err error) bool {
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.HasSuffix(strings.TrimSpace(api.ErrorMessage()), "less than or equal to 10")
 }
 
-// SetConfig sets and deletes variables in the name of by. Those that are there already with the same value are
+// ConfigChange is what is to become of variables.
+type ConfigChange struct {
+	Variables []*waypointv1.ConfigVariable
+	// Delete removes them all. Else an empty value removes, but for an input variable.
+	Delete bool
+	// By is who asked for it.
+	By string
+}
+
+func (c ConfigChange) deletes(v *waypointv1.ConfigVariable) bool {
+	return c.Delete || v.GetValue() == "" && !v.GetScope().GetInput()
+}
+
+// SetConfig sets and deletes variables. Those that are there already with the same value are
 // not written, so that syncing an unchanged waypoint.hcl costs reads alone. Every transaction holds the fence
 // actions; the last one also holds last (audit, idempotency): a crash between two leaves work that a repeat
 // completes. It returns how many variables changed.
-func (t *Table) SetConfig(ctx context.Context, vars []*waypointv1.ConfigVariable, by string, sealer Sealer, fence, last []TxAction) (int, error) {
-	actions, projects, err := t.configActions(ctx, vars, by, sealer)
+func (t *Table) SetConfig(ctx context.Context, change ConfigChange, sealer Sealer, fence, last []TxAction) (int, error) {
+	actions, projects, err := t.configActions(ctx, change, sealer)
 	if err != nil {
 		return 0, err
 	}
@@ -214,7 +247,7 @@ func (t *Table) SetConfig(ctx context.Context, vars []*waypointv1.ConfigVariable
 		tx := Tx{}
 		tx.Add(fence...)
 		tx.Add(actions[:n]...)
-		if n > 0 {
+		if n > 0 && len(projects) > 0 {
 			tx.Add(bumpVersions(projects)...)
 		}
 		if n == len(actions) {
@@ -249,10 +282,10 @@ func bumpVersions(projects map[string]bool) []TxAction {
 	return out
 }
 
-func (t *Table) configActions(ctx context.Context, vars []*waypointv1.ConfigVariable, by string, sealer Sealer) ([]TxAction, map[string]bool, error) {
+func (t *Table) configActions(ctx context.Context, change ConfigChange, sealer Sealer) ([]TxAction, map[string]bool, error) {
 	last := map[Key]*waypointv1.ConfigVariable{} // a name given twice: the last counts
 	var keys []Key
-	for _, v := range vars {
+	for _, v := range change.Variables {
 		key := configVarKey(v.GetScope(), v.GetName())
 		if last[key] == nil {
 			keys = append(keys, key)
@@ -266,13 +299,15 @@ func (t *Table) configActions(ctx context.Context, vars []*waypointv1.ConfigVari
 	var actions []TxAction
 	projects := map[string]bool{}
 	for _, key := range keys {
-		action, differs, err := t.configAction(ctx, key, last[key], found[key], by, sealer)
+		action, differs, err := t.configAction(ctx, key, last[key], found[key], change, sealer)
 		if err != nil {
 			return nil, nil, err
 		}
 		if differs {
 			actions = append(actions, action)
-			projects[configProject(last[key].GetScope())] = true
+			if s := last[key].GetScope(); !s.GetInput() {
+				projects[configProject(s)] = true // apps need not look again for input variables
+			}
 		}
 	}
 	return actions, projects, nil
@@ -286,8 +321,8 @@ func configProject(s *waypointv1.ConfigScope) string {
 	return s.GetProject()
 }
 
-func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigVariable, old Item, by string, sealer Sealer) (TxAction, bool, error) {
-	if v.GetValue() == "" {
+func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigVariable, old Item, change ConfigChange, sealer Sealer) (TxAction, bool, error) {
+	if change.deletes(v) {
 		return Delete(key), old != nil, nil
 	}
 	if old != nil {
@@ -297,7 +332,8 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 		}
 		have := item.variable(key)
 		if err := OpenConfig(ctx, sealer, have); err == nil && have.GetValue() == v.GetValue() &&
-			have.GetInternal() == v.GetInternal() && have.GetFile() == v.GetFile() && have.GetName() == v.GetName() {
+			have.GetInternal() == v.GetInternal() && have.GetFile() == v.GetFile() && have.GetName() == v.GetName() &&
+			have.GetSensitive() == v.GetSensitive() {
 			return TxAction{}, false, nil
 		}
 	}
@@ -309,7 +345,7 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 	item := configItem{
 		Name: v.GetName(), Level: int32(s.GetLevel()), Workspace: s.GetWorkspace(), Selector: s.GetLabelSelector(),
 		Runner: s.GetRunner(), RunnerID: s.GetRunnerId(), Sealed: sealed, Internal: v.GetInternal(), File: v.GetFile(),
-		Updated: t.Now().Unix(), UpdatedBy: by,
+		Input: s.GetInput(), Sensitive: v.GetSensitive(), Updated: t.Now().Unix(), UpdatedBy: change.By,
 	}
 	if s.GetLevel() != levelGlobal {
 		item.Project = s.GetProject()
@@ -320,24 +356,34 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 	return Put(key, item), true, nil
 }
 
-// RunnerEnv is the configuration of a runner for one job: the variables meant for runners, resolved and opened.
-func (t *Table) RunnerEnv(ctx context.Context, project, app string, target ConfigTarget, sealer Sealer,
+// RunnerConfig is the configuration of a runner for one job: the variables meant for runners, and the values of the
+// project's input variables in the job's workspace; resolved and opened.
+func (t *Table) RunnerConfig(ctx context.Context, project, app string, target ConfigTarget, sealer Sealer,
 	matches func(selector string, labels map[string]string) bool,
-) (map[string]string, error) {
+) (env map[string]string, input []*waypointv1.Variable, err error) {
 	candidates, err := t.ConfigCandidates(ctx, project, app, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	target.Runner = true
-	env := map[string]string{}
+	target.Runner, target.Input = true, false
+	env = map[string]string{}
 	for _, v := range ResolveConfig(candidates, target, matches) {
 		if v.GetInternal() || v.GetFile() {
 			continue
 		}
 		if err := OpenConfig(ctx, sealer, v); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		env[v.GetName()] = v.GetValue()
 	}
-	return env, nil
+	for _, v := range ResolveConfig(candidates, ConfigTarget{Workspace: target.Workspace, Input: true}, matches) {
+		if err := OpenConfig(ctx, sealer, v); err != nil {
+			return nil, nil, err
+		}
+		input = append(input, &waypointv1.Variable{
+			Name: v.GetName(), Value: v.GetValue(), Sensitive: v.GetSensitive(),
+			Source: waypointv1.VariableSource_VARIABLE_SOURCE_SERVER,
+		})
+	}
+	return env, input, nil
 }

@@ -44,7 +44,7 @@ const (
 
 // ConfigServiceClient is a client for the waypoint.v1.ConfigService service.
 type ConfigServiceClient interface {
-	// Sets variables; an empty value deletes.
+	// Sets variables. An empty value deletes, but for an input variable, which may be empty.
 	SetConfig(context.Context, *connect.Request[v1.SetConfigRequest]) (*connect.Response[v1.SetConfigResponse], error)
 	// With an app: the set resolved for it; without: every variable that the scope may see.
 	GetConfig(context.Context, *connect.Request[v1.GetConfigRequest]) (*connect.Response[v1.GetConfigResponse], error)
@@ -107,7 +107,7 @@ func (c *configServiceClient) DeleteConfig(ctx context.Context, req *connect.Req
 
 // ConfigServiceHandler is an implementation of the waypoint.v1.ConfigService service.
 type ConfigServiceHandler interface {
-	// Sets variables; an empty value deletes.
+	// Sets variables. An empty value deletes, but for an input variable, which may be empty.
 	SetConfig(context.Context, *connect.Request[v1.SetConfigRequest]) (*connect.Response[v1.SetConfigResponse], error)
 	// With an app: the set resolved for it; without: every variable that the scope may see.
 	GetConfig(context.Context, *connect.Request[v1.GetConfigRequest]) (*connect.Response[v1.GetConfigResponse], error)

@@ -149,11 +149,14 @@ func (v *VariableDecl) readType(e hcl.Expression) hcl.Diagnostics {
 	if !diags.HasErrors() {
 		v.Type, v.defaults = t, defaults
 	}
+	word := hcl.ExprAsKeyword(e)
+	if call, no := hcl.ExprCall(e); !no.HasErrors() {
+		word = call.Name
+	}
+	near := nearest(word, []string{"string", "number", "bool", "any", "list", "set", "map", "object", "tuple"})
 	for _, d := range diags {
-		if names := []string{"string", "number", "bool", "any", "list", "set", "map", "object", "tuple"}; d.Subject != nil {
-			if near := nearest(hcl.ExprAsKeyword(e), names); near != "" {
-				d.Detail += fmt.Sprintf(" Did you mean %q?", near)
-			}
+		if near != "" && near != word && d.Subject != nil {
+			d.Detail += fmt.Sprintf(" Did you mean %q?", near)
 		}
 	}
 	return diags

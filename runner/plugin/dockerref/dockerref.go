@@ -5,7 +5,6 @@ package dockerref
 import (
 	"context"
 	_ "embed" // the example
-	"strings"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
@@ -18,12 +17,6 @@ type Config struct {
 	Image string `hcl:"image"`
 	// Tag of the image.
 	Tag string `hcl:"tag"`
-}
-
-// Image is the builder's state: a reference to an image, as other plugins for images have it.
-type Image struct {
-	Image string `json:"image"`
-	Tag   string `json:"tag"`
 }
 
 //go:embed example.hcl
@@ -48,20 +41,12 @@ type builder struct{ config Config }
 func (b *builder) Config() any { return &b.config }
 
 func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
-	image, tag := strings.TrimSpace(b.config.Image), strings.TrimSpace(b.config.Tag)
-	if image == "" || tag == "" {
-		return nil, &plugin.Error{Message: "image and tag must not be empty", Hint: "For example: image = \"nginx\", tag = \"1.29\"."}
+	name, tag, err := image.Reference(b.config.Image, b.config.Tag)
+	if err != nil {
+		return nil, err
 	}
-	if strings.ContainsAny(image+tag, " \t\n") || strings.ContainsAny(tag, "/:@") {
-		return nil, &plugin.Error{Message: "image and tag do not make a reference: " + image + ":" + tag}
-	}
-	env.UI.Line(plugin.Info, "Image: %s:%s", image, tag)
-	return &plugin.Result{
-		State: Image{Image: image, Tag: tag},
-		// Nothing is pulled, so the architecture is not known.
-		Template: map[string]any{
-			"image": image, "tag": tag, "name": image + ":" + tag, "architecture": "", "location": "registry",
-		},
-		Portable: true,
-	}, nil
+	// Nothing is pulled, so neither digest nor architecture are known.
+	ref := image.Image{Image: name, Tag: tag, Location: image.InRegistry}
+	env.UI.Line(plugin.Info, "Image: %s", ref.Name())
+	return ref.Result(), nil
 }

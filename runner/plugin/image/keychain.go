@@ -1,0 +1,187 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// helperTimeout bounds one run of a credential helper: some ask a cloud.
+const helperTimeout = 30 * time.Second
+
+// Keychain knows the credentials of registries: those of a component's settings first, then Docker's configuration and
+// its credential helpers. It reads the environment that the component was given, so that what is configured for runners
+// counts.
+type Keychain struct {
+	environ  []string
+	own      Credentials
+	ownHost  string
+	hasOwn   bool
+	settings dockerConfig
+}
+
+// dockerConfig is what we read of Docker's config.json.
+type dockerConfig struct {
+	Auths       map[string]dockerAuth `json:"auths"`
+	CredsStore  string                `json:"credsStore"`
+	CredHelpers map[string]string     `json:"credHelpers"`
+}
+
+type dockerAuth struct {
+	Auth, Username, Password     string
+	IdentityToken, RegistryToken string
+}
+
+// NewKeychain reads the settings and Docker's configuration. environ is plugin.Env.Environ. Settings that name no host are
+// for host, and for no other registry: they are sent nowhere that they are not meant for.
+func NewKeychain(environ []string, host string, s Settings) (*Keychain, error) {
+	if environ == nil {
+		environ = os.Environ()
+	}
+	k := &Keychain{environ: environ}
+	var err error
+	if k.own, k.ownHost, k.hasOwn, err = s.Credentials(); err != nil {
+		return nil, err
+	}
+	if k.ownHost == "" {
+		k.ownHost = normalHost(host)
+	}
+	path := filepath.Join(k.configDir(), "config.json")
+	content, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return k, nil // without it registries are asked anonymously, and say so themselves if that will not do
+	case err != nil:
+		return nil, &plugin.Error{Message: "Docker's configuration cannot be read", Cause: err}
+	}
+	if err := json.Unmarshal(content, &k.settings); err != nil {
+		return nil, &plugin.Error{Message: path + " is not a JSON object", Hint: "Mend it, or log in again with `docker login`."}
+	}
+	return k, nil
+}
+
+// For gives the credentials for a registry's host; the zero value if there are none.
+func (k *Keychain) For(ctx context.Context, host string) (Credentials, error) {
+	host = normalHost(host)
+	if k.hasOwn && k.ownHost == host {
+		return k.own, nil
+	}
+	keys := []string{host, "https://" + host, "http://" + host, "https://" + host + "/v1/", "https://" + host + "/v2/"}
+	if host == HubHost {
+		keys = []string{hubKey, HubHost, "docker.io", "registry-1.docker.io"}
+	}
+	for _, key := range keys {
+		if helper := k.settings.CredHelpers[key]; helper != "" {
+			return k.ask(ctx, helper, key)
+		}
+	}
+	if k.settings.CredsStore != "" {
+		c, err := k.ask(ctx, k.settings.CredsStore, keys[0])
+		if err != nil || !c.Anonymous() {
+			return c, err
+		}
+	}
+	for key, a := range k.settings.Auths {
+		if normalHost(key) != host {
+			continue
+		}
+		c := Credentials{Username: a.Username, Password: a.Password, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken, server: key}
+		if a.Auth != "" {
+			var err error
+			if c.Username, c.Password, err = splitBasic(a.Auth); err != nil {
+				return Credentials{}, &plugin.Error{
+					Message: fmt.Sprintf("the credentials of %s in Docker's configuration are broken", key), Hint: "Log in again: docker login " + host,
+				}
+			}
+		}
+		if !c.Anonymous() {
+			return c, nil
+		}
+	}
+	return Credentials{}, nil
+}
+
+// Redact takes the configured secrets out of a text.
+func (k *Keychain) Redact(text string) string { return k.own.Redact(text) }
+
+// ask runs a credential helper, by Docker's protocol: the server on its standard input, a JSON object back.
+func (k *Keychain) ask(ctx context.Context, helper, server string) (Credentials, error) {
+	name := "docker-credential-" + helper
+	program := k.find(name)
+	if program == "" {
+		return Credentials{}, &plugin.Error{
+			Message: fmt.Sprintf("Docker's configuration names the credential helper %s, which is not in the PATH", name),
+			Hint:    "Install it on the runner's machine, or give the credentials in an auth block.",
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "get")
+	var out, complaint bytes.Buffer
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = k.environ, strings.NewReader(server), &out, &complaint
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		said := strings.TrimSpace(out.String() + " " + complaint.String())
+		if strings.Contains(said, "credentials not found") {
+			return Credentials{}, nil
+		}
+		if len(said) > 300 {
+			said = said[:300] + "…"
+		}
+		return Credentials{}, &plugin.Error{
+			Message: fmt.Sprintf("the credential helper %s has nothing for %s: %s", name, server, said),
+			Hint:    "Run `" + name + " get` by hand, or give the credentials in an auth block.", Cause: err,
+		}
+	}
+	var answer struct{ Username, Secret string }
+	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
+		return Credentials{}, &plugin.Error{Message: fmt.Sprintf("the credential helper %s gave no JSON object for %s", name, server)}
+	}
+	if answer.Username == "<token>" { // the protocol's word for an identity token
+		return Credentials{IdentityToken: answer.Secret, server: server}, nil
+	}
+	return Credentials{Username: answer.Username, Password: answer.Secret, server: server}, nil
+}
+
+// find looks for a program in the PATH of the environment.
+func (k *Keychain) find(name string) string {
+	for _, dir := range filepath.SplitList(k.get("PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func (k *Keychain) configDir() string {
+	if dir := k.get("DOCKER_CONFIG"); dir != "" {
+		return dir
+	}
+	home := k.get("HOME")
+	if home == "" {
+		home, _ = os.UserHomeDir()
+	}
+	return filepath.Join(home, ".docker")
+}
+
+func (k *Keychain) get(name string) string {
+	for i := len(k.environ) - 1; i >= 0; i-- {
+		if key, value, _ := strings.Cut(k.environ[i], "="); strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return ""
+}

@@ -94,6 +94,9 @@ func formatOne(sh *shell, o *fmtOptions, name string) (changed bool, err error) 
 		f, _ := config.Parse(src, shown)
 		return false, asError(f, diags)
 	}
+	if len(diags) > 0 { // a warning: it was not formatted
+		config.Render(sh.env.Err, nil, diags, sh.errSetting().Color())
+	}
 	changed = !bytes.Equal(src, out)
 	switch {
 	case o.check:

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -313,5 +315,21 @@ func Format(src []byte, filename string) (out []byte, diags hcl.Diagnostics) {
 	if _, diags := parseBody(src, filename); diags.HasErrors() {
 		return src, diags
 	}
-	return hclwrite.Format(src), nil
+	out = hclwrite.Format(src)
+	if !slices.EqualFunc(lexed(src, filename), lexed(out, filename), func(a, b hclsyntax.Token) bool {
+		return a.Type == b.Type && bytes.Equal(a.Bytes, b.Bytes)
+	}) {
+		// The library closes the space in "0. 0", which becomes another number.
+		return src, hcl.Diagnostics{{
+			Severity: hcl.DiagWarning, Summary: filename + " is left as it is",
+			Detail: "Its canonical layout would say something else. Look for a space beside a dot, such as in \"0. 0\".",
+		}}
+	}
+	return out, nil
+}
+
+// lexed are the tokens of a source.
+func lexed(src []byte, filename string) hclsyntax.Tokens {
+	tokens, _ := hclsyntax.LexConfig(bytes.TrimPrefix(src, []byte("\ufeff")), filename, hcl.InitialPos)
+	return tokens
 }

@@ -4,15 +4,26 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/waypoint-serverless/waypoint/internal/config"
 )
 
+// seed gives what tests parse anywhere in the project, and what the patterns name.
 func seed(f *testing.F, patterns ...string) {
+	if slices.ContainsFunc(patterns, func(p string) bool { return strings.HasSuffix(p, ".hcl") }) {
+		patterns = append(patterns, "../../runner/plugin/*/*.hcl", "../../runner/plugin/*/testdata/*.hcl", "../../examples/*/waypoint.hcl")
+		for _, row := range referenceRows() {
+			for _, c := range row.cases {
+				f.Add([]byte(c.hcl))
+			}
+		}
+	}
 	for _, pattern := range patterns {
 		paths, _ := filepath.Glob(pattern)
 		for _, path := range paths {
@@ -88,7 +99,8 @@ func FuzzVarFile(f *testing.F) {
 	})
 }
 
-func FuzzFormatIsIdempotent(f *testing.F) {
+// FuzzFormat holds that formatting again changes nothing, and that formatting changes no token, so no meaning.
+func FuzzFormat(f *testing.F) {
 	seed(f, "testdata/valid/*.hcl", "testdata/invalid/*.hcl")
 	f.Fuzz(func(t *testing.T, src []byte) {
 		once, diags := config.Format(src, "waypoint.hcl")
@@ -103,5 +115,19 @@ func FuzzFormatIsIdempotent(f *testing.F) {
 		if !bytes.Equal(once, twice) {
 			t.Fatalf("formatting again changes it:\n%q\n%q", once, twice)
 		}
+		if before, after := tokens(src), tokens(once); !slices.Equal(before, after) {
+			t.Fatalf("formatting changes what it says:\n%q\n%q", before, after)
+		}
 	})
+}
+
+// tokens are the words of a source, without the space between them.
+func tokens(src []byte) []string {
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	list, _ := hclsyntax.LexConfig(src, "waypoint.hcl", hcl.InitialPos)
+	var words []string
+	for _, t := range list {
+		words = append(words, string(t.Type)+string(t.Bytes))
+	}
+	return words
 }

@@ -210,8 +210,10 @@ func renderSnippet(w io.Writer, src *sources, d *hcl.Diagnostic, p painter, code
 // cut shortens a line to what fits around the marked columns.
 func cut(text string, start, end int) (string, int, int) {
 	runes := []rune(text)
+	// What is shown may be shorter than the source: hidden values, bytes that are no characters.
+	start, end = min(start, len(runes)+1), min(end, len(runes)+1)
 	if len(runes) <= maxSnippetWidth {
-		return text, start, min(end, len(runes)+1)
+		return text, start, end
 	}
 	from := 0
 	if start > maxSnippetWidth-20 {

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/waypoint-serverless/waypoint/api/validate"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
@@ -25,8 +21,11 @@ func newCmdInit(sh *shell) *cobra.Command {
 	o := &initOptions{}
 	cmd := &cobra.Command{
 		Use: "init", Short: "Register the project of this directory, or begin one", Args: argCount(0, 0),
-		Long: `Checks waypoint.hcl and the server, and registers the project and its apps. In a directory without a
-waypoint.hcl it writes one to begin with.`,
+		Long: `Checks waypoint.hcl and the server, and registers the project and its apps.
+
+In a directory without a waypoint.hcl it looks at what is there (Dockerfile, go.mod, package.json, a Helm chart, …), asks
+what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
+		Example: "  waypoint init\n  waypoint -project shop -app web init",
 		RunE: func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), sh, o) },
 	}
 	cmd.Flags().BoolVar(&o.update, "update", false, "also replace the project's labels")
@@ -36,7 +35,9 @@ waypoint.hcl it writes one to begin with.`,
 
 func runInit(ctx context.Context, sh *shell, o *initOptions) error {
 	if _, err := config.Find(sh.env.Dir); errors.Is(err, config.ErrNoFile) {
-		return writeStarter(sh)
+		if found, err := sh.begin(); err != nil || !found {
+			return err
+		}
 	}
 	s, err := sh.findScope()
 	if err != nil {
@@ -83,46 +84,3 @@ func runInit(ctx context.Context, sh *shell, o *initOptions) error {
 	return nil
 }
 
-// starter is a waypoint.hcl to begin with.
-func starter(name string) string {
-	return strings.ReplaceAll(`# The project's name. It is how the server knows it.
-project = "NAME"
-
-# A project has one app or several.
-app "web" {
-  # How the app is built: here, a command that leaves its result in a directory.
-  build {
-    use "process" {
-      command = ["make"]
-      path    = "bin"
-    }
-  }
-
-  # Where it runs: here, on this machine, on a free port that it finds in $PORT.
-  deploy {
-    use "process" {
-      command = ["./web"]
-    }
-  }
-}
-`, "NAME", name)
-}
-
-func writeStarter(sh *shell) error {
-	name := regexp.MustCompile(`[^A-Za-z0-9_-]+`).ReplaceAllString(filepath.Base(sh.env.Dir), "-")
-	if name = strings.Trim(name, "-"); name == "" || validate.Name("project", name) != nil {
-		name = "my-project"
-	}
-	path := filepath.Join(sh.env.Dir, "waypoint.hcl")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("writing waypoint.hcl: %w", err)
-	}
-	_, err = f.WriteString(starter(name))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing waypoint.hcl: %w", err)
-	}
-	sh.sayf("There was no waypoint.hcl here, so one to begin with has been written to %s.\n", path)
-	sh.sayf("Next: change it for your app, then run `waypoint init` again.\n")
-	return nil
-}

@@ -1,0 +1,177 @@
+// Package starter looks at a directory and proposes a waypoint.hcl for what is in it. It reads files, and writes none,
+// runs nothing, and knows plugins by their names alone.
+package starter
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+)
+
+// Way is one way to build and run an app.
+type Way struct {
+	// Name is a short word: "docker", "process", "pack".
+	Name string
+	// Because says what was found, and does: "Dockerfile: an image, run as a container".
+	Because string
+	// Image says that there is an image, which may be pushed to a registry.
+	Image bool
+
+	build, deploy, release string
+}
+
+// App is one app that was found.
+type App struct {
+	// Name is the proposed name; Path is the directory, "." for the one that was looked at.
+	Name, Path string
+	// Ways are the ways to build and run it, the best first.
+	Ways []Way
+}
+
+// skipped are directories that hold no app of the project's own.
+func skipped(name string) bool {
+	return strings.HasPrefix(name, ".") ||
+		slices.Contains([]string{"node_modules", "vendor", "testdata", "dist", "target", "build", "bin"}, name)
+}
+
+// Look finds the apps of a directory: the directory itself, else those up to two levels below it (services/web).
+func Look(dir fs.FS, name string) ([]App, error) {
+	ways, err := waysOf(dir, ".")
+	if err != nil {
+		return nil, err
+	}
+	if len(ways) > 0 {
+		return []App{{Name: name, Path: ".", Ways: ways}}, nil
+	}
+	var apps []App
+	err = fs.WalkDir(dir, ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fs.SkipDir // what cannot be read is not proposed
+		case !d.IsDir() || p == ".":
+			return nil
+		case skipped(d.Name()), strings.Count(p, "/") > 1:
+			return fs.SkipDir
+		}
+		ways, err := waysOf(dir, p)
+		if err != nil || len(ways) == 0 {
+			return err
+		}
+		apps = append(apps, App{Name: appName(d.Name()), Path: p, Ways: ways})
+		return fs.SkipDir
+	})
+	slices.SortFunc(apps, func(a, b App) int { return cmp.Compare(a.Path, b.Path) })
+	return distinct(apps), err
+}
+
+// distinct gives apps of one name that of their parent directory before it.
+func distinct(apps []App) []App {
+	seen := map[string]int{}
+	for _, a := range apps {
+		seen[a.Name]++
+	}
+	for i, a := range apps {
+		if seen[a.Name] > 1 {
+			apps[i].Name = appName(strings.ReplaceAll(a.Path, "/", "-"))
+		}
+	}
+	return apps
+}
+
+// Name makes a name that projects and apps may have out of a directory's.
+func Name(dir, fallback string) string {
+	name := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' {
+			return c
+		}
+		return '-'
+	}, dir)
+	for strings.Contains(name, "--") {
+		name = strings.ReplaceAll(name, "--", "-")
+	}
+	name = strings.Trim(name, "-")
+	return cmp.Or(strings.Trim(name[:min(len(name), 64)], "-"), fallback)
+}
+
+func appName(dir string) string { return Name(dir, "web") }
+
+// Choice is an app as it is to be written.
+type Choice struct {
+	Name, Path string
+	Way        Way
+	// Image is where images are pushed, without a tag; empty: nowhere.
+	Image string
+}
+
+// File writes a waypoint.hcl.
+func File(project string, apps []Choice) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# The project's name. It is how the server knows it.\nproject = %q\n", project)
+	for _, a := range apps {
+		fmt.Fprintf(&b, "\napp %q {\n", a.Name)
+		if a.Path != "." {
+			fmt.Fprintf(&b, "path = %q\n\n", "./"+a.Path)
+		}
+		fmt.Fprintf(&b, "build {\n%s%s}\n\ndeploy {\n%s}\n", a.Way.build, registry(a), a.Way.deploy)
+		if a.Way.release != "" {
+			fmt.Fprintf(&b, "\nrelease {\n%s}\n", a.Way.release)
+		}
+		b.WriteString("}\n")
+	}
+	return hclwrite.Format([]byte(b.String()))
+}
+
+// registry is the stanza for an app's image.
+func registry(a Choice) string {
+	if a.Image == "" {
+		return ""
+	}
+	return fmt.Sprintf("\nregistry {\nuse \"docker\" {\nimage = %q\n# A tag of the commit, or its short hash.\ntag = gitrefpretty()\n}\n}\n", a.Image)
+}
+
+// use is `use "plugin"` with its attributes, each a line.
+func use(plugin string, lines ...string) string {
+	if len(lines) == 0 {
+		return fmt.Sprintf("use %q {}\n", plugin)
+	}
+	return fmt.Sprintf("use %q {\n%s\n}\n", plugin, strings.Join(lines, "\n"))
+}
+
+// list is a list of words in HCL.
+func list(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", strings.NewReplacer("${", "$${", "%{", "%%{").Replace(w))
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+func exists(dir fs.FS, p string) bool {
+	info, err := fs.Stat(dir, path.Clean(p))
+	return err == nil && !info.IsDir()
+}
+
+// mostRead bounds what is read of a file.
+const mostRead = 1 << 20
+
+func read(dir fs.FS, p string) string {
+	f, err := dir.Open(path.Clean(p))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	text := make([]byte, mostRead)
+	n := 0
+	for n < len(text) {
+		m, err := f.Read(text[n:])
+		if n += m; err != nil {
+			break
+		}
+	}
+	return string(text[:n])
+}

@@ -196,7 +196,7 @@ func planOf(a *config.App, shared []config.ConfigEntry, catalog *plugin.Catalog)
 		}
 		stage := planStage{Stage: string(kind), Plugin: st.Plugin, Labels: st.Labels, Hooks: []planHook{}, Config: bodyOf(body)}
 		for _, h := range st.Hooks {
-			stage.Hooks = append(stage.Hooks, planHook{h.When, append([]string{}, h.Command...), h.OnFailure})
+			stage.Hooks = append(stage.Hooks, planHook{h.When, append([]string{}, h.Shown...), h.OnFailure})
 		}
 		out.Stages = append(out.Stages, stage)
 	}

@@ -197,6 +197,9 @@ func (s *scope) computedItems(kind ConfigKind, e hcl.Expression, items *[]config
 		return diags
 	}
 	v, marks := v.Unmark()
+	if s.in.Preview && !v.IsKnown() {
+		return diags
+	}
 	if t := v.Type(); v.IsKnown() && (v.IsNull() || !t.IsObjectType() && !t.IsMapType()) || !v.IsKnown() {
 		return append(diags, s.wrongValue(e, string(kind), errors.New("a map such as { NAME = \"value\" } that is known now is required")))
 	}
@@ -293,6 +296,9 @@ func (s *scope) configEntry(item configItem, known configValues) (ConfigEntry, *
 		return entry, nil, diags
 	}
 	text, err := asString(bare)
+	if s.previews(err) {
+		return entry, nil, diags
+	}
 	if err != nil {
 		return entry, nil, append(diags, s.wrongValue(item.expr, item.key.name, err))
 	}

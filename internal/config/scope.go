@@ -133,11 +133,17 @@ func (s *scope) evalString(e hcl.Expression, name string, target *string) hcl.Di
 	}
 	text, err := asString(v)
 	if err != nil {
+		if s.previews(err) {
+			return diags
+		}
 		return append(diags, s.wrongValue(e, name, err))
 	}
 	*target = text
 	return diags
 }
+
+// previews says whether a value is missing only because nothing runs yet, so that it can be passed over.
+func (s *scope) previews(err error) bool { return s.in.Preview && errors.Is(err, errNotKnown) }
 
 func (s *scope) evalBool(e hcl.Expression, name string) (*bool, hcl.Diagnostics) {
 	if e == nil {
@@ -152,6 +158,8 @@ func (s *scope) evalBool(e hcl.Expression, name string) (*bool, hcl.Diagnostics)
 	switch {
 	case err != nil:
 		return nil, append(diags, s.wrongValue(e, name, errors.New("true or false is required")))
+	case !b.IsKnown() && s.in.Preview:
+		return nil, diags
 	case !b.IsKnown():
 		return nil, append(diags, s.wrongValue(e, name, errNotKnown))
 	case b.IsNull():
@@ -170,6 +178,9 @@ func (s *scope) evalLabels(e hcl.Expression) (map[string]string, hcl.Diagnostics
 		return nil, diags
 	}
 	v, _ = v.UnmarkDeep()
+	if s.in.Preview {
+		v = knownParts(v)
+	}
 	if !v.IsWhollyKnown() {
 		return nil, append(diags, s.wrongValue(e, "labels", errNotKnown))
 	}
@@ -183,6 +194,23 @@ func (s *scope) evalLabels(e hcl.Expression) (map[string]string, hcl.Diagnostics
 		}
 	}
 	return labels, diags
+}
+
+// knownParts is a map without the elements that are not known.
+func knownParts(v cty.Value) cty.Value {
+	if !v.IsKnown() {
+		return cty.EmptyObjectVal
+	}
+	if v.IsNull() || !v.CanIterateElements() || v.IsWhollyKnown() || !v.Type().IsObjectType() && !v.Type().IsMapType() {
+		return v
+	}
+	parts := map[string]cty.Value{}
+	for it := v.ElementIterator(); it.Next(); {
+		if key, part := it.Element(); part.IsWhollyKnown() {
+			parts[key.AsString()] = part
+		}
+	}
+	return cty.ObjectVal(parts)
 }
 
 var errNotKnown = errors.New("it depends on a value that is not known yet")

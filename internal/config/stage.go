@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -56,6 +57,8 @@ type Hook struct {
 	// When is "before" or "after".
 	When    string
 	Command []string
+	// Shown is Command as it may be shown: sensitive arguments are "(sensitive)".
+	Shown []string
 	// OnFailure is "fail" or "continue".
 	OnFailure string
 }
@@ -219,8 +222,23 @@ func (s *scope) hook(h hookDecl) (Hook, hcl.Diagnostics) {
 			err = errors.New(`a list of a program and its arguments such as ["make", "test"] is required`)
 		}
 		diags = append(diags, s.wrongValue(h.command, "command", err))
+		return out, diags
 	}
+	out.Shown = shown(v, out.Command)
 	return out, diags
+}
+
+// shown is a list of texts with the sensitive ones hidden.
+func shown(v cty.Value, texts []string) []string {
+	out := slices.Clone(texts)
+	bare, _ := v.Unmark()
+	all := bare.Type().IsSetType() // their marks are the whole set's
+	for i, it := 0, bare.ElementIterator(); it.Next() && i < len(out); i++ {
+		if _, elem := it.Element(); all && functions.IsSensitive(v) || functions.IsSensitive(elem) || v.HasMark(functions.Sensitive()) {
+			out[i] = "(sensitive)"
+		}
+	}
+	return out
 }
 
 // Decode evaluates the body of `use` into target, a pointer to a struct with hcl tags, or nil for a plugin that takes

@@ -320,3 +320,65 @@ func TestPipelines(t *testing.T) {
 		t.Error(exec, render(f, diags))
 	}
 }
+
+// What has no value here, because the server or the runner may have one, does not keep a preview from showing the rest.
+func TestAPreviewGoesOnWithoutAValue(t *testing.T) {
+	const text = `
+project = "p"
+variable "missing" { type = string }
+labels = { known = "yes", later = var.missing }
+runner {
+  profile = var.missing
+  data_source "git" {
+    url      = "https://example.com"
+    password = var.missing
+  }
+  poll {
+    enabled  = true
+    interval = var.missing
+  }
+}
+config {
+  env = merge({ A = "a" }, { B = var.missing })
+}
+app "web" {
+  config {
+    env  = { C = "c-${var.missing}", D = config.env.C }
+    file = var.missing == "x" ? { "f" = "text" } : {}
+  }
+  url { auto_hostname = var.missing == "x" }
+  build {
+    labels = { stage = var.missing }
+    use "null" {}
+    hook {
+      when    = "before"
+      command = ["echo", var.missing]
+    }
+  }
+  deploy {
+    use "null" { value = var.missing }
+  }
+}
+`
+	f, diags := config.Parse([]byte(text), "waypoint.hcl")
+	if diags.HasErrors() {
+		t.Fatal(render(f, diags))
+	}
+	in := testInput(t, "default")
+	in.Preview = true
+	vars, _, diags := f.ResolveVars(nil, in)
+	if diags.HasErrors() || len(diags) != 1 {
+		t.Errorf("one warning is expected:\n%s", render(f, diags))
+	}
+	in.Vars = vars
+	p, diags := f.Project(in)
+	for _, app := range p.Apps {
+		_, more := app.ConfigEntries()
+		diags = append(diags, more...)
+	}
+	_, more := p.ConfigEntries()
+	diags = append(append(diags, more...), previewAll(f, in)...)
+	if len(diags) > 0 || p.Labels["known"] != "yes" || p.Labels["later"] != "" {
+		t.Errorf("%v\n%s", p.Labels, render(f, diags))
+	}
+}

@@ -109,8 +109,8 @@ func (j *job) runHooks(ctx context.Context, hooks []config.Hook, when string) er
 		if hook.When != when || len(hook.Command) == 0 {
 			continue
 		}
-		// The arguments can hold secrets; only the program's name is shown.
-		step := j.ui.Step("Hook %s: %s", when, hook.Command[0])
+		// The arguments say much and may be long: the program is named.
+		step := j.ui.Step("Hook %s: %s", when, hook.Shown[0])
 		err := j.guarded(ctx, func(work context.Context) error {
 			return command.Run(work, command.Spec{
 				Args: hook.Command, Dir: j.input.ProjectDir, Env: j.environ, Stdout: j.ui.Stdout(), Stderr: j.ui.Stderr(),
@@ -120,13 +120,13 @@ func (j *job) runHooks(ctx context.Context, hooks []config.Hook, when string) er
 			step.Done("")
 			continue
 		}
-		step.Fail("Hook %s: %s: %s", when, hook.Command[0], err)
+		step.Fail("Hook %s: %s: %s", when, hook.Shown[0], err)
 		switch {
 		case stopped(err):
 			return err
 		case hook.OnFailure != "continue":
 			return &failure{
-				reason: fault.HookFailed, message: fmt.Sprintf("the hook %s %s failed", when, hook.Command[0]), cause: err,
+				reason: fault.HookFailed, message: fmt.Sprintf("the hook %s %s failed", when, hook.Shown[0]), cause: err,
 				hint: "Set on_failure = \"continue\" if its failure does not matter.",
 			}
 		}

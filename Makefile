@@ -31,6 +31,10 @@ down: build ## Destroy what `make up` made and stop the local server (data is ke
 build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
 	$(GOBUILD) -o $(BIN)/waypoint ./cli/waypoint
 	$(GOBUILD) -o $(BIN)/waypoint-entrypoint ./entrypoint/waypoint-entrypoint
+	@# What is put into images: a release carries both.
+	@for arch in amd64 arm64; do \
+	  GOOS=linux GOARCH=$$arch $(GOBUILD) -o $(BIN)/waypoint-entrypoint-linux-$$arch ./entrypoint/waypoint-entrypoint || exit 1; \
+	done
 	$(GOBUILD) -tags lambda.norpc -o $(BIN)/bootstrap ./functions/bootstrap
 
 # Some packages mostly wait (leases, long polls): three at once keep two cores busy.
@@ -59,9 +63,13 @@ test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on
 	TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} TESTCONTAINERS_HOST_OVERRIDE=$${TESTCONTAINERS_HOST_OVERRIDE:-127.0.0.1} \
 	  $(GO) test -tags localstack -count=1 -timeout 20m -v -run '^TestLocalStack$$' ./e2e
 
+.PHONY: test-docker
+test-docker: build ## Test the docker plugins on a Docker engine, with images FROM scratch and a registry of its own
+	$(GO) test -tags docker -count=1 -timeout 10m -run '^TestDocker' ./runner/plugin/docker/... ./runner/plugin/dockerpull
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions
-	$(TOOLS)/golangci-lint run --build-tags localstack ./...
+	$(TOOLS)/golangci-lint run --build-tags localstack,docker ./...
 
 .PHONY: generate
 generate: $(TOOLS)/protogen ## Generate the Go code of the contract

@@ -18,9 +18,9 @@ type BuilderConfig struct {
 	Context string `hcl:"context,optional" default:"the app's directory"`
 	// Values of ARG instructions in the Dockerfile. Whoever has the image can read them: give no secrets.
 	BuildArgs map[string]string `hcl:"build_args,optional"`
-	// Whether the image is built with BuildKit. Needed for a platform other than the engine's own, and for cache and
-	// secret mounts.
-	BuildKit bool `hcl:"buildkit,optional"`
+	// Whether the image is built with BuildKit, or with the engine's older builder. BuildKit is faster, and needed for
+	// cache mounts and here-documents.
+	BuildKit *bool `hcl:"buildkit,optional" default:"true where the Docker engine has it"`
 	// Platform that the image is built for, for example "linux/arm64".
 	Platform string `hcl:"platform,optional" default:"that of the Docker engine"`
 	// Stage of a multi-stage Dockerfile to build.
@@ -150,5 +150,7 @@ func Definition() plugin.Definition {
 				Config: schema.New[TaskConfig],
 			},
 		},
+		Builder:  func() plugin.Builder { return &builder{} },
+		Registry: func() plugin.Registry { return &registry{} },
 	}
 }

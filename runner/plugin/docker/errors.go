@@ -13,6 +13,12 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
+// unreachable says that no engine answers, so that whoever can do without one does.
+type unreachable struct{ reason *plugin.Error }
+
+func (u *unreachable) Error() string { return u.reason.Error() }
+func (u *unreachable) Unwrap() error { return u.reason }
+
 // explain turns what the engine, or the way to it, answered into one sentence and what to do. doing says what was tried.
 // An error that nothing is known of keeps its own words.
 func (e *engine) explain(doing string, err error) error {
@@ -45,8 +51,10 @@ func (e *engine) explain(doing string, err error) error {
 			}
 		}
 	case client.IsErrConnectionFailed(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
-		return refuse("Start Docker (sudo systemctl start docker, or Docker Desktop), or set DOCKER_HOST to an engine that runs.",
-			"there is no Docker engine at %s", e.host)
+		return &unreachable{&plugin.Error{
+			Message: "there is no Docker engine at " + e.host,
+			Hint:    "Start Docker (sudo systemctl start docker, or Docker Desktop), or set DOCKER_HOST to an engine that runs.",
+		}}
 	case strings.Contains(text, "is too new") || strings.Contains(text, "is too old"):
 		return &plugin.Error{
 			Message: fmt.Sprintf("the Docker engine at %s and this runner speak different versions of its API", e.host),

@@ -13,6 +13,7 @@ const (
 	labelProject    = "waypoint.project"
 	labelApp        = "waypoint.app"
 	labelWorkspace  = "waypoint.workspace"
+	labelBase       = "waypoint.base"       // of an image with the entrypoint: the engine's id of the one without
 	labelDeployment = "waypoint.deployment" // a deployment's id: containers, volumes, networks of one deployment
 )
 

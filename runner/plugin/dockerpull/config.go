@@ -38,5 +38,6 @@ func Definition() plugin.Definition {
 			Kind: schema.Builder, Summary: "Pulls an image and adds the Waypoint entrypoint to it.",
 			Config: schema.New[Config], Output: schema.New[image.Output],
 		}},
+		Builder: func() plugin.Builder { return &builder{} },
 	}
 }

@@ -1,0 +1,239 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/moby/moby/client"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/image/inject"
+)
+
+type registry struct{ config RegistryConfig }
+
+func (r *registry) Config() any { return &r.config }
+
+// Push names the image and pushes it: from the engine that has it, or, for one that is in a registry, from there to here
+// without an engine.
+func (r *registry) Push(ctx context.Context, env *plugin.Env, artifact *plugin.Artifact) (*plugin.Result, error) {
+	c := r.config
+	from, err := image.FromArtifact(artifact, `the registry "docker"`)
+	if err != nil {
+		return nil, err
+	}
+	name, tag, err := image.Reference(c.Image, c.Tag)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := image.NewKeychain(env.Environ, image.Host(name), image.Settings{
+		Auth: c.Auth, Encoded: c.EncodedAuth, Username: c.Username, Password: c.Password,
+	})
+	if err != nil {
+		return nil, err
+	}
+	to := image.Image{Image: name, Tag: tag, ID: from.ID, Architecture: from.Architecture, Location: image.InRegistry}
+	switch {
+	case c.Local:
+		err = r.tagLocally(ctx, env, from, &to)
+	case from.Location == image.InEngine:
+		err = r.fromEngine(ctx, env, from, &to, keys)
+	default:
+		err = r.fromRegistry(ctx, env, from, &to, keys)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return to.Result(), nil
+}
+
+// tagLocally names the image in the engine and nothing else.
+func (r *registry) tagLocally(ctx context.Context, env *plugin.Env, from image.Image, to *image.Image) error {
+	if from.Location != image.InEngine {
+		pulled, err := Pull(ctx, env, PullRequest{Image: from, Inject: from.Inject})
+		if err != nil {
+			return err
+		}
+		if from = *pulled; from.Location != image.InEngine {
+			return &plugin.Error{
+				Message: "local = true, and there is no Docker engine that the image could be tagged in",
+				Hint:    "Start Docker, or leave local out to push the image.",
+			}
+		}
+		to.ID, to.Architecture = from.ID, from.Architecture
+	}
+	e, err := connect(ctx, env.Environ, nil)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := e.tag(ctx, from, *to); err != nil {
+		return err
+	}
+	to.Location = image.InEngine
+	env.UI.Line(plugin.Success, "Image: %s, in the Docker engine at %s", to.Name(), e.host)
+	return nil
+}
+
+// tag names the image; a missing one is explained.
+func (e *engine) tag(ctx context.Context, from, to image.Image) error {
+	source := from.ID
+	if source == "" {
+		source = from.Name()
+	}
+	_, err := e.ImageTag(ctx, client.ImageTagOptions{Source: source, Target: to.Name()})
+	if cerrdefs.IsNotFound(err) {
+		return &plugin.Error{
+			Message: fmt.Sprintf("the image %s is not in the Docker engine at %s", from.Name(), e.host),
+			Hint:    "It was removed, or built in another engine: build again.",
+		}
+	}
+	return e.explain("naming the image", err)
+}
+
+func (r *registry) fromEngine(ctx context.Context, env *plugin.Env, from image.Image, to *image.Image, keys *image.Keychain) error {
+	e, err := connect(ctx, env.Environ, nil)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := e.tag(ctx, from, *to); err != nil {
+		return err
+	}
+	if r.config.Insecure {
+		// An engine pushes insecurely only to registries that its own settings name, so it is done here.
+		return e.pushSaved(ctx, env, to, keys)
+	}
+	host := image.Host(to.Image)
+	credentials, err := keys.For(ctx, host)
+	if err != nil {
+		return err
+	}
+	step := env.UI.Step("Pushing %s", to.Name())
+	answer, err := e.ImagePush(ctx, to.Name(), client.ImagePushOptions{RegistryAuth: credentials.Header()})
+	if err != nil {
+		step.Fail("")
+		return e.explainRegistry("pushing "+to.Name(), host, err, credentials)
+	}
+	defer answer.Close()
+	layers := &layerProgress{step: step, doing: "Pushing " + to.Name()}
+	if err := layers.follow(ctx, answer, func(m *jsonstream.Message) {
+		var pushed struct{ Tag, Digest string }
+		if m.Aux != nil && json.Unmarshal(*m.Aux, &pushed) == nil && pushed.Digest != "" {
+			to.Digest = pushed.Digest
+		}
+	}); err != nil {
+		step.Fail("")
+		return e.explainRegistry("pushing "+to.Name(), host, err, credentials)
+	}
+	step.Done("Pushed %s (%s)", to.Name(), to.Digest)
+	return nil
+}
+
+// fromRegistry copies the image from its registry to this one. Nothing passes through an engine, and layers that both
+// registries have are not moved.
+func (r *registry) fromRegistry(ctx context.Context, env *plugin.Env, from image.Image, to *image.Image, keys *image.Keychain) error {
+	// What the builder was given is not kept, for it is secret: the source is read with Docker's configuration, or with
+	// this registry's credentials where it is the same one.
+	sources := keys
+	if image.Host(from.Image) != image.Host(to.Image) {
+		var err error
+		if sources, err = image.NewKeychain(env.Environ, "", image.Settings{}); err != nil {
+			return err
+		}
+	}
+	var find inject.Binaries
+	if from.Inject {
+		find = inject.Find(env)
+	}
+	return copyImage(ctx, env, transfer{
+		from: from, to: to, sources: sources, targets: keys, insecure: r.config.Insecure, find: find, labels: ownLabels(env),
+	})
+}
+
+// layerProgress shows the layers that an engine pushes or pulls: a line for each that is done, and now and then how far
+// the whole is.
+type layerProgress struct {
+	step    plugin.Step
+	doing   string
+	layers  map[string]*layer
+	updated time.Time
+}
+
+type layer struct {
+	current, total uint64
+	done           bool
+}
+
+// follow reads the engine's messages to the end; also sees each.
+func (l *layerProgress) follow(ctx context.Context, r io.Reader, also func(*jsonstream.Message)) error {
+	l.layers, l.updated = map[string]*layer{}, time.Now()
+	decoder := json.NewDecoder(r)
+	for {
+		var m jsonstream.Message
+		err := decoder.Decode(&m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return err
+		case m.Error != nil:
+			return m.Error
+		}
+		if also != nil {
+			also(&m)
+		}
+		if m.ID != "" {
+			l.message(&m)
+		}
+	}
+}
+
+func (l *layerProgress) message(m *jsonstream.Message) {
+	now := l.layers[m.ID]
+	if now == nil {
+		now = &layer{}
+		l.layers[m.ID] = now
+	}
+	if m.Progress != nil && m.Progress.Total > 0 && (m.Status == "Pushing" || m.Status == "Downloading") {
+		now.current, now.total = uint64(max(m.Progress.Current, 0)), uint64(m.Progress.Total)
+	}
+	word := ""
+	switch {
+	case m.Status == "Pushed":
+		word = "pushed"
+	case m.Status == "Pull complete":
+		word = "pulled"
+	case strings.HasPrefix(m.Status, "Layer already exists"), strings.HasPrefix(m.Status, "Already exists"), strings.HasPrefix(m.Status, "Mounted from"):
+		word = "is there already"
+	}
+	if word != "" && !now.done {
+		now.done, now.current = true, now.total
+		about := ""
+		if now.total > 0 && word != "is there already" {
+			about = " (" + size(now.total) + ")"
+		}
+		_, _ = fmt.Fprintf(l.step.Output(), "Layer %s %s%s\n", m.ID, word, about)
+	}
+	if time.Since(l.updated) < updateEvery {
+		return
+	}
+	l.updated = time.Now()
+	var current, total uint64
+	for _, one := range l.layers {
+		current, total = current+one.current, total+one.total
+	}
+	if total > 0 {
+		l.step.Update("%s: %s of %s", l.doing, size(current), size(total))
+	}
+}

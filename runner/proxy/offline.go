@@ -30,10 +30,10 @@ func Prepare(dir string, next Route) error {
 	}
 	if ok && next.Target != 0 {
 		// The switch to the new target is the proxy's; until then it serves what it served.
-		next.Target, next.DeploymentID, next.Fence = kept.Target, kept.DeploymentID, kept.Fence
+		next.Target, next.Host, next.DeploymentID, next.Fence = kept.Target, kept.Host, kept.DeploymentID, kept.Fence
 	}
 	if !ok {
-		next.Target, next.DeploymentID = 0, ""
+		next.Target, next.Host, next.DeploymentID = 0, "", ""
 	}
 	return WriteRoute(dir, next)
 }

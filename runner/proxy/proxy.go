@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -34,6 +35,7 @@ const (
 
 // target is one deployment behind the proxy.
 type target struct {
+	host         string
 	port         int
 	deploymentID string
 	inFlight     atomic.Int64
@@ -41,15 +43,15 @@ type target struct {
 	transport    *http.Transport
 }
 
-func newTarget(port int, deploymentID string) *target {
-	t := &target{port: port, deploymentID: deploymentID}
+func newTarget(r Route) *target {
+	t := &target{host: r.Host, port: r.Target, deploymentID: r.DeploymentID}
 	t.transport = &http.Transport{
 		DialContext:         dialPatiently,
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     idleConns,
 		DisableCompression:  true,
 	}
-	upstream := &url.URL{Scheme: "http", Host: machine.LoopbackAddr(port)}
+	upstream := &url.URL{Scheme: "http", Host: addr(r)}
 	t.handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(upstream)
@@ -62,6 +64,13 @@ func newTarget(port int, deploymentID string) *target {
 		ErrorLog:      log.New(io.Discard, "", 0),
 	}
 	return t
+}
+
+func addr(r Route) string {
+	if r.Host == "" {
+		return machine.LoopbackAddr(r.Target)
+	}
+	return net.JoinHostPort(r.Host, strconv.Itoa(r.Target))
 }
 
 // dialPatiently tries again while the connection is refused: nothing has been sent yet, so it is always safe.
@@ -154,7 +163,7 @@ func (s *Server) begin(route Route) error {
 	}
 	s.front, s.route = f, route
 	if route.Target != 0 {
-		s.current.Store(newTarget(route.Target, route.DeploymentID))
+		s.current.Store(newTarget(route))
 	}
 	return nil
 }
@@ -222,13 +231,13 @@ func (s *Server) Set(next Route) (Status, error) {
 func (s *Server) switchTo(next Route) {
 	former := s.current.Load()
 	s.route = next
-	if former != nil && former.port == next.Target && former.deploymentID == next.DeploymentID {
+	if former != nil && former.host == next.Host && former.port == next.Target && former.deploymentID == next.DeploymentID {
 		return
 	}
 	if next.Target == 0 {
 		s.current.Store(nil)
 	} else {
-		s.current.Store(newTarget(next.Target, next.DeploymentID))
+		s.current.Store(newTarget(next))
 	}
 	if former != nil {
 		s.draining = append(s.draining, former)

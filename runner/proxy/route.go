@@ -1,9 +1,9 @@
-// Package proxy gives a deployment of the process plugin a stable loopback port: a small reverse proxy, a
+// Package proxy gives the deployments of an app a stable loopback port: a small reverse proxy, a
 // process of its own, whose target is switched without closing the listening socket or dropping a request.
 //
 // It is controlled through a Unix socket in its directory (0700) and keeps its route there, so that it can be
 // killed and started again at any time. It compares the lane's fence: an operation that has been overtaken
-// cannot move the route back. It listens on loopback only, and it is the plugin's process, not the runner's.
+// cannot move the route back. It listens on loopback only, and it is the platform's process, not the runner's.
 package proxy
 
 import (
@@ -22,8 +22,9 @@ type Route struct {
 	Workspace string `json:"workspace"`
 	// Port that the proxy listens on, on 127.0.0.1.
 	Port int `json:"port"`
-	// Target is the port of the deployment, on 127.0.0.1; 0: nothing is released.
+	// Target is the port of the deployment; 0: nothing is released. Host is where: empty for this machine.
 	Target       int    `json:"target"`
+	Host         string `json:"host,omitempty"`
 	DeploymentID string `json:"deployment_id"`
 	// Fence of the lane when the route was set. A smaller one is refused.
 	Fence   int64     `json:"fence"`

@@ -48,12 +48,6 @@ type HealthCheck struct {
 	Interval string `hcl:"interval,optional"`
 }
 
-// ReleaseConfig configures the releaser.
-type ReleaseConfig struct {
-	// Stable port of the app on 127.0.0.1. Default: a free port that is chosen at the first release and kept.
-	Port int `hcl:"port,optional"`
-}
-
 // BuildOutput is what later stages see of a build.
 type BuildOutput struct {
 	// Directory of the artifact.
@@ -70,14 +64,6 @@ type DeployOutput struct {
 	Port int `hcl:"port"`
 	// Number of the process when it was deployed.
 	PID int `hcl:"pid"`
-}
-
-// ReleaseOutput is what is seen of a release.
-type ReleaseOutput struct {
-	// Address of the app on 127.0.0.1.
-	URL string `hcl:"url"`
-	// Port of the app.
-	Port int `hcl:"port"`
 }
 
 // checkup is a HealthCheck that has been read.

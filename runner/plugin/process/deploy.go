@@ -14,6 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
 
 // lastLines is how much of a failed app's output is shown.
@@ -30,7 +31,7 @@ func (p *platform) Config() any { return &p.config }
 func (p *platform) DeployRerunnable() bool { return true }
 
 // DefaultReleaser gives apps without a release stanza a stable port too.
-func (p *platform) DefaultReleaser() plugin.Releaser { return &releaser{options: p.options} }
+func (p *platform) DefaultReleaser() plugin.Releaser { return newReleaser(p.options) }
 
 // Deploy starts the app and returns when it is healthy. If it fails, nothing of it is left.
 func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
@@ -76,7 +77,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return d, err
 	}
-	if err := h.reservePort(ctx, &d, dir); err != nil {
+	if err := h.reservePort(ctx, env, &d, dir); err != nil {
 		return d, err
 	}
 	if _, err := copyTree(source, d.Dir, false); err != nil {
@@ -156,8 +157,12 @@ func showTail(env *plugin.Env, dir string) {
 }
 
 // reservePort chooses a free port and writes it down, so that nobody else chooses it.
-func (h home) reservePort(ctx context.Context, d *deployment, dir string) error {
-	lock, err := h.portsLock(ctx)
+func (h home) reservePort(ctx context.Context, env *plugin.Env, d *deployment, dir string) error {
+	place, err := stableport.In(env)
+	if err != nil {
+		return err
+	}
+	lock, err := place.Lock(ctx)
 	if err != nil {
 		return fmt.Errorf("choosing a port: %w", err)
 	}
@@ -170,7 +175,7 @@ func (h home) reservePort(ctx context.Context, d *deployment, dir string) error 
 	for _, other := range all {
 		taken[other.Port] = true
 	}
-	if d.Port, err = choosePort(deploymentPorts, d.ID, taken, machine.PortFree); err != nil {
+	if d.Port, err = stableport.ChooseDeployment(d.ID, taken); err != nil {
 		return err
 	}
 	return machine.WriteJSON(deploymentFile(dir), d)

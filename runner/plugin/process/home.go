@@ -2,12 +2,9 @@ package process
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"io/fs"
 	"os"
@@ -16,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/source/ignore"
 )
@@ -45,16 +41,8 @@ func (h home) artifactsDir(env *plugin.Env) string {
 	return filepath.Join(h.dir, "artifacts", env.Project, env.App, env.Workspace)
 }
 
-func (h home) deploymentsDir() string          { return filepath.Join(h.dir, "deployments") }
-func (h home) deploymentDir(id string) string  { return filepath.Join(h.deploymentsDir(), id) }
-func (h home) routesDir() string               { return filepath.Join(h.dir, "routes") }
-func (h home) routeDir(env *plugin.Env) string { return filepath.Join(h.routesDir(), laneKey(env)) }
-
-// laneKey names an app in a workspace, short enough for the path of a socket.
-func laneKey(env *plugin.Env) string {
-	sum := sha256.Sum256([]byte(env.Project + "\x00" + env.App + "\x00" + env.Workspace))
-	return hex.EncodeToString(sum[:6])
-}
+func (h home) deploymentsDir() string         { return filepath.Join(h.dir, "deployments") }
+func (h home) deploymentDir(id string) string { return filepath.Join(h.deploymentsDir(), id) }
 
 // artifact is the state of an artifact.
 type artifact struct {
@@ -175,36 +163,4 @@ func pruneArtifacts(dir, keep string) {
 			_ = os.RemoveAll(a.path)
 		}
 	}
-}
-
-// portsLock is held while a port is chosen, so that no two deployments choose the same.
-func (h home) portsLock(ctx context.Context) (*machine.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	return machine.AwaitLock(ctx, filepath.Join(h.dir, "ports.lock"))
-}
-
-// Ports are chosen below the range from which systems take ports for outgoing connections (from 32768 on Linux,
-// 49152 elsewhere), so that a port stays free while its app is started again.
-const (
-	routePorts      = 10_000
-	deploymentPorts = 20_000
-	portRange       = 10_000
-)
-
-var errNoPort = errors.New("no free port was found")
-
-// choosePort gives a free port of the range that begins at base. It depends on name first, so that the same thing
-// tends to get the same port. taken are ports that belong to something that is just not listening.
-func choosePort(base int, name string, taken map[int]bool, free func(int) bool) (int, error) {
-	sum := fnv.New32a()
-	_, _ = io.WriteString(sum, name)
-	first := int(sum.Sum32() % portRange)
-	for i := range portRange {
-		port := base + (first+i)%portRange
-		if !taken[port] && free(port) {
-			return port, nil
-		}
-	}
-	return 0, errNoPort
 }

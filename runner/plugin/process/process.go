@@ -2,9 +2,8 @@
 // with no container engine.
 //
 // Its builder runs a build command and keeps a directory. Its platform runs a command of that directory in the
-// background, under waypoint-entrypoint, on a free loopback port, and starts it again when it ends. Its releaser
-// gives the app a stable port: a small reverse proxy (package proxy) that is switched from one deployment to the
-// next without dropping a request.
+// background, under waypoint-entrypoint, on a free loopback port, and starts it again when it ends. Its releaser gives
+// the app a stable port (package stableport).
 //
 // What runs in the background outlives runner and CLI. Everything about it stands in files below Env.StateDir, so
 // that any later call finds it, also after a crash: the directory of a deployment is named by the deployment's id,
@@ -12,7 +11,6 @@
 //
 //	process/artifacts/PROJECT/APP/WORKSPACE/DIGEST/  what builds made
 //	process/deployments/ID/                          app/, deployment.json, spec.json, status.json, output.log
-//	process/routes/KEY/                              route.json, control.sock
 package process
 
 import (
@@ -26,6 +24,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 	"github.com/waypoint-serverless/waypoint/runner/proxy"
 )
 
@@ -70,12 +69,12 @@ func Definition(o Options) plugin.Definition {
 			{
 				Kind:    schema.Releaser,
 				Summary: "Leads a stable port to a deployment, without losing a request. Apps without a release stanza have it, too.",
-				Config:  schema.New[ReleaseConfig], Output: schema.New[ReleaseOutput],
+				Config:  schema.New[stableport.Config], Output: schema.New[stableport.Output],
 			},
 		},
 		Builder:  func() plugin.Builder { return &builder{options: o} },
 		Platform: func() plugin.Platform { return &platform{options: o} },
-		Releaser: func() plugin.Releaser { return &releaser{options: o} },
+		Releaser: func() plugin.Releaser { return newReleaser(o) },
 	}
 }
 

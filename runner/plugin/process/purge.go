@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 
-	"github.com/waypoint-serverless/waypoint/runner/proxy"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
 
 // Purge ends everything that the plugin runs on this machine, apps and stable ports, and removes its directory below
@@ -16,18 +15,9 @@ import (
 // fence begins anew.
 func Purge(ctx context.Context, stateDir string) error {
 	h := home{dir: filepath.Join(stateDir, "process")}
+	failed := []error{stableport.Purge(ctx, stateDir)}
 	if _, err := os.Stat(h.dir); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	routes, err := os.ReadDir(h.routesDir())
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("looking for stable ports: %w", err)
-	}
-	var failed []error
-	for _, r := range routes {
-		if r.IsDir() {
-			failed = append(failed, proxy.Remove(ctx, filepath.Join(h.routesDir(), r.Name()), math.MaxInt64))
-		}
+		return failed[0]
 	}
 	all, err := h.deployments()
 	failed = append(failed, err)

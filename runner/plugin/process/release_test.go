@@ -15,12 +15,14 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 	"github.com/waypoint-serverless/waypoint/runner/proxy"
 )
 
 func (b *bench) tryRelease(port int, d *plugin.Deployment) (*plugin.Release, error) {
 	b.t.Helper()
-	r := &releaser{options: Options{Now: time.Now}, config: ReleaseConfig{Port: port}}
+	r := newReleaser(Options{Now: time.Now})
+	r.Options.Port = port
 	res, err := r.Release(b.t.Context(), b.env, d)
 	if err != nil {
 		return nil, err
@@ -39,7 +41,7 @@ func (b *bench) release(port int, d *plugin.Deployment) *plugin.Release {
 
 func (b *bench) releaseStatus(rel *plugin.Release) *plugin.Status {
 	b.t.Helper()
-	st, err := (&releaser{}).ReleaseStatus(b.t.Context(), b.env, rel)
+	st, err := newReleaser(Options{Now: time.Now}).ReleaseStatus(b.t.Context(), b.env, rel)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -48,18 +50,21 @@ func (b *bench) releaseStatus(rel *plugin.Release) *plugin.Status {
 
 func (b *bench) proxyStatus() proxy.Status {
 	b.t.Helper()
-	h, _ := homeOf(b.env)
-	st, err := proxy.At(h.routeDir(b.env)).Status(b.t.Context())
+	place, err := stableport.In(b.env)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	st, err := proxy.At(place.Dir(b.env)).Status(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return st
 }
 
-// freePort is a port that was free a moment ago, outside the range of deployments.
+// freePort is a port that was free a moment ago.
 func freePort(t *testing.T) int {
 	t.Helper()
-	port, err := choosePort(routePorts, t.Name(), nil, machine.PortFree)
+	port, err := stableport.ChooseDeployment(t.Name(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,14 +299,14 @@ func TestWhatIsReleasedCanBeDestroyed(t *testing.T) {
 	if again.URL != rel.URL || get(t, again.URL) != "next " {
 		t.Error("the next release does not serve at the same port")
 	}
-	if err := (&releaser{}).DestroyRelease(t.Context(), b.env, rel); err != nil {
+	if err := newReleaser(Options{Now: time.Now}).DestroyRelease(t.Context(), b.env, rel); err != nil {
 		t.Fatal(err)
 	}
 	if get(t, again.URL) != "next " {
 		t.Error("destroying the former release ended the current one")
 	}
 	for range 2 {
-		if err := (&releaser{}).DestroyRelease(t.Context(), b.env, again); err != nil {
+		if err := newReleaser(Options{Now: time.Now}).DestroyRelease(t.Context(), b.env, again); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,16 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
-	"github.com/waypoint-serverless/waypoint/runner/proxy"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
-
-// drainWait bounds how long a deployment that is destroyed may still answer the requests that the proxy gave it.
-const drainWait = 10 * time.Second
 
 // DeploymentStatus says how the process is: ready (runs and is healthy), alive (runs), down (does not run), missing.
 func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Env, d *plugin.Deployment) (*plugin.Status, error) {
@@ -81,33 +77,15 @@ func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Env, d *pl
 	if err != nil {
 		return err
 	}
-	if err := h.clearRoute(ctx, env, d.ID); err != nil {
+	place, err := stableport.In(env)
+	if err != nil {
 		return err
 	}
-	drain(ctx, h.routeDir(env), d.ID)
-	return h.remove(ctx, d.ID)
-}
-
-// drain waits for requests that the proxy gave to a deployment before it was replaced.
-func drain(ctx context.Context, routeDir, deploymentID string) {
-	ctx, cancel := context.WithTimeout(ctx, drainWait)
-	defer cancel()
-	for {
-		st, err := proxy.At(routeDir).Status(ctx)
-		if err != nil {
-			return
-		}
-		busy := false
-		for _, t := range st.Draining {
-			busy = busy || t.DeploymentID == deploymentID
-		}
-		if !busy {
-			return
-		}
-		if wait(ctx, 50*time.Millisecond) != nil {
-			return
-		}
+	if err := place.Clear(ctx, env, d.ID); err != nil {
+		return err
 	}
+	place.Drain(ctx, env, d.ID)
+	return h.remove(ctx, d.ID)
 }
 
 // decodeDeployment reads the state of a deployment's record.

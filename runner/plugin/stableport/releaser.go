@@ -67,7 +67,7 @@ type Releaser struct {
 // Config is a pointer to the releaser's configuration.
 func (r *Releaser) Config() any { return &r.Options }
 
-// ReleaseRerunnable: the fence decides, and the same switch twice is one.
+// ReleaseRerunnable says yes: the fence decides, and the same switch twice is one.
 func (r *Releaser) ReleaseRerunnable() bool { return true }
 
 // release is the state of a release's record.

@@ -26,7 +26,7 @@ func newCmdInit(sh *shell) *cobra.Command {
 In a directory without a waypoint.hcl it looks at what is there (Dockerfile, go.mod, package.json, a Helm chart, …), asks
 what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
 		Example: "  waypoint init\n  waypoint -project shop -app web init",
-		RunE: func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), sh, o) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), sh, o) },
 	}
 	cmd.Flags().BoolVar(&o.update, "update", false, "also replace the project's labels")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the project as JSON")
@@ -83,4 +83,3 @@ func runInit(ctx context.Context, sh *shell, o *initOptions) error {
 	sh.sayf("Next: `waypoint up`\n")
 	return nil
 }
-

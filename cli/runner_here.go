@@ -55,12 +55,16 @@ func (sh *shell) runnerOptions() (runner.Options, error) {
 	if err != nil {
 		return runner.Options{}, err
 	}
-	return runner.Options{
+	o := runner.Options{
 		Catalog: sh.deps.Catalog(), StateDir: state, Entrypoint: entrypoint,
 		QueueHTTPClient:      localstack.QueueClient(sh.server.Address),
 		QueueEndpoint:        queueEndpoint(sh.server.Address),
 		EntrypointServerAddr: sh.server.Address,
-	}, nil
+	}
+	if doors := localstack.DoorsOf(sh.server.Address); doors != nil {
+		o.LocalServer = doors
+	}
+	return o, nil
 }
 
 // queueEndpoint is where a server in an emulator of AWS has its queues: at the emulator's one address. The names that

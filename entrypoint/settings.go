@@ -20,6 +20,8 @@ const (
 	// EnvConfigCache names a file that keeps the last configuration for a start without the server. It is
 	// encrypted with a key derived from the token, so it is useless to who has only the disk.
 	EnvConfigCache = "WAYPOINT_CONFIG_CACHE"
+	// EnvPin is the hash of the server's key, "sha256/…", for a server on the app's machine.
+	EnvPin = "WAYPOINT_SERVER_TLS_PIN"
 	// EnvInsecure allows a server address with plain HTTP beyond loopback, as a container on a
 	// developer's machine needs.
 	EnvInsecure = "WAYPOINT_SERVER_INSECURE"
@@ -38,6 +40,8 @@ type Settings struct {
 	// Required: do not start the app before the server has answered.
 	Required bool
 	Insecure bool
+	// Pin of the server's key; empty: its certificate counts.
+	Pin string
 	// CachePath of the configuration cache; empty: none.
 	CachePath string
 	LogLevel  slog.Level
@@ -54,6 +58,7 @@ func ReadSettings(environ []string) (Settings, error) {
 		Disabled:     truthy(env[EnvDisable]) || env[EnvServerAddr] == "",
 		Required:     truthy(env[EnvRequired]),
 		Insecure:     truthy(env[EnvInsecure]),
+		Pin:          env[EnvPin],
 		CachePath:    env[EnvConfigCache],
 		LogLevel:     slog.LevelWarn,
 	}

@@ -49,6 +49,8 @@ func (d dir) serverLog() string   { return d.file("server.log") }
 func (d dir) runnerLock() string  { return d.file("runner.lock") }
 func (d dir) runnerPID() string   { return d.file("runner.pid") }
 func (d dir) runnerLog() string   { return d.file("runner.log") }
+func (d dir) doors() string       { return d.file("doors.json") }
+func (d dir) doorKey() string     { return d.file("door-key.pem") }
 func (d dir) run() string         { return d.file("run") }
 func (d dir) apiSocket() string   { return filepath.Join(d.run(), "api.sock") }
 func (d dir) sqsSocket() string   { return filepath.Join(d.run(), "sqs.sock") }

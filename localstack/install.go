@@ -220,7 +220,11 @@ func QueueClient(address string) *http.Client {
 	if !ok {
 		return nil
 	}
-	socket := filepath.Join(filepath.Dir(path), filepath.Base(dir("").sqsSocket()))
+	return socketClient(filepath.Join(filepath.Dir(path), filepath.Base(dir("").sqsSocket())))
+}
+
+// socketClient reaches whoever listens on a Unix socket.
+func socketClient(socket string) *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	return &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 64,

@@ -101,7 +101,14 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	serveHTTP(ctx, group, l.api, s.Gateway)
+	doors, err := newDoors(ctx, d, s.Gateway, s.log)
+	if err != nil {
+		return err
+	}
+	local := http.NewServeMux()
+	local.Handle(doorsPath, doors)
+	local.Handle("/", s.Gateway)
+	serveHTTP(ctx, group, l.api, local)
 	serveHTTP(ctx, group, l.sqs, s.Queues)
 	tcp := ""
 	if l.tcp != nil {
@@ -109,6 +116,7 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 		tcp = l.tcp.Addr().String()
 	}
 	group.Go(func() error { s.sweepLoop(ctx); return nil })
+	group.Go(func() error { <-ctx.Done(); doors.running.Wait(); return nil })
 	if o.Ready != nil {
 		o.Ready(tcp)
 	}

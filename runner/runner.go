@@ -53,6 +53,8 @@ type Options struct {
 	QueueEndpoint string
 	// EntrypointServerAddr is what deployed apps use to reach the API; empty: the client's address.
 	EntrypointServerAddr string
+	// LocalServer opens doors for apps in containers; nil: the server's address is good for them.
+	LocalServer plugin.LocalServer
 	// Environ is the environment for commands and WP_VAR_ variables; nil: os.Environ().
 	Environ []string
 	// DrainTimeout bounds how long Run waits for its jobs after its context ended; 0: 5 minutes.
@@ -133,7 +135,7 @@ func New(o Options) (*Runner, error) {
 				Deployments: o.Client.Deployment, Releases: o.Client.Release,
 			},
 			Catalog: o.Catalog, Logger: o.Logger, StateDir: o.StateDir, Entrypoint: o.Entrypoint,
-			EntrypointServerAddr: o.EntrypointServerAddr, LocalDir: o.LocalDir, Environ: o.Environ,
+			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, LocalDir: o.LocalDir, Environ: o.Environ,
 			Hostname: hostname, Now: time.Now,
 		},
 	}, nil

@@ -41,7 +41,7 @@ func run() int {
 	if !settings.Disabled {
 		c, err := client.New(client.Options{
 			Address: settings.ServerAddr, Token: settings.Token, Component: "entrypoint",
-			Version: version.Version(), Insecure: settings.Insecure, Logger: logger,
+			Version: version.Version(), Insecure: settings.Insecure, Pin: settings.Pin, Logger: logger,
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "waypoint-entrypoint:", err)

@@ -40,7 +40,10 @@ type Options struct {
 	OnWait func(err error, since time.Duration)
 	// Insecure allows plain HTTP to other machines.
 	Insecure bool
-	Logger   *slog.Logger
+	// Pin, "sha256/BASE64", is the hash of the server's public key: over HTTPS exactly that key is accepted, whatever
+	// certificate it has. Empty: the certificate counts.
+	Pin    string
+	Logger *slog.Logger
 }
 
 // Client holds a generated client for each service. It is safe for concurrent use.
@@ -143,6 +146,17 @@ func dial(o Options) (string, *http.Transport, error) {
 	}
 	if u.Scheme == "http" && !o.Insecure && !loopback(u.Hostname()) && !strings.HasPrefix(u.Path, EmulatorAPIs) {
 		return "", nil, fmt.Errorf("%w %q: a token would cross the network in clear text; use https", ErrAddress, o.Address)
+	}
+	if o.Pin != "" {
+		if u.Scheme != "https" {
+			return "", nil, fmt.Errorf("%w %q: a pinned key needs https", ErrAddress, o.Address)
+		}
+		verify, err := pinned(o.Pin)
+		if err != nil {
+			return "", nil, err
+		}
+		t.TLSClientConfig = verify
+		t.Proxy = nil // such a server is near
 	}
 	return strings.TrimSuffix(o.Address, "/"), t, nil
 }

@@ -40,6 +40,8 @@ type Host struct {
 	StateDir, Entrypoint string
 	// EntrypointServerAddr is what deployed apps use to reach the API.
 	EntrypointServerAddr string
+	// LocalServer: see plugin.Env.
+	LocalServer plugin.LocalServer
 	// LocalDir is what a local source means; empty on standing runners.
 	LocalDir string
 	// Environ is the runner's environment; Hostname its machine's name.

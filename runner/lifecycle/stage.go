@@ -56,7 +56,8 @@ func (j *job) env(labels map[string]string) *plugin.Env {
 	return &plugin.Env{
 		UI: j.ui, Logger: j.h.Logger, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
 		JobID: j.claim.GetJob().GetId(), Labels: labels, Environ: j.environ, Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
-		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LaneFence: j.claim.GetLaneFence(),
+		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LocalServer: j.h.LocalServer,
+		LaneFence: j.claim.GetLaneFence(),
 	}
 }
 

@@ -43,8 +43,19 @@ type Env struct {
 	// Entrypoint is the path of a waypoint-entrypoint binary for this machine; empty if there is none.
 	Entrypoint string
 
+	// LocalServer is set if the server is on this machine and its address is good for processes of this machine only.
+	LocalServer LocalServer
+
 	// LaneFence grows with every claim on the app's lane. A platform that can compare it refuses a smaller one.
 	LaneFence int64
+}
+
+// LocalServer is a server on the runner's machine, which an app in a container reaches only through a door.
+type LocalServer interface {
+	// OpenDoor makes the server reachable at an IP address of this machine, by HTTPS on that port, until CloseDoor. Twice
+	// is once. The entrypoint recognises the server's key by the pin (WAYPOINT_SERVER_TLS_PIN).
+	OpenDoor(ctx context.Context, address string) (port int, pin string, err error)
+	CloseDoor(ctx context.Context, address string) error
 }
 
 // Result is what a build or push made.

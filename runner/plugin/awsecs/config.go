@@ -28,7 +28,7 @@ type PlatformConfig struct {
 	// Number of tasks.
 	Count int `hcl:"count,optional" default:"1"`
 	// Memory of a task, in MiB. Fargate takes certain pairs of memory and cpu only.
-	Memory int `hcl:"memory"`
+	Memory int `hcl:"memory,optional" default:"512"`
 	// Memory that the container is promised, in MiB; for EC2.
 	MemoryReservation int `hcl:"memory_reservation,optional"`
 	// CPU of a task, in units of 1/1024 of a vCPU.
@@ -49,6 +49,8 @@ type PlatformConfig struct {
 	Sidecar []*Sidecar `hcl:"sidecar,block"`
 	// How the app's output is written to CloudWatch Logs.
 	Logging *Logging `hcl:"logging,block"`
+	// Name of the CloudWatch log group for the app's output.
+	LogGroup string `hcl:"log_group,optional" default:"made from the app's name"`
 	// How the load balancer looks after the tasks' health.
 	HealthCheck *HealthCheck `hcl:"health_check,block"`
 	// Environment variables from AWS Secrets Manager or the SSM Parameter Store: name to ARN.

@@ -41,7 +41,7 @@ type Capacity struct {
 // Volume is a directory that is mounted: an Azure file share, a git repository, or secrets.
 type Volume struct {
 	// Name of the volume.
-	Name string `hcl:"name"`
+	Name string `hcl:"name,optional" default:"made from the app's name"`
 	// Path in the container.
 	Path string `hcl:"path"`
 	// Whether the app may not write to it.

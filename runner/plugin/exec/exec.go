@@ -22,8 +22,8 @@ type Config struct {
 	// Program and arguments; no shell reads them. "<TPL>" in an argument stands for the path of the first rendered
 	// template.
 	Command []string `hcl:"command"`
-	// Working directory, relative to the app's directory. Default: the app's directory.
-	Dir string `hcl:"dir,optional"`
+	// Working directory, relative to the app's directory.
+	Dir string `hcl:"dir,optional" default:"the app's directory"`
 	// Whether the command may be run again when a runner was lost in the middle of it. It gets the same
 	// WAYPOINT_DEPLOYMENT_ID then.
 	Rerunnable bool `hcl:"rerunnable,optional"`

@@ -17,8 +17,8 @@ import (
 
 // BuilderConfig configures the builder.
 type BuilderConfig struct {
-	// Directory of the files, relative to the app's directory. Default: the app's directory. Nothing is copied.
-	Path string `hcl:"path,optional"`
+	// Directory of the files, relative to the app's directory. Nothing is copied.
+	Path string `hcl:"path,optional" default:"the app's directory"`
 }
 
 // RegistryConfig configures the registry.

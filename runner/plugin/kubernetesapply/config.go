@@ -20,7 +20,7 @@ type Config struct {
 	// Types that may be deleted so, each "group/version/Kind", for example "apps/v1/Deployment".
 	PruneAllowlist []string `hcl:"prune_allowlist,optional" default:"what kubectl prunes by default"`
 	// Former name of prune_allowlist.
-	PruneWhitelist []string `hcl:"prune_whitelist,optional"`
+	PruneWhitelist []string `hcl:"prune_whitelist,optional" deprecated:"prune_allowlist"`
 	// Path of the kubeconfig file.
 	Kubeconfig string `hcl:"kubeconfig,optional" default:"KUBECONFIG, else the pod's own access"`
 	// Context of the kubeconfig file.

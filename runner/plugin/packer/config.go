@@ -16,8 +16,10 @@ type Config struct {
 	Channel string `hcl:"channel"`
 	// Region of the cloud that the image is in.
 	Region string `hcl:"region"`
-	// Cloud that the image is in, for example "aws".
-	Cloud string `hcl:"cloud"`
+	// Cloud that the image is in, for example "aws". It must be given, here or as cloud_provider.
+	Cloud string `hcl:"cloud,optional"`
+	// The same by another name.
+	CloudProvider string `hcl:"cloud_provider,optional" deprecated:"cloud"`
 }
 
 // Source is what can be set for the source.

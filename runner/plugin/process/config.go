@@ -13,13 +13,13 @@ type BuildConfig struct {
 	// Program and arguments of the build; no shell reads them. Without it nothing is run and the directory is kept as
 	// it stands.
 	Command []string `hcl:"command,optional"`
-	// Working directory of the build, relative to the app's directory. Default: the app's directory.
-	Dir string `hcl:"dir,optional"`
+	// Working directory of the build, relative to the app's directory.
+	Dir string `hcl:"dir,optional" default:"the app's directory"`
 	// Environment variables of the build, over the runner's own.
 	Env map[string]string `hcl:"env,optional"`
-	// Directory that is kept as the artifact, relative to the app's directory. Default: the app's directory, less what
-	// its .waypointignore names. A directory below it is kept whole.
-	Path string `hcl:"path,optional"`
+	// Directory that is kept as the artifact, relative to the app's directory. Of the app's own directory, what its
+	// .waypointignore names is left out; a directory below it is kept whole.
+	Path string `hcl:"path,optional" default:"the app's directory"`
 }
 
 // DeployConfig configures the platform.
@@ -30,22 +30,22 @@ type DeployConfig struct {
 	// Environment variables of the app. Values that differ between environments, and secrets, are better kept with
 	// `waypoint config set`.
 	Env map[string]string `hcl:"env,optional"`
-	// When the app counts as healthy. Default: when it accepts connections on its port.
+	// When the app counts as healthy. Without it, when it accepts connections on its port.
 	HealthCheck *HealthCheck `hcl:"health_check,block"`
-	// What the app has to end after SIGTERM before it is killed. Default: 10s.
-	StopTimeout string `hcl:"stop_timeout,optional"`
-	// Whether the app is started again when it ends. Default: true.
-	Restart *bool `hcl:"restart,optional"`
+	// What the app has to end after SIGTERM before it is killed.
+	StopTimeout string `hcl:"stop_timeout,optional" default:"10s"`
+	// Whether the app is started again when it ends.
+	Restart *bool `hcl:"restart,optional" default:"true"`
 }
 
 // HealthCheck says when the app is healthy.
 type HealthCheck struct {
 	// Path of a GET request that is answered with a status from 200 to 399. Without it a connection is enough.
 	Path string `hcl:"path,optional"`
-	// How long to wait for the app to become healthy. Default: 30s.
-	Timeout string `hcl:"timeout,optional"`
-	// Pause between two tries. Default: 200ms.
-	Interval string `hcl:"interval,optional"`
+	// How long to wait for the app to become healthy.
+	Timeout string `hcl:"timeout,optional" default:"30s"`
+	// Pause between two tries.
+	Interval string `hcl:"interval,optional" default:"200ms"`
 }
 
 // BuildOutput is what later stages see of a build.

@@ -1,6 +1,7 @@
 // Package schema says what a plugin's configuration and output look like: which fields there are, which are required,
-// what they mean. It reads that from the plugins' own structs: names and shape from their hcl tags, defaults from a tag
-// `default:"…"`, descriptions from the comments of the fields (embedded as fields.json, which `make docs` writes).
+// what they mean. It reads that from the plugins' own structs: names and shape from their hcl tags, defaults and what is
+// deprecated from the tags `default:"…"` and `deprecated:"what to write instead"`, descriptions from the comments of the
+// fields (embedded as fields.json, which `make docs` writes).
 //
 // It imports no plugin, evaluates nothing, and does nothing before it is asked.
 package schema
@@ -112,8 +113,10 @@ type Field struct {
 	Repeated bool     `json:"repeated,omitempty"`
 	Labels   []string `json:"labels,omitempty"`
 	Default  string   `json:"default,omitempty"`
-	Doc      string   `json:"description"`
-	Fields   []Field  `json:"fields,omitempty"`
+	// Deprecated names the field to write instead.
+	Deprecated string  `json:"deprecated,omitempty"`
+	Doc        string  `json:"description"`
+	Fields     []Field `json:"fields,omitempty"`
 }
 
 // Describe lists what a struct with hcl tags (or a pointer to one) has, in its order. nil has nothing.
@@ -139,7 +142,10 @@ func describe(t reflect.Type, outer []reflect.Type) []Field {
 		}
 		f := Field{
 			Name: name, Type: TypeName(sf.Type), Required: kind == "" || kind == "attr",
-			Default: sf.Tag.Get("default"), Doc: comment(t, sf.Name),
+			Default: sf.Tag.Get("default"), Deprecated: sf.Tag.Get("deprecated"), Doc: comment(t, sf.Name),
+		}
+		if sf.Type.Kind() == reflect.Bool && !f.Required && f.Default == "" {
+			f.Default = "false"
 		}
 		if kind == "block" {
 			f.Block, f.Type = true, "block"

@@ -51,6 +51,7 @@ app "web" {
         secrets            = { TOKEN = "arn:aws:ssm:eu-north-1:123456789012:parameter/token" }
         static_environment = { COLOUR = "blue" }
       }
+      log_group = "shop"
       logging {
         create_group      = true
         region            = "eu-north-1"

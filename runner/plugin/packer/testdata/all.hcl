@@ -2,6 +2,12 @@ project = "all"
 
 config {
   env = {
+    OLDER = dynamic("packer", {
+      bucket         = "web"
+      channel        = "production"
+      region         = "eu-north-1"
+      cloud_provider = "aws"
+    })
     VALUE = dynamic("packer", {
       bucket  = "web"
       channel = "production"

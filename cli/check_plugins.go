@@ -50,15 +50,12 @@ func checkPlugins(file *config.File, catalog *plugin.Catalog) (diags hcl.Diagnos
 	return diags
 }
 
-// missingPlugin says what the operation will say. A plugin that is here and has no such component is an error: no plugin
-// of another kind can take its place.
+// missingPlugin says what the operation will say. It is a warning also for a plugin that is here and has no such component:
+// as in Waypoint the file loads, and the other stages work.
 func missingPlugin(catalog *plugin.Catalog, kind schema.Kind, name string, rng hcl.Range, declared bool) *hcl.Diagnostic {
 	err := catalog.Missing(kind, name)
 	d := &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: firstUpper(err.Error()), Detail: "The operation will fail.", Subject: &rng}
 	_, there := catalog.Get(name)
-	if _, known := catalog.Schema(kind, name); there && !known {
-		d.Severity, d.Detail = hcl.DiagError, ""
-	}
 	if declared && !there {
 		d.Detail = "Plugins are part of this binary; those that are programs of their own are not run."
 		return d

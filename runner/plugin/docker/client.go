@@ -18,6 +18,7 @@ import (
 
 	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	"github.com/waypoint-serverless/waypoint/internal/version"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -74,6 +75,13 @@ func connect(ctx context.Context, environ []string, config *ClientConfig) (*engi
 	if err != nil {
 		_ = c.Close()
 		return nil, e.explain("asking the Docker engine for its version", err)
+	}
+	if at.apiVersion != "" && versions.GreaterThan(c.ClientVersion(), ping.APIVersion) {
+		_ = c.Close()
+		return nil, &plugin.Error{
+			Message: fmt.Sprintf("version %s of the API is wanted, and the Docker engine at %s speaks up to %s", c.ClientVersion(), e.host, ping.APIVersion),
+			Hint:    "Leave api_version (or DOCKER_API_VERSION) unset, or update the engine.",
+		}
 	}
 	// Every engine that this client can speak to (API 1.40) has BuildKit, but for those that run Windows containers.
 	e.buildKit = ping.OSType != "windows"

@@ -40,7 +40,7 @@ func (e *engine) explain(doing string, err error) error {
 	case errors.Is(err, syscall.ENOSPC), strings.Contains(text, "no space left on device"):
 		return refuse("`docker system df` shows what uses it, `docker system prune` frees what nothing uses.",
 			"%s: the disk of the Docker engine at %s is full", doing, e.host)
-	case strings.Contains(text, "client sent an HTTP request to an HTTPS server"):
+	case strings.Contains(text, "lient sent an HTTP request to an HTTPS server"):
 		return refuse("Set cert_path in client_config, or DOCKER_CERT_PATH, to the directory with ca.pem, cert.pem and key.pem.",
 			"the Docker engine at %s speaks TLS and no certificates are configured", e.host)
 	case strings.Contains(text, "x509: ") || strings.Contains(text, "tls: "):

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"strings"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/client"
 
@@ -125,17 +128,52 @@ func (r *registry) fromEngine(ctx context.Context, env *plugin.Env, from image.I
 	}
 	defer answer.Close()
 	layers := &layerProgress{step: step, doing: "Pushing " + to.Name()}
-	if err := layers.follow(ctx, answer, func(m *jsonstream.Message) {
+	checked := false
+	if err := layers.follow(ctx, answer, func(m *jsonstream.Message) error {
 		var pushed struct{ Tag, Digest string }
 		if m.Aux != nil && json.Unmarshal(*m.Aux, &pushed) == nil && pushed.Digest != "" {
 			to.Digest = pushed.Digest
 		}
+		if !checked && strings.HasPrefix(m.Status, "Retrying in") {
+			checked = true
+			return mayPush(ctx, to.Name(), credentials)
+		}
+		return nil
 	}); err != nil {
 		step.Fail("")
 		return e.explainRegistry("pushing "+to.Name(), host, err, credentials)
 	}
 	step.Done("Pushed %s (%s)", to.Name(), to.Digest)
 	return nil
+}
+
+// mayPush asks the registry whether the credentials may write there, and fails if it says no. An engine does not say why
+// it tries a layer again, and with wrong credentials it would for 50 seconds.
+func mayPush(ctx context.Context, reference string, c image.Credentials) error {
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		return nil //nolint:nilerr // the engine took it
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	err = remote.CheckPushPermission(ref, only{c}, bound{ctx})
+	var refused *transport.Error
+	if errors.As(err, &refused) && (refused.StatusCode == http.StatusUnauthorized || refused.StatusCode == http.StatusForbidden) {
+		return err
+	}
+	return nil // the engine may reach it where this machine does not
+}
+
+// only is a keychain of one registry.
+type only struct{ image.Credentials }
+
+func (o only) Resolve(authn.Resource) (authn.Authenticator, error) { return o.Authenticator(), nil }
+
+// bound makes requests that end with a context.
+type bound struct{ ctx context.Context }
+
+func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
+	return http.DefaultTransport.RoundTrip(r.WithContext(b.ctx))
 }
 
 // fromRegistry copies the image from its registry to this one. Nothing passes through an engine, and layers that both
@@ -157,83 +195,4 @@ func (r *registry) fromRegistry(ctx context.Context, env *plugin.Env, from image
 	return copyImage(ctx, env, transfer{
 		from: from, to: to, sources: sources, targets: keys, insecure: r.config.Insecure, find: find, labels: ownLabels(env),
 	})
-}
-
-// layerProgress shows the layers that an engine pushes or pulls: a line for each that is done, and now and then how far
-// the whole is.
-type layerProgress struct {
-	step    plugin.Step
-	doing   string
-	layers  map[string]*layer
-	updated time.Time
-}
-
-type layer struct {
-	current, total uint64
-	done           bool
-}
-
-// follow reads the engine's messages to the end; also sees each.
-func (l *layerProgress) follow(ctx context.Context, r io.Reader, also func(*jsonstream.Message)) error {
-	l.layers, l.updated = map[string]*layer{}, time.Now()
-	decoder := json.NewDecoder(r)
-	for {
-		var m jsonstream.Message
-		err := decoder.Decode(&m)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil && ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			return err
-		case m.Error != nil:
-			return m.Error
-		}
-		if also != nil {
-			also(&m)
-		}
-		if m.ID != "" {
-			l.message(&m)
-		}
-	}
-}
-
-func (l *layerProgress) message(m *jsonstream.Message) {
-	now := l.layers[m.ID]
-	if now == nil {
-		now = &layer{}
-		l.layers[m.ID] = now
-	}
-	if m.Progress != nil && m.Progress.Total > 0 && (m.Status == "Pushing" || m.Status == "Downloading") {
-		now.current, now.total = uint64(max(m.Progress.Current, 0)), uint64(m.Progress.Total)
-	}
-	word := ""
-	switch {
-	case m.Status == "Pushed":
-		word = "pushed"
-	case m.Status == "Pull complete":
-		word = "pulled"
-	case strings.HasPrefix(m.Status, "Layer already exists"), strings.HasPrefix(m.Status, "Already exists"), strings.HasPrefix(m.Status, "Mounted from"):
-		word = "is there already"
-	}
-	if word != "" && !now.done {
-		now.done, now.current = true, now.total
-		about := ""
-		if now.total > 0 && word != "is there already" {
-			about = " (" + size(now.total) + ")"
-		}
-		_, _ = fmt.Fprintf(l.step.Output(), "Layer %s %s%s\n", m.ID, word, about)
-	}
-	if time.Since(l.updated) < updateEvery {
-		return
-	}
-	l.updated = time.Now()
-	var current, total uint64
-	for _, one := range l.layers {
-		current, total = current+one.current, total+one.total
-	}
-	if total > 0 {
-		l.step.Update("%s: %s of %s", l.doing, size(current), size(total))
-	}
 }

@@ -102,7 +102,8 @@ type oneConn struct {
 func (o *oneConn) Accept() (net.Conn, error) {
 	if !o.took {
 		o.took = true
-		return o.conn, nil
+		// Hidden as what it is: over a TLS connection the server would negotiate the protocol, which is settled here.
+		return struct{ net.Conn }{o.conn}, nil
 	}
 	<-o.gone
 	return nil, net.ErrClosed

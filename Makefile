@@ -65,7 +65,7 @@ test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on
 
 .PHONY: test-docker
 test-docker: build ## Test the docker plugins on a Docker engine, with images FROM scratch and a registry of its own
-	$(GO) test -tags docker -count=1 -timeout 10m -run '^TestDocker' ./runner/plugin/docker/... ./runner/plugin/dockerpull
+	$(GO) test -tags docker -count=1 -timeout 10m -run '^TestDocker' ./runner/plugin/docker/... ./e2e
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions
@@ -75,6 +75,12 @@ lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency dire
 generate: $(TOOLS)/protogen ## Generate the Go code of the contract
 	rm -rf api/waypoint
 	$(TOOLS)/protogen -root api/proto -out . -module github.com/waypoint-serverless/waypoint -plugins $(TOOLS)
+
+# The pages are made of what the program has embedded, so that comes first.
+.PHONY: docs
+docs: ## Write the reference of the plugins (waypoint docs, docs/reference/plugins) from their structs
+	$(GO) run ./runner/plugin/schema/generate fields
+	$(GO) run ./runner/plugin/schema/generate pages
 
 # Whether it compiles shows without optimizing, in two thirds of the time; this system's is the build's own.
 NATIVE := $(shell $(GO) env GOHOSTOS)/$(shell $(GO) env GOHOSTARCH)

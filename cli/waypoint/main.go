@@ -25,7 +25,7 @@ func run() int {
 		return 1
 	}
 	return cli.Run(context.Background(), cli.Deps{
-		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: process.Purge,
+		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: builtin.Purge,
 	}, os.Args[1:])
 }
 

@@ -48,7 +48,7 @@ func Catalog(o process.Options) *plugin.Catalog {
 		awsssm.Definition(),
 		azurecontainerinstance.Definition(),
 		consul.Definition(),
-		docker.Definition(),
+		docker.Definition(docker.Options{Proxy: o.Proxy, Now: o.Now}),
 		dockerpull.Definition(),
 		dockerref.Definition(),
 		exec.Definition(),

@@ -8,6 +8,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
 
 // BuilderConfig configures the builder.
@@ -121,13 +122,17 @@ type Output struct {
 	ID string `hcl:"id"`
 	// Name of the deployment, the same as the container's.
 	Name string `hcl:"name"`
+	// Port on which the service port is published.
+	Port int `hcl:"port"`
+	// Address of the deployment.
+	URL string `hcl:"url"`
 }
 
 //go:embed example.hcl
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
+func Definition(o Options) plugin.Definition {
 	return plugin.Definition{
 		Name:    "docker",
 		Summary: "Build images from a Dockerfile, push them, and run them as containers of a Docker engine.",
@@ -146,11 +151,18 @@ func Definition() plugin.Definition {
 				Config: schema.New[PlatformConfig], Output: schema.New[Output],
 			},
 			{
+				Kind:    schema.Releaser,
+				Summary: "Leads a stable port of this machine to a container, without losing a request. Apps without a release stanza have it, too.",
+				Config:  schema.New[stableport.Config], Output: schema.New[stableport.Output],
+			},
+			{
 				Kind: schema.TaskLauncher, Summary: "Launches tasks as containers of a Docker engine.",
 				Config: schema.New[TaskConfig],
 			},
 		},
 		Builder:  func() plugin.Builder { return &builder{} },
 		Registry: func() plugin.Registry { return &registry{} },
+		Platform: func() plugin.Platform { return &platform{options: o} },
+		Releaser: func() plugin.Releaser { return newReleaser(o) },
 	}
 }

@@ -15,6 +15,10 @@ const (
 	labelWorkspace  = "waypoint.workspace"
 	labelBase       = "waypoint.base"       // of an image with the entrypoint: the engine's id of the one without
 	labelDeployment = "waypoint.deployment" // a deployment's id: containers, volumes, networks of one deployment
+	labelFence      = "waypoint.fence"      // the lane's fence of the attempt that made a container
+	labelHome       = "waypoint.home"       // the installation that made it (homeOf)
+	labelDoor       = "waypoint.door"       // the address at which the local server was opened for a container
+	labelManaged    = "waypoint.managed"    // "true" on networks, which belong to no app
 )
 
 // ownLabels are the labels of what belongs to the app in its workspace.

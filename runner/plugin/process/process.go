@@ -90,6 +90,9 @@ func Main(ctx context.Context, args []string) error {
 	return fmt.Errorf("this command is for the process plugin, which starts it itself")
 }
 
+// Proxy is the command line of a proxy (package proxy) in the background, for other platforms of this machine.
+func (o Options) Proxy() ([]string, error) { return o.helper(modeProxy) }
+
 // helper is the command line of a background process.
 func (o Options) helper(args ...string) ([]string, error) {
 	command := o.Helper

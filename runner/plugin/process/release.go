@@ -21,7 +21,7 @@ func newReleaser(o Options) *stableport.Releaser {
 			return stableport.Target{Port: d.Port}, d.Health.awaitRunning(ctx, d.Port)
 		},
 		Healthy: func(ctx context.Context, t stableport.Target) error { return (checkup{}).once(ctx, t.Port) },
-		Helper:  func() ([]string, error) { return o.helper(modeProxy) },
+		Helper:  o.Proxy,
 		Environ: baseEnv,
 		Now:     o.Now,
 	}}

@@ -36,7 +36,8 @@ type Target struct {
 	Port int
 }
 
-func (t Target) addr() string {
+// Addr is where to dial.
+func (t Target) Addr() string {
 	if t.Host == "" {
 		return machine.LoopbackAddr(t.Port)
 	}
@@ -259,7 +260,7 @@ func (r *Releaser) ReleaseStatus(ctx context.Context, env *plugin.Env, rel *plug
 		return &plugin.Status{Health: plugin.Down, Message: fmt.Sprintf("The proxy of port %d does not run and could not be started: %v.", kept.Port, err)}, nil
 	}
 	target := Target{Host: st.Host, Port: st.Target}
-	health, message := plugin.Ready, fmt.Sprintf("Port %d serves the deployment at %s.", st.Port, target.addr())
+	health, message := plugin.Ready, fmt.Sprintf("Port %d serves the deployment at %s.", st.Port, target.Addr())
 	if started {
 		message += " Its proxy was not running and has been started again."
 	}

@@ -1,0 +1,333 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/image/inject"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
+)
+
+// creation is the making of one deployment.
+type creation struct {
+	engine *engine
+	env    *plugin.Env
+	req    *plugin.DeployRequest
+	wanted wanted
+	image  image.Image
+
+	where surroundings
+	about client.ImageInspectResult
+	// door is the address at which the server was opened for the container; empty: it needs none.
+	door string
+	// health is how the container was found when it was deployed.
+	health     plugin.Health
+	healthText string
+}
+
+// containerName is made of the deployment's id; people see the app in it.
+func containerName(env *plugin.Env, deploymentID string) string {
+	return pathPart(env.App) + "-" + strings.ToLower(deploymentID)
+}
+
+// fetch makes sure that the engine has the image.
+func (c *creation) fetch(ctx context.Context, force bool) error {
+	name := c.image.Name()
+	about, err := c.engine.ImageInspect(ctx, name)
+	switch {
+	case c.image.Location == image.InEngine:
+		if err == nil && (c.image.ID == "" || about.ID == c.image.ID) {
+			break
+		}
+		if byID, idErr := c.engine.ImageInspect(ctx, c.image.ID); c.image.ID != "" && idErr == nil {
+			about, err = byID, nil // its name was moved by a later build
+			break
+		}
+		if err == nil || cerrdefs.IsNotFound(err) {
+			return &plugin.Error{
+				Message: fmt.Sprintf("the Docker engine at %s does not have the image %s", c.engine.host, name),
+				Hint:    "It was built in another engine, or removed. Build again; to deploy elsewhere than you build, push it with a registry stanza.",
+			}
+		}
+	case force, cerrdefs.IsNotFound(err), err == nil && c.image.Digest != "" && !hasDigest(about.RepoDigests, c.image.Digest):
+		if about, err = c.pull(ctx, name); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return c.engine.explain("looking at the image "+name, err)
+	}
+	c.about = about
+	config := inject.Command{}
+	if about.Config != nil {
+		config = inject.Command{Entrypoint: about.Config.Entrypoint, Cmd: about.Config.Cmd}
+	}
+	if config.Empty() && len(c.wanted.Command) == 0 {
+		return &plugin.Error{
+			Message: fmt.Sprintf("the image %s has neither ENTRYPOINT nor CMD, so there is nothing to run", name),
+			Hint:    `Give the Dockerfile one, or set command in the deploy stanza, for example command = ["/app"].`,
+		}
+	}
+	if !config.Done() {
+		c.env.UI.Line(plugin.Info, "The image has no Waypoint entrypoint: the app runs without configuration and logs from the server.")
+	}
+	return nil
+}
+
+func hasDigest(digests []string, digest string) bool {
+	return slices.ContainsFunc(digests, func(d string) bool { return strings.HasSuffix(d, "@"+digest) })
+}
+
+func (c *creation) pull(ctx context.Context, name string) (client.ImageInspectResult, error) {
+	host := image.Host(c.image.Image)
+	keys, err := image.NewKeychain(c.env.Environ, host, image.Settings{})
+	if err != nil {
+		return client.ImageInspectResult{}, err
+	}
+	credentials, err := keys.For(ctx, host)
+	if err != nil {
+		return client.ImageInspectResult{}, err
+	}
+	if err := c.engine.pull(ctx, c.env.UI, name, credentials); err != nil {
+		return client.ImageInspectResult{}, err
+	}
+	return c.engine.ImageInspect(ctx, name)
+}
+
+// portTries bounds how often another port is tried when somebody was quicker.
+const portTries = 5
+
+// run makes the container, starts it and waits for its health. Ports are chosen, and the door to the server opened, under
+// the machine's lock.
+func (c *creation) run(ctx context.Context) (deployment, error) {
+	d := deployment{Container: containerName(c.env, c.req.DeploymentID), Host: c.where.publishedAt, ServicePort: c.wanted.servicePort, Engine: c.engine.host}
+	step := c.env.UI.Step("Starting the container %s", d.Container)
+	if err := c.start(ctx, &d); err != nil {
+		step.Fail("")
+		return d, err
+	}
+	step.Update("Waiting for the app in %s to be healthy", d.Container)
+	if err := c.await(ctx, d); err != nil {
+		step.Fail("The app did not become healthy")
+		c.engine.showTail(context.WithoutCancel(ctx), c.env.UI, d.ID)
+		return d, err
+	}
+	// Only now: one that cannot start is not to be started again and again.
+	if _, err := c.engine.ContainerUpdate(ctx, d.ID, client.ContainerUpdateOptions{
+		RestartPolicy: &container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
+	}); err != nil {
+		step.Fail("")
+		return d, c.engine.explain("setting when the container is started again", err)
+	}
+	step.Done("%s", c.healthText)
+	return d, nil
+}
+
+func (c *creation) start(ctx context.Context, d *deployment) error {
+	place, err := stableport.In(c.env)
+	if err != nil {
+		return err
+	}
+	lock, err := place.Lock(ctx)
+	if err != nil {
+		return fmt.Errorf("choosing a port: %w", err)
+	}
+	defer lock.Close()
+	if err := c.network(ctx); err != nil {
+		return err
+	}
+	environ, err := c.environ(ctx)
+	if err != nil {
+		return err
+	}
+	taken := map[int]bool{}
+	for try := 1; ; try++ {
+		ports, err := c.ports(taken)
+		if err != nil {
+			return err
+		}
+		err = c.create(ctx, d, environ, ports)
+		if err == nil {
+			d.Port, err = c.published(ctx, d.ID)
+			return err
+		}
+		if !portTaken(err) || c.where.remote || try == portTries {
+			return c.explainStart(err, *d)
+		}
+		for _, bindings := range ports {
+			port, _ := strconv.Atoi(bindings[0].HostPort)
+			taken[port] = true
+		}
+		if _, err := c.engine.removeDeployment(ctx, c.env, c.req.DeploymentID); err != nil {
+			return err
+		}
+	}
+}
+
+func portTaken(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "port is already allocated") || strings.Contains(text, "address already in use")
+}
+
+// ports are the app's ports and where each is published. Far from the engine nobody knows which port is free there: it
+// chooses.
+func (c *creation) ports(taken map[int]bool) (network.PortMap, error) {
+	out := network.PortMap{}
+	for i, own := range append([]uint{uint(c.wanted.servicePort)}, c.wanted.ExtraPorts...) {
+		port, ok := network.PortFrom(uint16(own), network.TCP) // read has checked its size
+		if !ok {
+			return nil, fmt.Errorf("%d is no port", own)
+		}
+		if _, twice := out[port]; twice {
+			continue
+		}
+		binding := network.PortBinding{HostIP: netip.IPv4Unspecified()}
+		if !c.where.remote {
+			binding.HostIP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+			chosen, err := stableport.ChooseDeployment(fmt.Sprintf("%s %d", c.req.DeploymentID, i), taken)
+			if err != nil {
+				return nil, err
+			}
+			taken[chosen] = true
+			binding.HostPort = strconv.Itoa(chosen)
+		}
+		out[port] = []network.PortBinding{binding}
+	}
+	return out, nil
+}
+
+// published asks the engine where the service port is.
+func (c *creation) published(ctx context.Context, id string) (int, error) {
+	about, err := c.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return 0, c.engine.explain("looking at the container", err)
+	}
+	port, _ := network.PortFrom(uint16(c.wanted.servicePort), network.TCP)
+	for _, binding := range about.Container.NetworkSettings.Ports[port] {
+		if n, err := strconv.Atoi(binding.HostPort); err == nil {
+			return n, nil
+		}
+	}
+	return 0, nil // it ended at once; whoever waits for its health says so
+}
+
+// create makes and starts the container.
+func (c *creation) create(ctx context.Context, d *deployment, environ []string, ports network.PortMap) error {
+	w := c.wanted
+	labels := maps.Clone(w.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, ownLabels(c.env))
+	labels[labelDeployment], labels[labelFence] = c.req.DeploymentID, strconv.FormatInt(c.env.LaneFence, 10)
+	labels[labelHome] = homeOf(c.env.StateDir)
+	if c.door != "" {
+		labels[labelDoor] = c.door
+	}
+	exposed := network.PortSet{}
+	for port := range ports {
+		exposed[port] = struct{}{}
+	}
+	host := &container.HostConfig{
+		Binds: w.Binds, PortBindings: ports, NetworkMode: container.NetworkMode(c.where.networks[0]),
+		Resources: container.Resources{Memory: w.memory, CPUShares: w.cpu},
+	}
+	if w.ScratchPath != "" {
+		host.Tmpfs = map[string]string{w.ScratchPath: ""}
+	}
+	made, err := c.engine.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Name:       d.Container,
+		Config:     &container.Config{Image: c.about.ID, Cmd: w.Command, Env: environ, Labels: labels, ExposedPorts: exposed},
+		HostConfig: host,
+		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			c.where.networks[0]: {},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	d.ID = made.ID
+	for _, warning := range made.Warnings {
+		c.env.UI.Line(plugin.Warning, "%s", warning)
+	}
+	for _, name := range c.where.networks[1:] {
+		if _, err := c.engine.NetworkConnect(ctx, name, client.NetworkConnectOptions{Container: made.ID}); err != nil {
+			return fmt.Errorf("connecting the network %s: %w", name, err)
+		}
+	}
+	_, err = c.engine.ContainerStart(ctx, made.ID, client.ContainerStartOptions{})
+	return err
+}
+
+// environ is the app's environment: what the file says, its port, and what the entrypoint needs.
+func (c *creation) environ(ctx context.Context) ([]string, error) {
+	vars := maps.Clone(c.wanted.StaticEnvironment)
+	if vars == nil {
+		vars = map[string]string{}
+	}
+	vars["PORT"] = strconv.Itoa(c.wanted.servicePort)
+	server, err := c.serverEnv(ctx)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(vars, server)
+	out := make([]string, 0, len(vars))
+	for name, value := range vars {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			return nil, &plugin.Error{Message: fmt.Sprintf("static_environment has the name %q", name), Hint: "A variable's name has no '='."}
+		}
+		out = append(out, name+"="+value)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// explainStart turns the engine's refusal to start a container into a sentence.
+func (c *creation) explainStart(err error, d deployment) error {
+	var known *plugin.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	text := shown(err.Error())
+	refuse := func(hint, format string, args ...any) error {
+		return &plugin.Error{Message: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	program := strings.Join(slices.Concat(c.wanted.Command, c.about.Config.Entrypoint, c.about.Config.Cmd)[:1], "")
+	switch {
+	case portTaken(err):
+		return refuse("Stop what uses it, or choose other extra_ports.", "a port that the container %s is published on is in use: %s", d.Container, text)
+	case strings.Contains(text, "exec format error"):
+		return c.otherArchitecture()
+	case strings.Contains(text, "no such file or directory") && strings.Contains(text, "exec"), strings.Contains(text, "executable file not found"):
+		return refuse("Check command in the deploy stanza, and ENTRYPOINT and CMD in the Dockerfile.", "the image %s has no program %q to run", c.image.Name(), program)
+	case strings.Contains(text, "permission denied") && strings.Contains(text, "exec"):
+		return refuse("Make it executable (chmod +x) in the Dockerfile.", "the program %q in the image %s is not executable", program, c.image.Name())
+	case strings.Contains(text, "invalid mount") || strings.Contains(text, "bind source path does not exist") || strings.Contains(text, "invalid volume"):
+		return refuse(`Each of binds reads "host-path:container-path", and the host path must be there.`, "binds are not right: %s", text)
+	case strings.Contains(text, "network") && strings.Contains(text, "not found"):
+		return refuse("Name networks that `docker network ls` lists; those that are not there are made.", "a network is missing: %s", text)
+	case strings.Contains(text, "Minimum memory limit"), strings.Contains(text, "memory limit"):
+		return refuse("Give resources more memory.", "the container cannot be given so little memory: %s", text)
+	}
+	return c.engine.explain("starting the container "+d.Container, err)
+}
+
+func (c *creation) otherArchitecture() error {
+	return &plugin.Error{
+		Message: fmt.Sprintf("the image %s is for %s, and the Docker engine at %s runs on %s", c.image.Name(), c.about.Architecture, c.engine.host, c.where.architecture),
+		Hint:    "Build it for the engine's architecture (platform = \"linux/" + c.where.architecture + "\"), or install emulation on its machine (binfmt).",
+	}
+}

@@ -1,0 +1,145 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
+)
+
+// stopWithin is what an app has to end after SIGTERM before it is killed.
+const stopWithin = 10 * time.Second
+
+// homeOf names an installation by the directory in which it knows of its deployments.
+func homeOf(stateDir string) string {
+	sum := sha256.Sum256([]byte(stateDir))
+	return hex.EncodeToString(sum[:6])
+}
+
+// removeDeployment stops and removes what there is of a deployment, and says which doors to the server it had. Gone
+// already is fine. A container that a newer attempt made is left alone.
+func (e *engine) removeDeployment(ctx context.Context, env *plugin.Env, deploymentID string) ([]string, error) {
+	return e.removeContainers(ctx, env.LaneFence, ownFilter(env, labelDeployment+"="+deploymentID))
+}
+
+func (e *engine) removeContainers(ctx context.Context, fence int64, filters client.Filters) (doors []string, err error) {
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
+	if err != nil {
+		return nil, e.explain("looking for containers", err)
+	}
+	for _, c := range list.Items {
+		if theirs, err := strconv.ParseInt(c.Labels[labelFence], 10, 64); err == nil && theirs > fence {
+			return doors, &plugin.Error{
+				Message: "a newer operation has made a container for this deployment; this one has been overtaken",
+				Hint:    "Nothing is to be done: the newer one goes on.",
+			}
+		}
+		if door := c.Labels[labelDoor]; door != "" {
+			doors = append(doors, door)
+		}
+		if err := e.removeContainer(ctx, c); err != nil {
+			return doors, err
+		}
+	}
+	return doors, nil
+}
+
+func (e *engine) removeContainer(ctx context.Context, c container.Summary) error {
+	seconds := int(stopWithin.Seconds())
+	_, err := e.ContainerStop(ctx, c.ID, client.ContainerStopOptions{Timeout: &seconds})
+	if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsNotModified(err) {
+		return e.explain("stopping a container", err)
+	}
+	_, err = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) { // a conflict: it is being removed
+		return e.explain("removing a container", err)
+	}
+	return nil
+}
+
+// DestroyDeployment ends the container and removes it. If the app's route points to it, the route is cleared first, and
+// requests that are under way may end.
+func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Env, d *plugin.Deployment) error {
+	place, err := stableport.In(env)
+	if err != nil {
+		return err
+	}
+	if err := place.Clear(ctx, env, d.ID); err != nil {
+		return err
+	}
+	place.Drain(ctx, env, d.ID)
+	e, err := connect(ctx, env.Environ, p.config.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	doors, err := e.removeDeployment(ctx, env, d.ID)
+	return errors.Join(err, e.tidy(ctx, env, doors...))
+}
+
+// DestroyWorkspace ends everything of the app in the workspace, removes the images that were built for it, and forgets
+// its port.
+func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+	place, err := stableport.In(env)
+	if err != nil {
+		return err
+	}
+	if err := place.Forget(ctx, env); err != nil {
+		return err
+	}
+	e, err := connect(ctx, env.Environ, p.config.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	doors, err := e.removeContainers(ctx, env.LaneFence, ownFilter(env).Add("label", labelDeployment))
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.removeImages(ctx, env), e.tidy(ctx, env, doors...))
+}
+
+// Purge removes all containers and networks of an installation, known by its state directory. Without a Docker engine
+// there is nothing to remove. It is for the end of an installation.
+func Purge(ctx context.Context, stateDir string) error {
+	e, err := connect(ctx, nil, nil)
+	var gone *unreachable
+	var known *plugin.Error
+	if errors.As(err, &gone) || errors.As(err, &known) {
+		return nil // what cannot be reached holds nothing that this user started
+	}
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	filters := client.Filters{}.Add("label", labelHome+"="+homeOf(stateDir))
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
+	if err != nil {
+		return e.explain("looking for containers", err)
+	}
+	for _, c := range list.Items {
+		if err := e.removeContainer(ctx, c); err != nil {
+			return err
+		}
+	}
+	networks, err := e.NetworkList(ctx, client.NetworkListOptions{Filters: filters})
+	if err != nil {
+		return e.explain("listing networks", err)
+	}
+	for _, n := range networks.Items {
+		if _, err := e.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
+			return fmt.Errorf("removing the network %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}

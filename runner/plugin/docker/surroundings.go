@@ -1,0 +1,194 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
+)
+
+// defaultNetwork is Waypoint's: apps of a machine reach each other on it.
+const defaultNetwork = "waypoint"
+
+// surroundings are what a container is put into.
+type surroundings struct {
+	// networks that the container is connected to; one at least.
+	networks []string
+	// gateway is the machine's address in the first of them, as containers see it.
+	gateway netip.Addr
+	// remote says that the engine is on another machine; publishedAt is its name then.
+	remote      bool
+	publishedAt string
+	// direct says that the container's own address is reached from here.
+	direct bool
+	// desktop says that the engine runs in a virtual machine of this one, which calls it host.docker.internal.
+	desktop      bool
+	architecture string
+}
+
+// surroundings asks the engine what it is.
+func (c *creation) surroundings(ctx context.Context) error {
+	info, err := c.engine.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return c.engine.explain("asking the Docker engine what it is", err)
+	}
+	c.where.architecture = architecture(info.Info.Architecture)
+	system := strings.ToLower(info.Info.OperatingSystem)
+	c.where.desktop = strings.Contains(system, "docker desktop") || strings.Contains(system, "orbstack")
+	if u, err := url.Parse(c.engine.host); err == nil && u.Scheme == "tcp" {
+		if ip, err := netip.ParseAddr(u.Hostname()); u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
+			c.where.remote, c.where.publishedAt = true, u.Hostname()
+		}
+	}
+	c.where.networks = slices.Clone(c.wanted.Networks)
+	if len(c.where.networks) == 0 {
+		c.where.networks = []string{defaultNetwork}
+	}
+	return nil
+}
+
+// architecture is Go's word for the kernel's.
+func architecture(kernel string) string {
+	switch kernel {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return kernel
+}
+
+// network makes the networks that are not there, and finds the machine's address in the first.
+func (c *creation) network(ctx context.Context) error {
+	for i, name := range c.where.networks {
+		about, err := c.engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
+		if cerrdefs.IsNotFound(err) {
+			_, err = c.engine.NetworkCreate(ctx, name, client.NetworkCreateOptions{
+				Driver: "bridge", Labels: map[string]string{labelManaged: "true", labelHome: homeOf(c.env.StateDir)},
+			})
+			if err == nil || cerrdefs.IsConflict(err) {
+				about, err = c.engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
+			}
+		}
+		if err != nil {
+			return c.engine.explain("preparing the network "+name, err)
+		}
+		if i > 0 {
+			continue
+		}
+		for _, config := range about.Network.IPAM.Config {
+			if config.Gateway.Is4() {
+				c.where.gateway = config.Gateway
+			}
+		}
+	}
+	c.where.direct = !c.where.remote && !c.where.desktop && isOurs(c.where.gateway)
+	return nil
+}
+
+// isOurs says whether this machine has the address.
+func isOurs(ip netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil || !ip.IsValid() {
+		return false
+	}
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr() == ip
+	})
+}
+
+// serverEnv is what the entrypoint needs to reach the server from the container. Where it cannot be reached the app runs
+// all the same, without configuration and logs.
+func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
+	if c.env.LocalServer == nil {
+		return c.req.EntrypointEnv, nil
+	}
+	bind, name := c.doorAddress()
+	if bind == "" {
+		c.env.UI.Line(plugin.Warning, "The container cannot reach the server on this machine: the app runs without configuration and logs from it.")
+		return nil, nil
+	}
+	c.door = bind
+	port, pin, err := c.env.LocalServer.OpenDoor(ctx, bind)
+	if err != nil {
+		c.env.UI.Line(plugin.Warning, "The container cannot reach the server on this machine (%s): the app runs without configuration and logs from it.", err)
+		return nil, nil
+	}
+	vars := maps.Clone(c.req.EntrypointEnv)
+	vars["WAYPOINT_SERVER_ADDR"] = "https://" + net.JoinHostPort(name, strconv.Itoa(port))
+	vars["WAYPOINT_SERVER_TLS_PIN"] = pin
+	return vars, nil
+}
+
+// doorAddress is the address of this machine that the container reaches, and how it calls it; "" for none.
+func (c *creation) doorAddress() (bind, name string) {
+	switch {
+	case c.where.remote:
+		return "", ""
+	case c.where.desktop:
+		return "127.0.0.1", "host.docker.internal"
+	case c.where.direct:
+		return c.where.gateway.String(), c.where.gateway.String()
+	}
+	return "", ""
+}
+
+// tidy removes networks of ours that no container needs any more, and closes the doors to the server that containers had
+// which are gone.
+func (e *engine) tidy(ctx context.Context, env *plugin.Env, doors ...string) error {
+	place, err := stableport.In(env)
+	if err != nil {
+		return err
+	}
+	lock, err := place.Lock(ctx)
+	if err != nil {
+		return fmt.Errorf("tidying up: %w", err)
+	}
+	defer lock.Close()
+	for _, door := range doors {
+		if door == "" || env.LocalServer == nil {
+			continue
+		}
+		using, err := e.ContainerList(ctx, client.ContainerListOptions{
+			All: true, Filters: client.Filters{}.Add("label", labelDoor+"="+door, labelHome+"="+homeOf(env.StateDir)),
+		})
+		if err != nil {
+			return e.explain("listing the containers that need the server", err)
+		}
+		if len(using.Items) > 0 {
+			continue
+		}
+		if err := env.LocalServer.CloseDoor(ctx, door); err != nil {
+			return fmt.Errorf("closing the server to containers: %w", err)
+		}
+	}
+	list, err := e.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", labelManaged+"=true", labelHome+"="+homeOf(env.StateDir))})
+	if err != nil {
+		return e.explain("listing networks", err)
+	}
+	for _, n := range list.Items {
+		using, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("network", n.ID)})
+		if err != nil {
+			return e.explain("listing the containers of a network", err)
+		}
+		if len(using.Items) > 0 {
+			continue
+		}
+		if _, err := e.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
+			return e.explain("removing the network "+n.Name, err)
+		}
+	}
+	return nil
+}

@@ -89,14 +89,20 @@ func isCopy(instruction string) bool {
 	return strings.HasPrefix(upper, "COPY") || strings.HasPrefix(upper, "ADD")
 }
 
+// How BuildKit calls its steps that ask a registry: for a base image, and for the one that # syntax= names.
+const (
+	metadataOf = "load metadata for "
+	configOf   = "resolve image config for "
+)
+
 // isBaseImage says whether it is the image under FROM that could not be had.
 func isBaseImage(instruction, text string) bool {
-	return strings.HasPrefix(strings.ToUpper(instruction), "FROM") || strings.HasPrefix(instruction, "load metadata for ") ||
+	return strings.HasPrefix(strings.ToUpper(instruction), "FROM") || strings.HasPrefix(instruction, metadataOf) || strings.HasPrefix(instruction, configOf) ||
 		strings.Contains(text, "failed to resolve source metadata") || strings.Contains(text, "pull access denied")
 }
 
 func (e *engine) explainBase(p *buildPlan, failed *buildFailed, text string) error {
-	name := strings.TrimPrefix(failed.instruction, "load metadata for ")
+	name := strings.TrimPrefix(strings.TrimPrefix(failed.instruction, metadataOf), configOf)
 	if fields := strings.Fields(name); len(fields) > 1 && strings.EqualFold(fields[0], "FROM") {
 		name = fields[len(fields)-1]
 		for _, f := range fields[1:] {
@@ -106,7 +112,7 @@ func (e *engine) explainBase(p *buildPlan, failed *buildFailed, text string) err
 			}
 		}
 	}
-	return e.explainRegistry("getting the base image "+name+" of "+p.shown, image.Host(name), errors.New(text), image.Credentials{})
+	return e.explainRegistry("getting the image "+name+", which "+p.shown+" names", image.Host(name), errors.New(text), image.Credentials{})
 }
 
 func (e *engine) explainRegistry(doing, host string, err error, c image.Credentials) error {

@@ -234,7 +234,7 @@ func TestDockerBuildsThatCannotBe(t *testing.T) {
 		"a file that is not there":           {map[string]string{"Dockerfile": "FROM scratch\nCOPY gone.txt /\n"}, BuilderConfig{}, []string{"the file gone.txt is not in the build's context", ".dockerignore"}},
 		"not an instruction":                 {map[string]string{"Dockerfile": "FROM scratch\nCOPPY a b\n"}, BuilderConfig{}, []string{"Dockerfile", "COPPY"}},
 		"an empty Dockerfile":                {map[string]string{"Dockerfile": "# nothing\n"}, BuilderConfig{}, []string{"Dockerfile is not right"}},
-		"a base that is not there":           {map[string]string{"Dockerfile": "FROM 127.0.0.1:1/none:1\nCOPY app /\n"}, BuilderConfig{}, []string{"getting the base image 127.0.0.1:1/none:1 of Dockerfile: 127.0.0.1:1 cannot be reached"}},
+		"a base that is not there":           {map[string]string{"Dockerfile": "FROM 127.0.0.1:1/none:1\nCOPY app /\n"}, BuilderConfig{}, []string{"getting the image 127.0.0.1:1/none:1, which Dockerfile names: 127.0.0.1:1 cannot be reached"}},
 		"an architecture without entrypoint": {map[string]string{"Dockerfile": simple}, BuilderConfig{Platform: "linux/s390x"}, []string{"is for linux/s390x", "disable_entrypoint = true"}},
 		"a program of another architecture":  {map[string]string{"Dockerfile": scratch + "RUN [\"/app\"]\n", "app": "\x7fELF not of this machine"}, BuilderConfig{}, []string{"is for another architecture"}},
 	}

@@ -32,7 +32,6 @@ func elsewhere() []struct {
 		{"config source-get", planned, "Until then, set values with `waypoint config set`."},
 		{"config source-set", planned, "Until then, set values with `waypoint config set`."},
 		{"config sync", planned, "`waypoint up` and `waypoint deploy` also send the config stanzas of waypoint.hcl."},
-		{"docs", planned, "Until then, the plugins are described in the project's documentation."},
 		{"exec", planned, "Until then, use your platform's own way into the running app."},
 		{"hostname", dropped, "The hosted URL service is gone. Use the URL of your platform, or the stable port of the `process` and `docker` plugins."},
 		{"k8s", dropped, "The server is serverless and needs no bootstrap in Kubernetes. Use `waypoint install` and `waypoint token create`."},

@@ -166,7 +166,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	in("look", newCmdProject(sh), newCmdWorkspace(sh), newCmdArtifact(sh), newCmdDeployment(sh),
 		newCmdJob(sh), newCmdConfig(sh), newCmdVariable(sh))
 	in("server", newCmdInstall(sh), newCmdUpgrade(sh), newCmdUninstall(sh), newCmdDoctor(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
-	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh), newCmdPlan(sh))
+	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh), newCmdPlan(sh), newCmdDocs(sh))
 	addElsewhere(root)
 	return root
 }

@@ -90,11 +90,14 @@ func (c Component) opening(plugin string) string {
 	return `use "` + plugin + `" { … }`
 }
 
-// written says how and where a component is written; quote stands around code.
+// written says how and where a component is written; quote stands around code. Code that lines may break in has no braces.
 func (c Component) written(plugin, quote string) string {
 	opening := c.opening(plugin)
 	if opening == "" {
 		return "Configured " + c.Where + "."
+	}
+	if quote == "" {
+		opening = strings.TrimSuffix(opening, " { … }")
 	}
 	return "Written " + quote + opening + quote + " " + strings.TrimPrefix(c.Where, "by dynamic(…), ") + "."
 }

@@ -85,7 +85,7 @@ func TestTextOfAComponent(t *testing.T) {
 Do <this> | that.
 
 web, platform
-  Deploys. Written use "web" { … } in deploy. This version cannot run it yet: it
+  Deploys. Written use "web" in deploy. This version cannot run it yet: it
   checks the configuration, and an operation says that it cannot run it.
 
   Settings

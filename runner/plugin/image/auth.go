@@ -78,7 +78,8 @@ func (c Credentials) Redact(text string) string {
 		if secret == "" {
 			continue
 		}
-		for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), basic(c.Username, secret)} {
+		// The longest first: the shorter ones may be a part of it.
+		for _, form := range []string{basic(c.Username, secret), base64.StdEncoding.EncodeToString([]byte(secret)), secret} {
 			text = strings.ReplaceAll(text, form, "(hidden)")
 		}
 	}

@@ -52,15 +52,11 @@ func (s *Session) files(ctx context.Context, md http.Header, c *call) error {
 	group.Go(func() error { return t.receive(ctx) })
 	group.Go(func() error { return t.deliver(ctx) })
 	err := group.Wait()
-	if err != nil && !errors.Is(err, errFinished) {
+	if err != nil {
 		_ = c.send(packet(packetErr, nil, 0, []byte(err.Error())))
-		return err
 	}
-	return nil
+	return err
 }
-
-// errFinished ends the transfer's goroutines when the receiver has all that it wants.
-var errFinished = errors.New("finished")
 
 type transfer struct {
 	call   *call
@@ -90,7 +86,7 @@ func (t *transfer) receive(ctx context.Context) error {
 	for {
 		message, err := t.call.receive()
 		if errors.Is(err, io.EOF) {
-			return errFinished // the engine does not want more
+			return nil // the engine does not want more
 		}
 		if err != nil {
 			return err
@@ -119,10 +115,7 @@ func (t *transfer) receive(ctx context.Context) error {
 				return ctx.Err()
 			}
 		case packetFin:
-			if err := t.call.send(packet(packetFin, nil, 0, nil)); err != nil {
-				return err
-			}
-			return errFinished
+			return t.call.send(packet(packetFin, nil, 0, nil))
 		case packetErr:
 			return fmt.Errorf("the engine could not take the files: %s", data)
 		}

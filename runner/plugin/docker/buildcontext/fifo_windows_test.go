@@ -1,0 +1,5 @@
+package buildcontext
+
+import "errors"
+
+func fifo(string) error { return errors.ErrUnsupported }

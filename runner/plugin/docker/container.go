@@ -28,6 +28,8 @@ type creation struct {
 	req    *plugin.DeployRequest
 	wanted wanted
 	image  image.Image
+	// patience with the app.
+	patience patience
 
 	where surroundings
 	about client.ImageInspectResult

@@ -23,18 +23,26 @@ import (
 const (
 	// checkPause is the time between two looks.
 	checkPause = 50 * time.Millisecond
-	// portWithin is how long an app may take to listen on a port that the file names.
-	portWithin = time.Minute
-	// guessWithin is how long the default port is waited for: an app that is no server never listens on it.
-	guessWithin = 10 * time.Second
-	// healthWithin bounds the container's own health check, which has an interval of 30 s if nobody says otherwise.
-	healthWithin = 5 * time.Minute
 	// quiet is how long a connection must stay open to be the app's: Docker's own proxy accepts, and then closes, those
 	// that the app refuses.
 	quiet = 100 * time.Millisecond
 	// lastLines is how much of a failed app's output is shown.
 	lastLines = 20
 )
+
+// patience is how long an app is waited for.
+type patience struct {
+	// port that the file names; guess, the default port, on which an app that is no server never listens; health, the
+	// container's own check, which has an interval of 30 s if nobody says otherwise.
+	port, guess, health time.Duration
+}
+
+func (p patience) orDefault() patience {
+	if p == (patience{}) {
+		return patience{port: time.Minute, guess: 10 * time.Second, health: 5 * time.Minute}
+	}
+	return p
+}
 
 // answers says whether something listens at an address.
 func answers(ctx context.Context, addr string) error {
@@ -111,7 +119,7 @@ func (c *creation) look(ctx context.Context, about container.InspectResponse, d 
 		case h.Status == container.Healthy:
 			c.found(plugin.Ready, fmt.Sprintf("The container %s is healthy", d.Container))
 			return true, nil
-		case h.Status == container.Unhealthy, since > healthWithin:
+		case h.Status == container.Unhealthy, since > c.patience.health:
 			return true, &plugin.Error{
 				Message: fmt.Sprintf("the container's own health check fails: %s", lastCheck(h)),
 				Hint:    "It is HEALTHCHECK in the Dockerfile. The last lines that the app printed stand above.",
@@ -124,12 +132,12 @@ func (c *creation) look(ctx context.Context, about container.InspectResponse, d 
 	case problem == nil:
 		c.found(plugin.Ready, fmt.Sprintf("The app in %s listens on port %d", d.Container, c.wanted.servicePort))
 		return true, nil
-	case c.wanted.chosen && since > portWithin:
+	case c.wanted.chosen && since > c.patience.port:
 		return true, &plugin.Error{
-			Message: fmt.Sprintf("the app does not listen on service_port %d after %s", c.wanted.servicePort, portWithin),
+			Message: fmt.Sprintf("the app does not listen on service_port %d after %s", c.wanted.servicePort, c.patience.port),
 			Hint:    "It must listen on all addresses (0.0.0.0) at the port in the environment variable PORT. The last lines that it printed stand above.",
 		}
-	case !c.wanted.chosen && since > guessWithin:
+	case !c.wanted.chosen && since > c.patience.guess:
 		c.found(plugin.Alive, fmt.Sprintf("The container %s runs; nothing listens on port %d", d.Container, c.wanted.servicePort))
 		c.env.UI.Line(plugin.Warning, "The app does not listen on port %d%s. If it serves on another, set service_port.", c.wanted.servicePort, c.exposes())
 		return true, nil

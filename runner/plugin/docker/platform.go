@@ -20,8 +20,9 @@ import (
 // left, and its labels say whose it is. It is published on a port that is chosen once, so that the address stays when the
 // container is started again.
 type platform struct {
-	config  PlatformConfig
-	options Options
+	config   PlatformConfig
+	options  Options
+	patience patience
 }
 
 // Options of the plugin. The zero value has no stable ports; the waypoint binary's are in package builtin.
@@ -76,7 +77,7 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 		return nil, err
 	}
 	defer e.Close()
-	c := &creation{engine: e, env: env, req: req, wanted: wanted, image: img}
+	c := &creation{engine: e, env: env, req: req, wanted: wanted, image: img, patience: p.patience.orDefault()}
 	if err := c.surroundings(ctx); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 	base := baseName(env)
 	e.forget(ctx, base) // of a build that was cut short
 	plan.tag, plan.labels = base, ownLabels(env)
-	id, err := e.build(ctx, env, plan, keys)
+	id, err := e.buildFor(ctx, env, plan, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/moby/api/types/build"
 	engineregistry "github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
@@ -22,6 +23,33 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin/docker/buildkit"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
 )
+
+// buildFor builds, and sees to it that the image is for the platform that was asked for: the classic builder of older
+// engines takes layers of another one from its cache.
+func (e *engine) buildFor(ctx context.Context, env *plugin.Env, p *buildPlan, keys *image.Keychain) (string, error) {
+	for {
+		id, err := e.build(ctx, env, p, keys)
+		if err != nil || p.platform == nil {
+			return id, err
+		}
+		about, err := e.ImageInspect(ctx, id)
+		if err != nil {
+			return "", e.explain("looking at the image", err)
+		}
+		got := platforms.Normalize(ocispec.Platform{OS: about.Os, Architecture: about.Architecture, Variant: about.Variant})
+		if got.OS == p.platform.OS && got.Architecture == p.platform.Architecture {
+			return id, nil
+		}
+		if p.buildKit || p.noCache {
+			return "", &plugin.Error{
+				Message: fmt.Sprintf("the image is for %s, not for %s, the platform that was asked for", platforms.Format(got), platforms.Format(*p.platform)),
+				Hint:    "The base image that FROM names is not there for it.",
+			}
+		}
+		env.UI.Line(plugin.Info, "The builder's cache has the image for %s: building again without it.", platforms.Format(got))
+		p.noCache = true
+	}
+}
 
 // build builds in the engine, shows its steps, and gives the image's id.
 func (e *engine) build(ctx context.Context, env *plugin.Env, p *buildPlan, keys *image.Keychain) (string, error) {

@@ -299,3 +299,18 @@ func TestDockerRemoveImagesLeavesNoneOfTheApp(t *testing.T) {
 		t.Error("another app's image is gone")
 	}
 }
+
+func TestDockerPlatformIsNotTakenFromTheCacheOfAnother(t *testing.T) {
+	e := theEngine(t)
+	for name, kit := range builders() {
+		t.Run(name, func(t *testing.T) {
+			env, _ := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": simple}))
+			for _, platform := range []string{"linux/amd64", "linux/arm64", "linux/amd64"} {
+				img, _ := built(t, env, BuilderConfig{BuildKit: kit, Platform: platform})
+				if about := inspect(t, e, img.ID); "linux/"+about.Architecture != platform {
+					t.Errorf("asked for %s, the engine says %s", platform, about.Architecture)
+				}
+			}
+		})
+	}
+}

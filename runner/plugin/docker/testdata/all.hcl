@@ -64,4 +64,10 @@ app "docker" {
       }
     }
   }
+
+  release {
+    use "docker" {
+      port = "8443"
+    }
+  }
 }

@@ -58,7 +58,7 @@ func newTarget(r Route) *target {
 			r.Out.Host = r.In.Host
 			r.SetXForwarded()
 		},
-		Transport:     t.transport,
+		Transport:     patient{t.transport},
 		FlushInterval: -1, // server-sent events and the like arrive when they are sent
 		ErrorHandler:  badGateway,
 		ErrorLog:      log.New(io.Discard, "", 0),
@@ -90,6 +90,32 @@ func dialPatiently(ctx context.Context, network, addr string) (net.Conn, error) 
 		case <-timer.C:
 		}
 	}
+}
+
+// patient asks again while the target takes connections and closes them unanswered. Docker's proxy does so for a container
+// whose app is just being started again, as for new configuration. A request that changes something is never asked twice.
+type patient struct{ http.RoundTripper }
+
+func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := p.RoundTripper.RoundTrip(r)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Body != nil && r.Body != http.NoBody || r.Header.Get("Upgrade") != "" {
+		return res, err
+	}
+	for end := time.Now().Add(dialPatience); unanswered(err) && time.Now().Before(end); {
+		timer := time.NewTimer(dialPause)
+		select {
+		case <-r.Context().Done():
+			timer.Stop()
+			return res, err
+		case <-timer.C:
+		}
+		res, err = p.RoundTripper.RoundTrip(r)
+	}
+	return res, err
+}
+
+func unanswered(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 func badGateway(w http.ResponseWriter, r *http.Request, err error) {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -263,4 +265,44 @@ func body(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// Docker's proxy accepts for a container whose app does not listen, and closes.
+func TestAReadIsAskedAgainWhileTheTargetOnlyHangsUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var hungUp atomic.Int64
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	defer l.Close()
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if hungUp.Add(1) <= 3 {
+				_ = conn.Close()
+				continue
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nback")
+			_ = conn.Close()
+		}
+	})
+	target := newTarget(Route{Target: l.Addr().(*net.TCPAddr).Port})
+	answer := httptest.NewRecorder()
+	target.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+	if answer.Code != http.StatusOK || answer.Body.String() != "back" {
+		t.Errorf("a read is answered %d %s", answer.Code, answer.Body)
+	}
+	hungUp.Store(0)
+	answer = httptest.NewRecorder()
+	target.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("pay")))
+	if answer.Code != http.StatusBadGateway || hungUp.Load() != 1 {
+		t.Errorf("a write was sent %d times and is answered %d", hungUp.Load(), answer.Code)
+	}
 }

@@ -53,6 +53,10 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 		if err := j.ready(ctx); err != nil {
 			return err
 		}
+		if again {
+			// The server passes over what was printed before: nothing may be on its way while it counts that.
+			j.flush(ctx, name)
+		}
 		begin := &waypointv1.BeginStepRequest{Fence: j.claim.GetFence(), Name: name, Rerunnable: rerunnable, Again: again, Output: j.ui.Next()}
 		if _, err := call(ctx, j, j.h.Server.Agent.BeginStep, begin); err != nil {
 			return err
@@ -72,7 +76,6 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 			return err
 		}
 		j.ui.Line(plugin.Warning, "The server was away for too long: the step %s is run again.", name)
-		j.flush(ctx, name) // readers pass over what comes before the next begin
 	}
 }
 

@@ -181,22 +181,31 @@ func (b *bench) up(ctx context.Context, n counts) error {
 // gitProject commits the trivial project to a repository and names it as the project's data source.
 func (b *bench) gitProject(ctx context.Context) (string, error) {
 	dir := filepath.Join(b.dir, "trivial-remote")
-	source := fmt.Sprintf("runner {\n  enabled = true\n  data_source \"git\" {\n    url = \"file://%s\"\n  }\n}\n", dir)
-	hcl := strings.Replace(fmt.Sprintf(trivialHCL, source), `"trivial"`, `"trivial-remote"`, 1)
+	hcl := strings.Replace(fmt.Sprintf(trivialHCL, gitSource(dir)), `"trivial"`, `"trivial-remote"`, 1)
 	if _, err := b.writeProject("trivial-remote", hcl); err != nil {
 		return "", err
 	}
+	return dir, commit(ctx, dir)
+}
+
+// gitSource is the stanza for a repository of this machine.
+func gitSource(dir string) string {
+	return fmt.Sprintf("runner {\n  enabled = true\n  data_source \"git\" {\n    url = \"file://%s\"\n  }\n}\n", dir)
+}
+
+// commit makes a directory a repository.
+func commit(ctx context.Context, dir string) error {
 	for _, args := range [][]string{
 		{"init", "-q"}, {"add", "."},
-		{"-c", "user.name=bench", "-c", "user.email=bench@example.com", "commit", "-qm", "trivial"},
+		{"-c", "user.name=bench", "-c", "user.email=bench@example.com", "commit", "-qm", "all"},
 	} {
 		cmd := exec.CommandContext(ctx, "git", args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("git %s: %w: %s", args[0], err, out)
+			return fmt.Errorf("git %s: %w: %s", args[0], err, out)
 		}
 	}
-	return dir, nil
+	return nil
 }
 
 func (s *stack) times(ctx context.Context, n int, dir string, args ...string) ([]time.Duration, error) {

@@ -69,6 +69,7 @@ func run(ctx context.Context, bin, only string, quick bool) error {
 		{"ceiling", b.ceiling},
 		{"lists", b.lists},
 		{"up", b.up},
+		{"docker", b.docker},
 		{"output", b.output},
 	} {
 		if !match.MatchString(section.name) {

@@ -12,7 +12,8 @@ import (
 
 // Auth is how a registry is authenticated to.
 type Auth struct {
-	// Host name of the registry that this is for. Needed where it cannot be read from the image's name.
+	// Host name of the registry that this is for. It is that of the image's name if it is left out; for the base image
+	// of a build, that of Docker Hub.
 	Hostname string `hcl:"hostname,optional"`
 	// User name.
 	Username string `hcl:"username,optional"`

@@ -140,6 +140,7 @@ func TestDockerBuilderFields(t *testing.T) {
 	for name, c := range cases {
 		for builder, kit := range map[string]*bool{"BuildKit": &yes, "classic": &no} {
 			t.Run(name+", "+builder, func(t *testing.T) {
+				t.Parallel()
 				e := theEngine(t)
 				dir := contextOf(t, c.files)
 				if strings.HasPrefix(name, "symbolic") {
@@ -165,6 +166,7 @@ func TestDockerBuilderBuildkitChoosesTheBuilder(t *testing.T) {
 		want bool
 	}{"true": {&yes, true}, "false": {&no, false}, "left out": {nil, true}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			env, _ := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": simple}))
 			img, _ := built(t, env, BuilderConfig{BuildKit: c.kit})
 			history, err := e.ImageHistory(t.Context(), img.ID)
@@ -190,6 +192,7 @@ func TestDockerBuilderBuildkitChoosesTheBuilder(t *testing.T) {
 func TestDockerBuilderNoCache(t *testing.T) {
 	for name, kit := range builders() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := theEngine(t)
 			env, ui := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY app /app\nRUN [\"/app\", \"stamp\"]\nCMD [\"/app\"]\n"}))
 			stamp := func(noCache bool) string {
@@ -241,6 +244,7 @@ func TestDockerBuildsThatCannotBe(t *testing.T) {
 	for name, c := range cases {
 		for builderName, kit := range builders() {
 			t.Run(name+", "+builderName, func(t *testing.T) {
+				t.Parallel()
 				dir := contextOf(t, c.files)
 				if err := os.Chmod(filepath.Join(dir, "app"), 0o755); err != nil {
 					t.Fatal(err)
@@ -304,6 +308,7 @@ func TestDockerPlatformIsNotTakenFromTheCacheOfAnother(t *testing.T) {
 	e := theEngine(t)
 	for name, kit := range builders() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			env, _ := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": simple}))
 			for _, platform := range []string{"linux/amd64", "linux/arm64", "linux/amd64"} {
 				img, _ := built(t, env, BuilderConfig{BuildKit: kit, Platform: platform})

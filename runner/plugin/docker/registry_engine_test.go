@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -242,6 +243,7 @@ func TestDockerRegistryCredentials(t *testing.T) {
 	}
 	for title, c := range cases {
 		t.Run(title, func(t *testing.T) {
+			t.Parallel()
 			s := newStore(t, false, c.bearer)
 			env, ui := engineEnv(t, env.Dir)
 			dir := t.TempDir()
@@ -261,7 +263,7 @@ func TestDockerRegistryCredentials(t *testing.T) {
 			}
 			config.Image, config.Tag = s.host+"/acme/web", "1.0"
 			r, err := (&registry{config: config}).Push(t.Context(), env, artifactOf(t, made))
-			t.Cleanup(func() { e.forget(t.Context(), config.Image+":1.0") })
+			t.Cleanup(func() { e.forget(context.Background(), config.Image+":1.0") })
 			noSecret(t, ui, r, err)
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
@@ -294,7 +296,7 @@ func TestDockerRegistryPushesWhatWasBuilt(t *testing.T) {
 		}
 		return r
 	}
-	t.Cleanup(func() { e.forget(t.Context(), config.Image+":"+config.Tag) })
+	t.Cleanup(func() { e.forget(context.Background(), config.Image+":"+config.Tag) })
 	r := push()
 	file, about := s.config(t, config.Image+":"+config.Tag), inspect(t, e, img.ID)
 	if !slices.Equal(file.Config.Entrypoint, []string{inject.Path, "/app"}) || len(file.RootFS.DiffIDs) != len(about.RootFS.Layers) || file.Config.Labels[labelApp] != "web" {
@@ -333,7 +335,7 @@ func TestDockerRegistryInsecureOnlyWhenAsked(t *testing.T) {
 	env, ui := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": simple}))
 	_, made := built(t, env, BuilderConfig{})
 	config := RegistryConfig{Image: s.host + "/acme/web", Tag: "1", Username: user, Password: password, Insecure: true}
-	t.Cleanup(func() { e.forget(t.Context(), config.Image+":1") })
+	t.Cleanup(func() { e.forget(context.Background(), config.Image+":1") })
 	r, err := (&registry{config: config}).Push(t.Context(), env, artifactOf(t, made))
 	noSecret(t, ui, r, err)
 	if err != nil {
@@ -390,7 +392,7 @@ func TestDockerBuilderAuth(t *testing.T) {
 	if base, err = mutate.ConfigFile(base, file); err != nil {
 		t.Fatal(err)
 	}
-	s.put(t, s.host+"/private/base:1", base)
+	number := 0
 	for builderName, kit := range builders() {
 		for title, c := range map[string]struct {
 			auth   *image.Auth
@@ -402,10 +404,13 @@ func TestDockerBuilderAuth(t *testing.T) {
 			"none":                   {fails: "there are no credentials for it"},
 			"auth without a hostname is Docker Hub's": {auth: &image.Auth{Username: user, Password: password}, fails: "there are no credentials for it"},
 		} {
+			number++
+			name := fmt.Sprintf("%s/private/base-%d:1", s.host, number) // nothing of it is in a cache
+			s.put(t, name, base)
 			t.Run(title+", "+builderName, func(t *testing.T) {
-				_, _ = e.ImageRemove(t.Context(), s.host+"/private/base:1", client.ImageRemoveOptions{Force: true})
-				_, _ = e.BuildCachePrune(t.Context(), client.BuildCachePruneOptions{All: true})
-				env, ui := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": "FROM " + s.host + "/private/base:1\nCOPY app /app\nCMD [\"/app\"]\n"}))
+				t.Parallel()
+				t.Cleanup(func() { _, _ = e.ImageRemove(context.Background(), name, client.ImageRemoveOptions{Force: true}) })
+				env, ui := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY app /app\nCMD [\"/app\"]\n"}))
 				dir := t.TempDir()
 				if c.docker {
 					write(t, filepath.Join(dir, "config.json"), fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, s.host, base64.StdEncoding.EncodeToString([]byte(user+":"+password))))
@@ -428,7 +433,6 @@ func TestDockerBuilderAuth(t *testing.T) {
 			})
 		}
 	}
-	_, _ = e.ImageRemove(t.Context(), s.host+"/private/base:1", client.ImageRemoveOptions{Force: true})
 }
 
 // anApp is an image with a command, for the platforms given.

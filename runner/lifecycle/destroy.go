@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
@@ -33,14 +34,14 @@ func (j *job) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
 			return "", j.destroyThese(ctx, releases, deployments, op.GetForce())
 		}
 		if latest == nil {
-			j.ui.Line(plugin.Info, "There is nothing to destroy")
-			return "", nil
+			j.ui.Line(plugin.Info, "There is no deployment to destroy")
+			return "", j.destroyBuilds(ctx)
 		}
 		err = j.destroyThese(ctx, releases, deployments, op.GetForce())
 		if err != nil && !op.GetForce() {
 			return "", err
 		}
-		return "", errors.Join(err, j.destroyShared(ctx, latest))
+		return "", errors.Join(err, j.destroyShared(ctx, latest), j.destroyBuilds(ctx))
 	})
 }
 
@@ -151,4 +152,22 @@ func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) 
 		}
 	}
 	return nil
+}
+
+// destroyBuilds removes what the builder keeps for the app in the workspace: images, directories. It needs no
+// configuration, so that a build stanza which cannot be evaluated any more does not keep it from going.
+func (j *job) destroyBuilds(ctx context.Context) error {
+	stage, diags := j.app.Stage(config.Build, config.StageInput{})
+	if err := j.diagnosed(diags); err != nil || stage == nil {
+		return err
+	}
+	b, err := j.h.Catalog.Builder(stage.Plugin)
+	if err != nil {
+		return nil //nolint:nilerr // a plugin that is not here has kept nothing here
+	}
+	owner, ok := b.(plugin.WorkspaceDestroyer)
+	if !ok {
+		return nil
+	}
+	return j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels)) })
 }

@@ -178,7 +178,8 @@ type ReleaseDestroyer interface {
 	DestroyRelease(ctx context.Context, env *Env, r *Release) error
 }
 
-// WorkspaceDestroyer removes what is shared by all deployments of the app in the workspace.
+// WorkspaceDestroyer removes what is shared by all deployments of the app in the workspace. A Builder that is one removes
+// what it keeps of its builds; it is called without configuration.
 type WorkspaceDestroyer interface {
 	DestroyWorkspace(ctx context.Context, env *Env) error
 }

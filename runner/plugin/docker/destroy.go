@@ -87,8 +87,7 @@ func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Env, d *pl
 	return errors.Join(err, e.tidy(ctx, env, doors...))
 }
 
-// DestroyWorkspace ends everything of the app in the workspace, removes the images that were built for it, and forgets
-// its port.
+// DestroyWorkspace ends everything of the app in the workspace and forgets its port.
 func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
 	place, err := stableport.In(env)
 	if err != nil {
@@ -106,7 +105,26 @@ func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error 
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.removeImages(ctx, env), e.tidy(ctx, env, doors...))
+	return e.tidy(ctx, env, doors...)
+}
+
+// DestroyWorkspace removes the images that were built for the app in the workspace. Without an engine there are none.
+func (b *builder) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+	return DestroyImages(ctx, env)
+}
+
+// DestroyImages removes the images that this plugin, or docker-pull, made for the app in its workspace.
+func DestroyImages(ctx context.Context, env *plugin.Env) error {
+	e, err := connect(ctx, env.Environ, nil)
+	var gone *unreachable
+	if errors.As(err, &gone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return e.removeImages(ctx, env, 0)
 }
 
 // Purge removes all containers and networks of an installation, known by its state directory. Without a Docker engine

@@ -291,7 +291,7 @@ func TestDockerRemoveImagesLeavesNoneOfTheApp(t *testing.T) {
 	other := *env
 	other.App = "api"
 	kept, _ := built(t, &other, BuilderConfig{})
-	if err := e.removeImages(t.Context(), env); err != nil {
+	if err := e.removeImages(t.Context(), env, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, gone := range []image.Image{one, two} {

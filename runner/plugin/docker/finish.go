@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/moby/moby/api/types/build"
+	imagetypes "github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -70,7 +72,7 @@ func (e *engine) finish(ctx context.Context, env *plugin.Env, f finishing) (*ima
 		return nil, e.explain("naming the image", err)
 	}
 	env.UI.Line(plugin.Success, "Image: %s (%s, %s)", out.Name(), made.Architecture, size(uint64(max(made.Size, 0))))
-	return out, nil
+	return out, e.removeImages(ctx, env, keptImages, made.ID)
 }
 
 // inject gives the id of the image with the entrypoint in it. The engine itself adds the layer, in a build of three
@@ -195,14 +197,22 @@ func (e *engine) forget(ctx context.Context, name string) {
 	_, _ = e.ImageRemove(ctx, name, client.ImageRemoveOptions{}) // the next build tries again
 }
 
-// removeImages removes the images that we built for the app in its workspace and that no container uses.
-func (e *engine) removeImages(ctx context.Context, env *plugin.Env) error {
+// keptImages is how many images of an app in a workspace stay in the engine; older ones can be built again.
+const keptImages = 10
+
+// removeImages removes the images that we built for the app in its workspace and that no container uses, but for the
+// newest ones, and those with an id in spare: an old source that is built again gives the old image.
+func (e *engine) removeImages(ctx context.Context, env *plugin.Env, keep int, spare ...string) error {
 	list, err := e.ImageList(ctx, client.ImageListOptions{Filters: ownFilter(env)})
 	if err != nil {
 		return e.explain("listing the app's images", err)
 	}
+	slices.SortStableFunc(list.Items, func(a, b imagetypes.Summary) int { return cmp.Compare(b.Created, a.Created) })
 	var failed []error
-	for _, item := range list.Items {
+	for _, item := range list.Items[min(keep, len(list.Items)):] {
+		if slices.Contains(spare, item.ID) {
+			continue
+		}
 		names := slices.DeleteFunc(slices.Clone(item.RepoTags), func(name string) bool { return name == "<none>:<none>" })
 		if len(names) == 0 {
 			names = []string{item.ID}

@@ -109,7 +109,7 @@ func newBench(t *testing.T) *bench {
 		last := *env
 		last.LaneFence = 1 << 60
 		last.UI = silence{}
-		if err := (&platform{}).DestroyWorkspace(ctx, &last); err != nil {
+		if err := errors.Join((&platform{}).DestroyWorkspace(ctx, &last), (&builder{}).DestroyWorkspace(ctx, &last)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -457,6 +457,39 @@ func TestDockerDeployments(t *testing.T) {
 			t.Error(said)
 		}
 	})
+}
+
+func TestDockerImagesDoNotPileUp(t *testing.T) {
+	b := newBench(t)
+	images := func() int {
+		t.Helper()
+		list, err := b.e.ImageList(t.Context(), client.ImageListOptions{Filters: ownFilter(b.env)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Items)
+	}
+	first := b.image(plainImage+"LABEL n=first\n", BuilderConfig{DisableEntrypoint: true})
+	b.deploy(first, PlatformConfig{})
+	for n := range keptImages + 3 {
+		b.image(fmt.Sprintf("%sLABEL n=%d\n", plainImage, n), BuilderConfig{DisableEntrypoint: true})
+	}
+	if got := images(); got > keptImages+1 { // made within one second, the one in use may count as new
+		t.Errorf("there are %d images: the newest %d and the one in use are expected", got, keptImages)
+	}
+	inspect(t, b.e, decodedImage(t, first))
+	again := b.image(fmt.Sprintf("%sLABEL n=%d\n", plainImage, 0), BuilderConfig{DisableEntrypoint: true})
+	b.deploy(again, PlatformConfig{})
+	last := *b.env
+	if err := (&platform{}).DestroyWorkspace(t.Context(), &last); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&builder{}).DestroyWorkspace(t.Context(), &last); err != nil {
+		t.Fatal(err)
+	}
+	if got := images(); got != 0 {
+		t.Errorf("%d images are left", got)
+	}
 }
 
 // What cannot be deployed is told in one sentence, and nothing of it is left.

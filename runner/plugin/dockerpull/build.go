@@ -28,3 +28,8 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 	}
 	return pulled.Result(), nil
 }
+
+// DestroyWorkspace removes the images that were made for the app in the workspace.
+func (b *builder) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+	return docker.DestroyImages(ctx, env)
+}

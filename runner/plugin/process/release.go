@@ -76,5 +76,14 @@ func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error 
 			}
 		}
 	}
+	return nil
+}
+
+// DestroyWorkspace removes what was built for the app in the workspace.
+func (b *builder) DestroyWorkspace(_ context.Context, env *plugin.Env) error {
+	h, err := homeOf(env)
+	if err != nil {
+		return err
+	}
 	return os.RemoveAll(h.artifactsDir(env))
 }

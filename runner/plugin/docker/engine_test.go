@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -27,16 +28,29 @@ import (
 
 // These tests run on the real engine: `make test-docker`. They need no image that would have to be pulled.
 
-// theEngine is the engine; without one the test fails and says what is missing.
+// TestMain says once what is missing, where there is no engine.
+func TestMain(m *testing.M) {
+	e, err := connect(context.Background(), nil, nil)
+	if err != nil && os.Getenv(asAnotherUser) == "" {
+		hint := ""
+		if known := (*plugin.Error)(nil); errors.As(err, &known) {
+			hint = known.Hint
+		}
+		fmt.Fprintf(os.Stderr, "These tests need a Docker engine: %v.\n%s\n`.ci/docker-engine make test-docker` installs Debian's, and starts it for the tests.\n", err, hint)
+		os.Exit(1)
+	}
+	if err == nil {
+		_ = e.Close()
+	}
+	os.Exit(m.Run())
+}
+
+// theEngine is the engine.
 func theEngine(t *testing.T) *engine {
 	t.Helper()
 	e, err := connect(t.Context(), nil, nil)
 	if err != nil {
-		hint := ""
-		if known := (&plugin.Error{}); errors.As(err, &known) {
-			hint = known.Hint
-		}
-		t.Fatalf("these tests need a Docker engine: %v. %s (.ci/docker-engine make test-docker installs and starts Debian's.)", err, hint)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
 	return e

@@ -178,9 +178,12 @@ func TestDockerEngineOverTLS(t *testing.T) {
 	}
 }
 
+// asAnotherUser is set where the test runs as somebody who may not use the engine.
+const asAnotherUser = "TEST_AS_ANOTHER_USER"
+
 // TestDockerAsAnotherUser is started by the test below, as a user who may not use the engine.
 func TestDockerAsAnotherUser(t *testing.T) {
-	if os.Getenv("TEST_AS_ANOTHER_USER") == "" {
+	if os.Getenv(asAnotherUser) == "" {
 		return // nothing to check as this user
 	}
 	_, err := connect(t.Context(), nil, nil)
@@ -214,7 +217,7 @@ func TestDockerPermissionDeniedIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), copied, "-test.run", "^TestDockerAsAnotherUser$", "-test.v")
-	cmd.Dir, cmd.Env = dir, []string{"TEST_AS_ANOTHER_USER=1", "HOME=" + dir, "TMPDIR=" + dir}
+	cmd.Dir, cmd.Env = dir, []string{asAnotherUser + "=1", "HOME=" + dir, "TMPDIR=" + dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: TestDockerAsAnotherUser") {
 		t.Errorf("%v: %s", err, out)

@@ -50,7 +50,6 @@ type store struct {
 
 	mu     sync.Mutex
 	agents []string // of those that were let in
-	email  []string
 }
 
 // newStore starts a registry; bearer makes it one with a token server.

@@ -21,7 +21,9 @@ type Config struct {
 	// How to authenticate to the registry: a JSON object as Docker's X-Registry-Auth header takes it, in base64.
 	// auth is easier to write.
 	EncodedAuth string `hcl:"encoded_auth,optional"`
-	// How to authenticate to the registry. Without it the Docker configuration of the runner's machine is used.
+	// How to authenticate to the registry. Without it the Docker configuration of the runner's machine is used. On a
+	// machine without a Docker engine it is not kept for the push: a registry stanza for another registry then reads the
+	// image with the Docker configuration.
 	Auth *image.Auth `hcl:"auth,block"`
 }
 

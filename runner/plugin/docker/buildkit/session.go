@@ -2,7 +2,7 @@
 // the engine asks the client for files and credentials (gRPC that the engine calls over a connection that the client
 // opened), and the status of a build.
 //
-// BuildKit's own client would add some 10 MB to the binary; these are the four calls and seven messages of it that a
+// BuildKit's own client would add some 10 MB to the binary; these are the three calls and seven messages of it that a
 // build with the engine uses. The package makes no build itself and knows no plugin.
 package buildkit
 

@@ -57,10 +57,12 @@ record-calls: ## Record which AWS calls the functions make in the tests, and wri
 	WAYPOINT_RECORD_CALLS=$$dir $(GO) test -count=1 -timeout 40m ./functions ./localstack ./e2e && \
 	cd infra/validate && $(GO) run . -recorded "$$dir" -write
 
-# Without a network, or on one machine in CI, the engine needs the two settings of testcontainers.
+# Without a network testcontainers must do without its reaper; an engine of this machine is reached at 127.0.0.1, also from
+# within a container in which `localhost` is another.
+LOCAL_ENGINE := $(if $(filter tcp:% ssh:%,$(DOCKER_HOST)),,127.0.0.1)
 .PHONY: test-localstack
 test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on the endpoint in AWS_ENDPOINT_URL
-	TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} TESTCONTAINERS_HOST_OVERRIDE=$${TESTCONTAINERS_HOST_OVERRIDE:-127.0.0.1} \
+	TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} TESTCONTAINERS_HOST_OVERRIDE=$${TESTCONTAINERS_HOST_OVERRIDE:-$(LOCAL_ENGINE)} \
 	  $(GO) test -tags localstack -count=1 -timeout 20m -v -run '^TestLocalStack$$' ./e2e
 
 .PHONY: test-docker

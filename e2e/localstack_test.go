@@ -14,6 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/localstack/container"
 )
@@ -56,7 +66,7 @@ func TestLocalStack(t *testing.T) {
 	}
 	t.Run("suite", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *world){
-			"local": upLocal, "hello": upHello, "remote": upRemote, "resumed": upResumed, "two": upTwo,
+			"local": upLocal, "hello": upHello, "remote": upRemote, "two": upTwo,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -67,8 +77,20 @@ func TestLocalStack(t *testing.T) {
 			})
 		}
 	})
+	t.Run("resumed", func(t *testing.T) { // alone: the runner that is killed must be the one that has the job
+		w := newWorld(t)
+		w.remote, w.token = server.address, server.token
+		upResumed(t, w)
+		say("resumed is done")
+	})
+	if there := leftovers(t, endpoint, name); len(there) < 7 { // stack, queue, table, bucket, functions
+		t.Errorf("before it is removed only %q is found", there)
+	}
 	out := operator.must(operator.dir, "uninstall", "--platform=aws", "--name", name, "--yes", "--purge")
 	removed = true
+	for _, left := range leftovers(t, endpoint, name) {
+		t.Errorf("uninstall left %s", left)
+	}
 	if !strings.Contains(out, "Nothing is left") {
 		t.Errorf("uninstall says:\n%s", out)
 	}
@@ -76,6 +98,59 @@ func TestLocalStack(t *testing.T) {
 		t.Errorf("a second uninstall says:\n%s", out)
 	}
 	say("uninstalled; nothing is left")
+}
+
+// leftovers lists what the endpoint has of an installation, without asking the installer.
+func leftovers(t *testing.T, endpoint *container.Endpoint, name string) (left []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	config := aws.Config{
+		Region: endpoint.Region, BaseEndpoint: &endpoint.URL,
+		Credentials: credentials.NewStaticCredentialsProvider(endpoint.AccessKeyID, endpoint.SecretAccessKey, ""),
+	}
+	stacks, err := cloudformation.NewFromConfig(config).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	if err == nil {
+		for _, s := range stacks.Stacks {
+			if s.StackStatus != cftypes.StackStatusDeleteComplete {
+				left = append(left, "the stack "+*s.StackName+" ("+string(s.StackStatus)+")")
+			}
+		}
+	} else if !strings.Contains(err.Error(), "does not exist") {
+		t.Error(err)
+	}
+	queues, err := sqs.NewFromConfig(config).ListQueues(ctx, &sqs.ListQueuesInput{QueueNamePrefix: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range queues.QueueUrls {
+		left = append(left, "the queue "+url)
+	}
+	tables, err := dynamodb.NewFromConfig(config).ListTables(ctx, &dynamodb.ListTablesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables.TableNames {
+		if strings.HasPrefix(table, name) {
+			left = append(left, "the table "+table)
+		}
+	}
+	caller, err := sts.NewFromConfig(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket := name + "-code-" + *caller.Account + "-" + endpoint.Region
+	_, err = s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	if err == nil {
+		left = append(left, "the bucket "+bucket)
+	}
+	for _, function := range []string{"api", "tail", "sweep"} {
+		function = name + "-" + function
+		if _, err := lambda.NewFromConfig(config).GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &function}); err == nil {
+			left = append(left, "the function "+function)
+		}
+	}
+	return left
 }
 
 // installed reads the context that the installer made.
@@ -151,10 +226,11 @@ func upResumed(t *testing.T, w *world) {
 		return nil
 	})
 	victim := w.latestJob("resumed").GetRunnerName()
-	if r := runners[victim]; r != nil {
-		_ = r.Process.Kill()
-		_ = r.Wait()
-	} // else another test's runner has it, and the job ends undisturbed
+	if runners[victim] == nil {
+		t.Fatalf("the job runs on %q, which is no runner of this test", victim)
+	}
+	_ = runners[victim].Process.Kill()
+	_ = runners[victim].Wait()
 	if err := wait(t, cmd, 5*time.Minute); err != nil {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
@@ -162,7 +238,7 @@ func upResumed(t *testing.T, w *world) {
 	if job.GetState() != waypointv1.JobState_JOB_STATE_SUCCEEDED {
 		t.Fatalf("the job ended %s: %v", job.GetState(), job.GetError())
 	}
-	if runners[victim] != nil && job.GetAttempt() < 2 {
+	if job.GetAttempt() < 2 {
 		t.Errorf("the runner was killed, and the job ended at attempt %d", job.GetAttempt())
 	}
 	expectLines(t, w.numbers(job.GetId()), 200)

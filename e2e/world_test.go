@@ -223,7 +223,7 @@ func (w *world) clientAs(token string) *client.Client {
 	if c := w.clients[token]; c != nil {
 		return c
 	}
-	c, err := client.New(client.Options{Address: w.address(), Token: token, Component: "cli", MaxRetry: 20 * time.Second})
+	c, err := client.New(client.Options{Address: w.address(), Token: token, Component: "cli", MaxRetry: w.bound(20 * time.Second)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -268,9 +268,17 @@ func (w *world) startRunner(name string) *exec.Cmd {
 	return cmd
 }
 
+// bound is a limit for this world: a server that emulates Lambda starts a container for each function.
+func (w *world) bound(limit time.Duration) time.Duration {
+	if w.remote != "" {
+		return 6 * limit
+	}
+	return limit
+}
+
 func (w *world) waitFor(what string, limit time.Duration, ready func() error) {
 	w.t.Helper()
-	deadline := time.Now().Add(limit)
+	deadline := time.Now().Add(w.bound(limit))
 	for {
 		err := ready()
 		if err == nil {

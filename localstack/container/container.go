@@ -2,16 +2,18 @@
 // it starts through testcontainers and ends again.
 //
 // It knows nothing of what is tested on the endpoint. Only tests import it: testcontainers must not get into the
-// product's binaries. What is proved on an image that is not LocalStack's is proved for that image alone; Image and
-// Describe say which it was.
+// product's binaries. What is proved on an image that is not LocalStack's is proved for that image alone; Describe says
+// what it was, by what it answered.
 package container
 
 import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -48,19 +50,46 @@ type Endpoint struct {
 	URL, Region, AccessKeyID, SecretAccessKey string
 	// Image that runs there; "" for an endpoint that was there already.
 	Image string
+	// Edition and Version are what its health says: "community" and "4.14.0" of LocalStack. "" if it says nothing.
+	Edition, Version string
 
 	container testcontainers.Container
 }
 
 // Describe says in a sentence what the endpoint is.
 func (e *Endpoint) Describe() string {
-	switch {
-	case e.Image == "":
-		return "the endpoint " + e.URL + ", which was there already"
-	case strings.HasPrefix(e.Image, "localstack/"):
-		return "LocalStack, image " + e.Image
-	default:
-		return "image " + e.Image + ", which is not LocalStack: this proves the harness, not LocalStack"
+	where := "image " + e.Image
+	if e.Image == "" {
+		where = "the endpoint " + e.URL + ", which was there already"
+	}
+	switch e.Edition {
+	case "":
+		return where + ", which does not say that it is LocalStack"
+	case StandInEdition:
+		return where + ", which is not LocalStack: this proves the harness, not LocalStack"
+	}
+	return fmt.Sprintf("LocalStack %s (%s), %s", e.Version, e.Edition, where)
+}
+
+// StandInEdition is what this project's own engines say where LocalStack names its edition.
+const StandInEdition = "waypoint-stand-in"
+
+// ask finds out what runs at the endpoint. An AWS endpoint of another make says nothing, which is no error.
+func (e *Endpoint) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(e.URL, "/")+"/_localstack/health", nil)
+	if err != nil {
+		return
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	var health struct{ Edition, Version string }
+	if json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&health) == nil {
+		e.Edition, e.Version = health.Edition, health.Version
 	}
 }
 
@@ -75,7 +104,11 @@ func Start(ctx context.Context) (*Endpoint, error) {
 	if url := os.Getenv(EndpointVariable); url != "" {
 		e := &Endpoint{URL: url, Region: env("AWS_REGION", "us-east-1"), AccessKeyID: env("AWS_ACCESS_KEY_ID", "test"),
 			SecretAccessKey: env("AWS_SECRET_ACCESS_KEY", "test")}
-		return e, reachable(ctx, url)
+		if err := reachable(ctx, url); err != nil {
+			return nil, err
+		}
+		e.ask(ctx)
+		return e, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
@@ -84,15 +117,15 @@ func Start(ctx context.Context) (*Endpoint, error) {
 	}
 	e := &Endpoint{Region: "us-east-1", AccessKeyID: "test", SecretAccessKey: "test", Image: env(ImageVariable, DefaultImage)}
 	settings := map[string]string{"AWS_ACCESS_KEY_ID": e.AccessKeyID}
-	if !strings.HasPrefix(e.Image, "localstack/") {
+	if !strings.Contains(e.Image, "localstack/localstack") {
 		e.SecretAccessKey = secret() // LocalStack takes any keys, others need not
 		settings["AWS_SECRET_ACCESS_KEY"] = e.SecretAccessKey
 	}
 	if token := os.Getenv(TokenVariable); token != "" {
 		settings[TokenVariable] = token
 	}
-	c, err := localstack.Run(ctx, e.Image, testcontainers.WithEnv(settings), testcontainers.WithAdditionalWaitStrategy(
-		wait.ForHTTP("/_localstack/health").WithPort(port).WithStartupTimeout(startWithin)))
+	c, err := localstack.Run(ctx, e.Image, testcontainers.WithEnv(settings), testcontainers.WithWaitStrategyAndDeadline(
+		startWithin, wait.ForHTTP("/_localstack/health").WithPort(port).WithStartupTimeout(startWithin)))
 	if c != nil {
 		e.container = c.Container
 	}
@@ -102,6 +135,7 @@ func Start(ctx context.Context) (*Endpoint, error) {
 	if err != nil {
 		return nil, errors.Join(explain(e.Image, err), e.Stop(context.WithoutCancel(ctx)))
 	}
+	e.ask(ctx)
 	return e, nil
 }
 

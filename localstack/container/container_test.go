@@ -2,6 +2,9 @@ package container
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -17,15 +20,28 @@ func TestWhatIsMissingIsSaidWithHowToGetIt(t *testing.T) {
 	}
 }
 
+// What runs is told by its own word, not by the name of its image, which may be a mirror's.
 func TestWhatRanIsSaid(t *testing.T) {
-	for image, want := range map[string]string{
-		"":                                   "was there already",
-		DefaultImage:                         "LocalStack, image localstack/localstack:4.14.0",
-		"waypoint-serverless/standin:4.14.0": "this proves the harness, not LocalStack",
+	for health, want := range map[string]string{
+		`{"edition":"community","version":"4.14.0","services":{}}`: "LocalStack 4.14.0 (community), image registry.acme/localstack/localstack:4.14.0",
+		`{"edition":"waypoint-stand-in","services":{}}`:            "this proves the harness, not LocalStack",
+		`<html>moto</html>`:                                        "does not say that it is LocalStack",
 	} {
-		e := &Endpoint{URL: "http://127.0.0.1:4566", Image: image}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/_localstack/health" {
+				_, _ = io.WriteString(w, health)
+			}
+		}))
+		e := &Endpoint{URL: server.URL, Image: "registry.acme/localstack/localstack:4.14.0"}
+		e.ask(t.Context())
 		if got := e.Describe(); !strings.Contains(got, want) {
-			t.Errorf("of the image %q: %s", image, got)
+			t.Errorf("of the health %s: %s", health, got)
 		}
+		t.Setenv(EndpointVariable, server.URL)
+		there, err := Start(t.Context())
+		if err != nil || !strings.Contains(there.Describe(), "was there already") {
+			t.Errorf("of an endpoint that is there: %v %v", there, err)
+		}
+		server.Close()
 	}
 }

@@ -355,7 +355,7 @@ func TestDockerRegistryInsecureOnlyWhenAsked(t *testing.T) {
 
 func TestDockerRegistryRefusesWhatIsNoName(t *testing.T) {
 	env, _ := engineEnv(t, t.TempDir())
-	made := artifactOf(t, image.Image{Image: "x", Tag: "1", ID: "sha256:0", Location: image.InEngine}.Result())
+	made := artifactOf(t, image.Image{Image: "x", Tag: "1", ID: "sha256:" + strings.Repeat("0", 64), Location: image.InEngine}.Result())
 	for title, c := range map[string]struct {
 		config RegistryConfig
 		want   string

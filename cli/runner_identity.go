@@ -32,8 +32,14 @@ func (sh *shell) runnerToken(ctx context.Context, s *server, o *runnerAgentOptio
 		return "", nil, problem("TOKEN_MISSING", "there is neither a runner token nor an AWS role to prove").
 			withHint("Make a token (`waypoint token create -kind runner NAME`) and set WAYPOINT_SERVER_TOKEN, or run where AWS gives credentials.")
 	}
-	if cfg.Region == "" {
-		cfg.Region = "us-east-1" // any region's STS proves a role
+	if cfg.Region == "" { // on EC2 the machine knows
+		if at, err := awsconfig.LoadDefaultConfig(look, awsconfig.WithEC2IMDSRegion()); err == nil {
+			cfg.Region = at.Region
+		}
+	}
+	if cfg.Region == "" { // which partition's STS knows the role, nobody else can say
+		return "", nil, problem("AWS_CONFIG", "no AWS region is set, so it is not known whose STS proves this machine's role").
+			withHint("Set AWS_REGION, for example to the server's region.")
 	}
 	c, err := sh.runnerClient(s, "", logger)
 	if err != nil {

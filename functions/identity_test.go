@@ -221,3 +221,41 @@ func TestATokenLivesOnByANewProof(t *testing.T) {
 		t.Errorf("a revoked token was kept: %v", err)
 	}
 }
+
+// When the list binds a role to another pool, the token that lives on is of that pool.
+func TestATokenThatLivesOnHasTheListsLabels(t *testing.T) {
+	w := onAWS(t, withRoles(taskRole+"=team=old"))
+	h := w.holder(w.session(t, taskRole))
+	if _, err := h.Token(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tokens := func() *waypointv1.Token {
+		t.Helper()
+		list, err := w.as(w.admin).tokens.ListTokens(t.Context(), connect.NewRequest(&waypointv1.ListTokensRequest{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tok := range list.Msg.GetTokens() {
+			if strings.HasPrefix(tok.GetCreatedBy(), "identity ") {
+				return tok
+			}
+		}
+		t.Fatal("the token is not listed")
+		return nil
+	}
+	tok := tokens()
+	if tok.GetRunnerLabels()["team"] != "old" {
+		t.Errorf("labels %v", tok.GetRunnerLabels())
+	}
+	later := tok.GetExpiresUnix() + 100
+	lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), tok.GetCreatedBy(), later, map[string]string{"team": "new"})
+	if err != nil || !lives {
+		t.Fatal(lives, err)
+	}
+	if now := tokens(); now.GetRunnerLabels()["team"] != "new" || now.GetExpiresUnix() != later {
+		t.Errorf("labels %v, until %d", now.GetRunnerLabels(), now.GetExpiresUnix())
+	}
+	if lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), "identity of another", later, nil); lives || err != nil {
+		t.Errorf("extended for another: %v %v", lives, err)
+	}
+}

@@ -38,6 +38,8 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	if err != nil {
 		return nil, err
 	}
+	// Spent before STS is asked: two who send one signature at once must not both get a token. A write for each attempt is
+	// what an attacker can cost; the API's throttle bounds it, as it does the token reads of every other call.
 	fresh, err := s.Table.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*identity.Tolerance))
 	if err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func (s *Identities) token(ctx context.Context, caller identity.Caller, labels m
 	out := &waypointv1.ExchangeIdentityResponse{ExpiresUnix: tok.GetExpiresUnix(), Arn: caller.ARN, RunnerLabels: labels}
 	if sent {
 		p, _ := auth.PrincipalFrom(ctx)
-		lives, err := s.Table.ExtendToken(ctx, p.TokenID, by, tok.GetExpiresUnix())
+		lives, err := s.Table.ExtendToken(ctx, p.TokenID, by, tok.GetExpiresUnix(), labels)
 		if err == nil && !lives {
 			err = refuseIdentity("the token that was sent cannot live on: it has expired, was revoked, or was given to somebody else").
 				WithHint("Start the runner again; to keep it out, take its role off the list of runner roles.")

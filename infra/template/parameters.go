@@ -26,6 +26,13 @@ const (
 	ParamRunnerRoles             = "RunnerRoles"
 )
 
+// runnerRolesPattern takes what the server reads (functions/internal/identity): a list that it cannot read would keep all
+// runners out.
+const (
+	rolesEntry         = "arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+.@_/-]+(=[^=,;]+=[^=,;]*(;[^=,;]+=[^=,;]*)*)?"
+	runnerRolesPattern = "^(" + rolesEntry + "( *, *" + rolesEntry + ")*)?$"
+)
+
 // Values of ParamTableOrigin: the stack makes the table, or an earlier installation left one that it uses.
 const (
 	TableNew     = "new"
@@ -84,8 +91,8 @@ func parameters() map[string]Object {
 		ParamTailReservedConcurrency: number(
 			"Long reads at once, so that they cannot starve requests; 0: no bound of their own.", 0, 0, 1000),
 		ParamAlarmTopicArn: text("SNS topic for alarms; empty: no alarms, which cost $0.10 a month each.", ""),
-		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, whose holders may register runners without a token; role-ARN=pool-labels binds one to a pool. Empty: none.", ""),
-			Object{"AllowedPattern": "^(arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$"}),
+		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, whose holders may register runners without a token; ARN=key=value;key=value binds one's runners to labels, and so to a pool. Empty: none.", ""),
+			Object{"AllowedPattern": runnerRolesPattern}),
 		ParamTableOrigin: with(text("new: the stack makes the table; adopted: it uses the one that an earlier installation left.", TableNew),
 			Object{"AllowedValues": []string{TableNew, TableAdopted}}),
 	}

@@ -186,13 +186,17 @@ func (t *Table) SpendIdentity(ctx context.Context, digest string, until time.Tim
 	return err == nil, err
 }
 
-// ExtendToken lets a token that by was given live until expires; false: there is none, or it was revoked.
-func (t *Table) ExtendToken(ctx context.Context, id, by string, expires int64) (lives bool, err error) {
+// ExtendToken lets a token that by was given live until expires, with the labels that the list gives now; false: there is
+// none, or it was revoked.
+func (t *Table) ExtendToken(ctx context.Context, id, by string, expires int64, labels map[string]string) (lives bool, err error) {
 	key, found, err := t.byID(ctx, TokenIDIndex(id))
 	if err != nil || !found {
 		return false, err
 	}
-	change := Set("SET #expires = ?, #ttl = ?", expires, time.Unix(expires, 0).Add(tokenKept).Unix())
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	change := Set("SET #expires = ?, #ttl = ?, #labels = ?", expires, time.Unix(expires, 0).Add(tokenKept).Unix(), labels)
 	_, err = t.single(ctx, Update(key, change, And(If("attribute_not_exists(#revoked)"), If("#created_by = ?", by))))
 	var refused *ConditionError
 	if errors.As(err, &refused) {

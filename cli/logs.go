@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -59,16 +61,35 @@ func runLogs(ctx context.Context, sh *shell, o *logsOptions) error {
 	req := &waypointv1.TailLogsRequest{
 		Project: s.project, App: app, Workspace: sh.workspace(), DeploymentId: id, Backlog: o.lines,
 	}
-	return tailLogs(ctx, sh, c, req, o)
+	own, server, err := logSources(ctx, sh, c, req)
+	if err != nil {
+		return err
+	}
+	write := sh.logLine
+	if o.json {
+		out := terminal.NewJSONLines(sh.env.Out)
+		write = func(l *waypointv1.LogLine) { out.Write(jsonObject(l)) }
+	}
+	var one sync.Mutex
+	show := func(l *waypointv1.LogLine) {
+		one.Lock()
+		defer one.Unlock()
+		write(l)
+	}
+	group, reading := errgroup.WithContext(ctx)
+	readOwn(reading, group, own, req, o, show)
+	if server {
+		group.Go(func() error { return tailLogs(reading, sh, c, req, o, show) })
+	}
+	err = group.Wait()
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // an interrupt is how people end it
+	}
+	return err
 }
 
 // tailLogs reads on until the context ends, which is success: that is how people end it.
-func tailLogs(ctx context.Context, sh *shell, c *client.Client, req *waypointv1.TailLogsRequest, o *logsOptions) error {
-	show := sh.logLine
-	if o.json {
-		out := terminal.NewJSONLines(sh.env.Out)
-		show = func(l *waypointv1.LogLine) { out.Write(jsonObject(l)) }
-	}
+func tailLogs(ctx context.Context, sh *shell, c *client.Client, req *waypointv1.TailLogsRequest, o *logsOptions, show func(*waypointv1.LogLine)) error {
 	if o.follow {
 		req.WaitMs = validate.MaxTailWaitMS
 		ctx = client.WithMaxRetry(ctx, retryOperation)

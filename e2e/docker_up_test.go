@@ -198,6 +198,24 @@ func TestDocker_ExamplesAnswerAndLeaveNothing(t *testing.T) {
 	}
 }
 
+// The logs of an app without the entrypoint come from the engine.
+func TestDocker_LogsWithoutTheEntrypoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startServer()
+	dir, _ := w.example("docker", "bare", false, func(hcl string) string {
+		return strings.Replace(hcl, "use \"docker\" {}", "use \"docker\" {\n      disable_entrypoint = true\n    }", 1)
+	})
+	w.must(dir, "up")
+	if logs := w.must(dir, "logs", "-follow=false"); !strings.Contains(logs, "stderr:") || !strings.Contains(logs, "hello listens on port 8080") {
+		t.Errorf("the logs are\n%s", logs)
+	}
+	if logs := w.must(dir, "logs", "-follow=false", "--json"); !strings.Contains(logs, `"stderr":true`) {
+		t.Errorf("the logs are\n%s", logs)
+	}
+	w.must(dir, "destroy", "-auto-approve")
+}
+
 // An app serves without the server, and finds it again.
 func TestDocker_TheAppRunsWithoutTheServer(t *testing.T) {
 	t.Parallel()

@@ -194,6 +194,23 @@ type ReleaseStatus interface {
 	ReleaseStatus(ctx context.Context, env *Env, r *Release) (*Status, error)
 }
 
+// DeploymentLogs is a Platform that keeps what an app prints which has no entrypoint to send it. It is called without
+// configuration, by whoever wants to read.
+type DeploymentLogs interface {
+	// OwnLogs says whether that is so of a deployment; otherwise the server has its logs.
+	OwnLogs(d *Deployment) bool
+	// DeploymentLogs gives the last lines (all for lines < 0), and with follow those that come until ctx or the app ends,
+	// in their order.
+	DeploymentLogs(ctx context.Context, env *Env, d *Deployment, lines int, follow bool, show func(LogLine)) error
+}
+
+// LogLine is a line that an app printed.
+type LogLine struct {
+	Time   time.Time
+	Text   string
+	Stderr bool
+}
+
 // Status is a health report.
 type Status struct {
 	Health    Health

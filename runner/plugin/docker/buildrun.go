@@ -24,31 +24,64 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
 )
 
-// buildFor builds, and sees to it that the image is for the platform that was asked for: the classic builder of older
-// engines takes layers of another one from its cache.
+// buildFor builds, and sees to it that the image is for the platform that was asked for, or the engine's own: the classic
+// builder of older engines takes layers FROM scratch of any platform from its cache.
 func (e *engine) buildFor(ctx context.Context, env *plugin.Env, p *buildPlan, keys *image.Keychain) (string, error) {
-	for {
-		id, err := e.build(ctx, env, p, keys)
-		if err != nil || p.platform == nil {
-			return id, err
-		}
-		about, err := e.ImageInspect(ctx, id)
-		if err != nil {
-			return "", e.explain("looking at the image", err)
-		}
-		got := platforms.Normalize(ocispec.Platform{OS: about.Os, Architecture: about.Architecture, Variant: about.Variant})
-		if got.OS == p.platform.OS && got.Architecture == p.platform.Architecture {
+	id, err := e.build(ctx, env, p, keys)
+	if err != nil {
+		return "", err
+	}
+	want := p.platform
+	if want == nil {
+		if p.buildKit || p.noCache || !p.scratch() {
 			return id, nil
 		}
-		if p.buildKit || p.noCache {
-			return "", &plugin.Error{
-				Message: fmt.Sprintf("the image is for %s, not for %s, the platform that was asked for", platforms.Format(got), platforms.Format(*p.platform)),
-				Hint:    "The base image that FROM names is not there for it.",
-			}
+		own, err := e.ServerVersion(ctx, client.ServerVersionOptions{})
+		if err != nil {
+			return "", e.explain("asking the engine for its architecture", err)
 		}
+		want = &ocispec.Platform{OS: own.Os, Architecture: own.Arch}
+	}
+	got, err := e.platformOf(ctx, id)
+	if err != nil || matches(got, *want) {
+		return id, err
+	}
+	if !p.buildKit && !p.noCache {
 		env.UI.Line(plugin.Info, "The builder's cache has the image for %s: building again without it.", platforms.Format(got))
 		p.noCache = true
+		if id, err = e.build(ctx, env, p, keys); err != nil {
+			return "", err
+		}
+		if got, err = e.platformOf(ctx, id); err != nil || matches(got, *want) {
+			return id, err
+		}
 	}
+	if p.platform == nil { // the Dockerfile itself says so
+		return id, nil
+	}
+	return "", &plugin.Error{
+		Message: fmt.Sprintf("the image is for %s, not for %s, the platform that was asked for", platforms.Format(got), platforms.Format(*want)),
+		Hint:    "The base image that FROM names is not there for it.",
+	}
+}
+
+func (e *engine) platformOf(ctx context.Context, id string) (ocispec.Platform, error) {
+	about, err := e.ImageInspect(ctx, id)
+	if err != nil {
+		return ocispec.Platform{}, e.explain("looking at the image", err)
+	}
+	return platforms.Normalize(ocispec.Platform{OS: about.Os, Architecture: about.Architecture, Variant: about.Variant}), nil
+}
+
+func matches(got, want ocispec.Platform) bool {
+	want = platforms.Normalize(want)
+	return got.OS == want.OS && got.Architecture == want.Architecture
+}
+
+// scratch says whether the Dockerfile begins an image with nothing.
+func (p *buildPlan) scratch() bool {
+	content, err := os.ReadFile(p.dockerfile)
+	return err == nil && fromScratch.Match(content)
 }
 
 // build builds in the engine, shows its steps, and gives the image's id.
@@ -200,6 +233,8 @@ func (e *engine) runBuild(ctx context.Context, ui plugin.UI, send func(io.Writer
 
 // from finds the images that a Dockerfile builds on, as far as they are written out.
 var from = regexp.MustCompile(`(?im)^\s*FROM\s+(?:--\S+\s+)*([^\s$]+)\s*(?:AS\s|$)`)
+
+var fromScratch = regexp.MustCompile(`(?im)^\s*FROM\s+(?:--\S+\s+)*scratch\b`)
 
 // baseHosts lists the registries of a Dockerfile's base images; Docker Hub is always one.
 func baseHosts(dockerfile []byte) []string {

@@ -33,6 +33,8 @@ type creation struct {
 
 	where surroundings
 	about client.ImageInspectResult
+	// entrypoint says whether the image has it.
+	entrypoint bool
 	// door is the address at which the server was opened for the container; empty: it needs none.
 	door string
 	// health is how the container was found when it was deployed.
@@ -83,7 +85,8 @@ func (c *creation) fetch(ctx context.Context, force bool) error {
 			Hint:    `Give the Dockerfile one, or set command in the deploy stanza, for example command = ["/app"].`,
 		}
 	}
-	if !config.Done() {
+	c.entrypoint = config.Done()
+	if !c.entrypoint {
 		c.env.UI.Line(plugin.Info, "The image has no Waypoint entrypoint: the app runs without configuration and logs from the server.")
 	}
 	return nil
@@ -155,6 +158,7 @@ func (c *creation) start(ctx context.Context, d *deployment) error {
 	if err != nil {
 		return err
 	}
+	d.Entrypoint = c.entrypoint && (c.env.LocalServer == nil || c.door != "")
 	taken := map[int]bool{}
 	for try := 1; ; try++ {
 		ports, err := c.ports(taken)

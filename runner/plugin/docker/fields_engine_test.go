@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	imagetypes "github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/client"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
@@ -310,8 +311,16 @@ func TestDockerPlatformIsNotTakenFromTheCacheOfAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env, _ := engineEnv(t, contextOf(t, map[string]string{"Dockerfile": simple}))
-			for _, platform := range []string{"linux/amd64", "linux/arm64", "linux/amd64"} {
+			own, err := e.ServerVersion(t.Context(), client.ServerVersionOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := map[string]string{"amd64": "linux/arm64", "arm64": "linux/amd64"}[own.Arch]
+			for _, platform := range []string{other, "", "linux/" + own.Arch, other} {
 				img, _ := built(t, env, BuilderConfig{BuildKit: kit, Platform: platform})
+				if platform == "" {
+					platform = "linux/" + own.Arch
+				}
 				if about := inspect(t, e, img.ID); "linux/"+about.Architecture != platform {
 					t.Errorf("asked for %s, the engine says %s", platform, about.Architecture)
 				}

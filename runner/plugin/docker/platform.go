@@ -58,6 +58,8 @@ type deployment struct {
 	Port int    `json:"port"`
 	// ServicePort is the app's own.
 	ServicePort int `json:"service_port"`
+	// Entrypoint says that the image has the entrypoint, which sends the app's logs to the server.
+	Entrypoint bool `json:"entrypoint"`
 	// Engine is where it was deployed, so that a later operation can say so.
 	Engine string `json:"engine"`
 }

@@ -459,6 +459,50 @@ func TestDockerDeployments(t *testing.T) {
 	})
 }
 
+// The engine has the logs of an app without the entrypoint.
+func TestDockerLogsOfAnAppWithoutTheEntrypoint(t *testing.T) {
+	b := newBench(t)
+	p := &platform{}
+	with, _ := b.deploy(b.image(plainImage, BuilderConfig{}), PlatformConfig{})
+	if p.OwnLogs(with) {
+		t.Error("an app with the entrypoint has logs of its own")
+	}
+	d, _, err := b.try(b.image(plainImage, BuilderConfig{DisableEntrypoint: true}), PlatformConfig{Command: []string{"one"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.OwnLogs(d) {
+		t.Fatal("an app without the entrypoint has no logs of its own")
+	}
+	began := time.Now().Add(-time.Minute)
+	var lines []plugin.LogLine
+	if err := p.DeploymentLogs(t.Context(), b.env, d, 10, false, func(l plugin.LogLine) { lines = append(lines, l) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 1 || lines[0].Text != "begun with one" || lines[0].Stderr || lines[0].Time.Before(began) {
+		t.Errorf("it printed %+v", lines)
+	}
+	// Followed until the container ends.
+	ended := make(chan error, 1)
+	go func() {
+		ended <- p.DeploymentLogs(t.Context(), b.env, d, 0, true, func(plugin.LogLine) {})
+	}()
+	if err := p.DestroyDeployment(t.Context(), b.env, d); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a log is followed after its container has gone")
+	}
+	if err := p.DeploymentLogs(t.Context(), b.env, d, 10, false, func(plugin.LogLine) {}); err == nil {
+		t.Error("a container that is gone has logs")
+	}
+}
+
 func TestDockerImagesDoNotPileUp(t *testing.T) {
 	b := newBench(t)
 	images := func() int {

@@ -120,12 +120,12 @@ func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
 		c.env.UI.Line(plugin.Warning, "The container cannot reach the server on this machine: the app runs without configuration and logs from it.")
 		return nil, nil
 	}
-	c.door = bind
 	port, pin, err := c.env.LocalServer.OpenDoor(ctx, bind)
 	if err != nil {
 		c.env.UI.Line(plugin.Warning, "The container cannot reach the server on this machine (%s): the app runs without configuration and logs from it.", err)
 		return nil, nil
 	}
+	c.door = bind
 	vars := maps.Clone(c.req.EntrypointEnv)
 	vars["WAYPOINT_SERVER_ADDR"] = "https://" + net.JoinHostPort(name, strconv.Itoa(port))
 	vars["WAYPOINT_SERVER_TLS_PIN"] = pin

@@ -377,6 +377,7 @@ func (l *load) stop() (sent, failed int64, first any) {
 // A runner dies in the middle of each stage: the next attempt ends well, one container serves, and nothing is orphaned.
 // WAYPOINT_DOCKER_MOMENTS says at how many seeded moments in each stage; 10 is the whole campaign.
 func TestDocker_KillRunner(t *testing.T) {
+	t.Parallel() // most of its time it waits for leases to lapse
 	moments := 2
 	if n, err := strconv.Atoi(os.Getenv("WAYPOINT_DOCKER_MOMENTS")); err == nil {
 		moments = n

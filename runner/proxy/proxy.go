@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -114,8 +115,18 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// unanswered says whether the target took a connection and ended it before it answered: seen by whichever of reading and
+// writing came first.
 func unanswered(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+	if err == nil {
+		return false
+	}
+	for _, end := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "server closed idle connection") // net/http's, which it does not export
 }
 
 func badGateway(w http.ResponseWriter, r *http.Request, err error) {

@@ -134,6 +134,11 @@ func (w *world) env(extra ...string) []string {
 		"XDG_STATE_HOME=" + filepath.Join(w.dir, "s"), "XDG_CONFIG_HOME=" + filepath.Join(w.dir, "c"),
 		"WAYPOINT_LOCAL_DIR=" + w.data(), "GOCACHE=" + goCache,
 	}
+	for _, name := range []string{"DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"} { // which engine the tests are on
+		if value := os.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
 	if dir := os.Getenv(calls.Variable); dir != "" {
 		env = append(env, calls.Variable+"="+dir) // the server says what its functions call
 	}

@@ -173,7 +173,7 @@ func explainRegistry(doing, host string, err error, c image.Credentials) error {
 			hint = "Check them, and that the account may read and write this image."
 		}
 		return refuse(hint, what)
-	case code == http.StatusNotFound, has("manifest unknown", "not found", "name_unknown", "name unknown"):
+	case code == http.StatusNotFound, has("manifest unknown", "manifest_unknown", "not found", "name_unknown", "name unknown"):
 		return refuse("Check the name and the tag.", host+" has no such image")
 	case has("no match for platform", "no matching manifest", "does not provide the specified platform", "does not match the specified platform"):
 		return refuse("Leave platform out, or name one that it has.", "the image is not there for this platform: "+text)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -143,8 +144,33 @@ func (r *registry) fromEngine(ctx context.Context, env *plugin.Env, from image.I
 		step.Fail("")
 		return e.explainRegistry("pushing "+to.Name(), host, err, credentials)
 	}
+	if to.Digest == "" { // engines with containerd's image store do not say it
+		if to.Digest, err = e.pushedDigest(ctx, *to); err != nil {
+			step.Fail("")
+			return err
+		}
+	}
 	step.Done("Pushed %s (%s)", to.Name(), to.Digest)
 	return nil
+}
+
+// pushedDigest is what the engine keeps of a push: the image's digest in that registry.
+func (e *engine) pushedDigest(ctx context.Context, to image.Image) (string, error) {
+	about, err := e.ImageInspect(ctx, to.Name())
+	if err != nil {
+		return "", e.explain("looking at the image", err)
+	}
+	want, err := reference.ParseNormalizedNamed(to.Image)
+	if err != nil {
+		return "", fmt.Errorf("reading the image's name: %w", err)
+	}
+	for _, digest := range about.RepoDigests {
+		have, err := reference.ParseNormalizedNamed(digest)
+		if canonical, ok := have.(reference.Canonical); err == nil && ok && have.Name() == want.Name() {
+			return canonical.Digest().String(), nil
+		}
+	}
+	return "", nil // nobody has said
 }
 
 // mayPush asks the registry whether the credentials may write there, and fails if it says no. An engine does not say why

@@ -56,7 +56,9 @@ type buildStep struct {
 
 // print shows what the step printed, and keeps the last of it.
 func (s *buildStep) print(text []byte) {
-	_, _ = s.Output().Write(text)
+	if s.Step != nil && !s.ended { // a line that comes after the step's end is kept for its error alone
+		_, _ = s.Output().Write(text)
+	}
 	s.printed = append(s.printed, text...)
 	if most := 2000; len(s.printed) > most {
 		s.printed = append([]byte(nil), s.printed[len(s.printed)-most:]...)
@@ -163,7 +165,8 @@ func (b *buildOutput) aux(id string, content json.RawMessage) error {
 	return nil
 }
 
-// progress shows what BuildKit says. Its own chores are only shown when they fail or print something.
+// progress shows what BuildKit says. Its own chores are only shown when they fail or print something. A quick step begins,
+// prints and ends in one message: what it printed comes before its end.
 func (b *buildOutput) progress(p buildkit.Progress) {
 	for _, v := range p.Vertexes {
 		s := b.steps[v.Digest]
@@ -172,9 +175,18 @@ func (b *buildOutput) progress(p buildkit.Progress) {
 			b.steps[v.Digest] = s
 		}
 		s.cached = s.cached || v.Cached
-		if v.Started && !v.Completed || v.Completed && v.Cached || v.Error != "" {
+		if v.Started || v.Completed || v.Error != "" {
 			b.open(s, v.Error != "")
 		}
+	}
+	for _, l := range p.Logs {
+		if s := b.steps[l.Vertex]; s != nil && len(l.Text) > 0 {
+			b.open(s, true)
+			s.print(l.Text)
+		}
+	}
+	for _, v := range p.Vertexes {
+		s := b.steps[v.Digest]
 		switch {
 		case v.Error != "":
 			if !strings.Contains(v.Error, "context canceled") { // steps beside the one that failed
@@ -192,12 +204,6 @@ func (b *buildOutput) progress(p buildkit.Progress) {
 		}
 		s.updated = time.Now()
 		s.Update("%s: %s of %s", s.name, size(st.Current), size(st.Total))
-	}
-	for _, l := range p.Logs {
-		if s := b.steps[l.Vertex]; s != nil && len(l.Text) > 0 {
-			b.open(s, true)
-			s.print(l.Text)
-		}
 	}
 }
 

@@ -138,7 +138,7 @@ func stanzaRows() []referenceRow {
 			{hcl: "runner {\n  data_source \"local\" {}\n}\n" + in(``), want: []string{"source local "}},
 			{hcl: "runner {\n  data_source \"svn\" {}\n}\n" + in(``), refused: "git"},
 		}},
-		{"Stanzas", "variable", "C", "`variable` has `type`, `default`, `description`, `env` and `sensitive`. A default is constant, but for `dynamic(…)` and `workspace.name`.", []referenceCase{
+		{"Stanzas", "variable", "C", "`variable` has `type`, `default`, `description`, `env` and `sensitive`. A default may use `workspace.name`, `path`, functions and `dynamic(…)`, and no other variable.", []referenceCase{
 			{hcl: "variable \"port\" {\n  type        = number\n  default     = 8080\n  description = \"where the app listens\"\n  env         = [\"PORT\"]\n}\nvariable \"password\" {\n  type      = string\n  sensitive = true\n  default   = \"swordfish\"\n}\n" + value("var.port"),
 				want: []string{"variable port = 8080, number, from default", "variable password = (sensitive), string, from default", "web build value = 8080"}},
 			{hcl: "variable \"a\" {\n  type    = number\n  default = \"many\"\n}\n" + in(``), refused: "number"},

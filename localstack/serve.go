@@ -92,7 +92,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 // megabytes, and each request makes tens of kilobytes of garbage on its way through the SDK.
 func tuneCollector() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(250)
+		debug.SetGCPercent(180)
 	}
 }
 

@@ -127,7 +127,7 @@ func (s *Store) connect(readOnly bool) (*sqlite.Conn, error) {
 		"PRAGMA page_size=8192",
 		"PRAGMA synchronous=" + s.sync,
 		"PRAGMA temp_store=MEMORY",
-		"PRAGMA cache_size=-16384", // 16 MiB a connection
+		"PRAGMA cache_size=-2048", // 2 MiB a connection: the system caches the file for all of them
 		"PRAGMA journal_size_limit=67108864",
 	}
 	switch {

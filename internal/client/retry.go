@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 	"github.com/waypoint-serverless/waypoint/internal/version"
 )
 
@@ -27,10 +27,8 @@ const (
 // LocalStack's takes none for binary without it, and hands out base64.
 const mediaType = "application/proto"
 
-const (
-	firstBackoff = 50 * time.Millisecond
-	lastBackoff  = 3 * time.Second
-)
+// backoff is how a call waits between its tries.
+var backoff = retry.Policy{First: 50 * time.Millisecond, Most: 3 * time.Second}
 
 type maxRetryKey struct{}
 
@@ -59,34 +57,35 @@ func newInterceptor(o Options, m *meter) func(connect.UnaryFunc) connect.UnaryFu
 			if d, ok := ctx.Value(maxRetryKey{}).(time.Duration); ok {
 				maxRetry = d
 			}
-			return retry(ctx, o, m, maxRetry, func(ctx context.Context) (connect.AnyResponse, error) {
+			return callAgain(ctx, o, m, maxRetry, func(ctx context.Context) (connect.AnyResponse, error) {
 				return next(ctx, req)
 			})
 		}
 	}
 }
 
-func retry(ctx context.Context, o Options, m *meter, maxRetry time.Duration,
+// callAgain makes the call until it is answered for good, or until maxRetry has passed.
+func callAgain(ctx context.Context, o Options, m *meter, maxRetry time.Duration,
 	call func(context.Context) (connect.AnyResponse, error),
 ) (connect.AnyResponse, error) {
-	start, backoff := time.Now(), firstBackoff
+	start, waits := time.Now(), backoff.Start()
 	for {
 		res, err := attempt(ctx, call)
 		m.add(res, err)
 		if err == nil || !mayRetry(ctx, err) || time.Since(start) >= maxRetry {
 			return res, err
 		}
+		wait := waits.Next(err)
+		if time.Since(start)+wait > maxRetry+backoff.Most {
+			return res, err // the server asked for more patience than this call has
+		}
 		if o.OnWait != nil {
 			o.OnWait(err, time.Since(start))
 		}
-		o.Logger.DebugContext(ctx, "calling again", "error", err, "after", backoff)
-		pause := backoff/2 + rand.N(backoff/2)
-		select {
-		case <-ctx.Done():
+		o.Logger.DebugContext(ctx, "calling again", "error", err, "after", wait)
+		if !retry.Sleep(ctx, wait) {
 			return nil, err
-		case <-time.After(pause):
 		}
-		backoff = min(2*backoff, lastBackoff)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // settle lets the wait for our own child come first and collects bursts of deaths into one look.
@@ -30,7 +32,7 @@ func (s *starter) reap(ctx context.Context, log *slog.Logger) {
 			return
 		case <-deaths:
 		}
-		if !sleep(ctx, settle) {
+		if !retry.Sleep(ctx, settle) {
 			return
 		}
 		if n := s.buryOrphans("/proc"); n > 0 {

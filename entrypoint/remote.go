@@ -10,6 +10,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // entrypointClient is what the entrypoint asks of the server: waypointv1connect.EntrypointServiceClient.
@@ -34,7 +35,7 @@ type remote struct {
 }
 
 func (r *remote) run(ctx context.Context) {
-	wait := newBackoff()
+	waits := failing.Start()
 	registered := false
 	for ctx.Err() == nil {
 		err := r.ask(ctx, registered)
@@ -43,26 +44,25 @@ func (r *remote) run(ctx context.Context) {
 			return
 		case err == nil:
 			registered = true
-			wait.reset()
-			if !sleep(ctx, jitter(r.intervals.config())) {
+			waits.Reset()
+			if !retry.Sleep(ctx, retry.Spread(r.intervals.config())) {
 				return
 			}
 		case registered && (fault.Is(err, fault.RecordNotFound) || fault.Is(err, fault.NotFound)):
 			// The server forgot the instance (a restored backup, say): say hello again.
 			registered = false
-			if !sleep(ctx, wait.next(false)) {
+			if !waits.Wait(ctx, err) {
 				return
 			}
 		default:
 			r.log.Warn("cannot reach the Waypoint server; the app runs on", "error", err)
-			no := refused(err)
-			if no {
+			if refused(err) {
 				select {
 				case r.refusals <- err:
 				default:
 				}
 			}
-			if !sleep(ctx, wait.next(no)) {
+			if !retry.Sleep(ctx, waitAfter(err, waits)) {
 				return
 			}
 		}

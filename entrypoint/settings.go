@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // Environment variables that the entrypoint reads. Platforms set the first three on everything they deploy.
@@ -149,9 +151,10 @@ const (
 	minInterval           = 100 * time.Millisecond
 	maxInterval           = time.Hour
 
-	firstBackoff = 250 * time.Millisecond
-	lastBackoff  = time.Minute
 	// refusedBackoff is the pause after a typed refusal (a revoked token, say): trying again is cheap and may
 	// one day succeed, but it is not urgent.
 	refusedBackoff = 5 * time.Minute
 )
+
+// failing is how calls that failed wait before they are made again.
+var failing = retry.Policy{First: 250 * time.Millisecond, Most: time.Minute}

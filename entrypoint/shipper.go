@@ -3,13 +3,13 @@ package entrypoint
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // partialAge is how long a line without an end waits for its end before it is sent as it is.
@@ -31,7 +31,7 @@ type shipper struct {
 
 // run sends until ctx ends; flush sends what is left.
 func (s *shipper) run(ctx context.Context) {
-	wait := newBackoff()
+	waits := failing.Start()
 	for {
 		s.pause(ctx)
 		if ctx.Err() != nil {
@@ -43,14 +43,14 @@ func (s *shipper) run(ctx context.Context) {
 				return
 			}
 			if err == nil {
-				wait.reset()
+				waits.Reset()
 				if s.buffer.hasBatch() {
 					continue
 				}
 				break // what came meanwhile waits for its interval
 			}
 			s.log.Warn("cannot send logs yet", "error", err)
-			if !sleep(ctx, wait.next(refused(err))) {
+			if !retry.Sleep(ctx, waitAfter(err, waits)) {
 				return
 			}
 		}
@@ -131,7 +131,7 @@ func (s *shipper) flush(ctx context.Context, total, idle time.Duration) {
 func (s *shipper) insist(ctx context.Context, idle time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, idle)
 	defer cancel()
-	wait := newBackoff()
+	waits := failing.Start()
 	for {
 		err := s.send(ctx)
 		switch {
@@ -139,7 +139,7 @@ func (s *shipper) insist(ctx context.Context, idle time.Duration) bool {
 			return true
 		case refused(err):
 			return s.pending == nil // these lines were refused; the next ones may be taken
-		case !sleep(ctx, wait.next(false)):
+		case !waits.Wait(ctx, err):
 			return false
 		}
 	}
@@ -151,35 +151,11 @@ func refused(err error) bool {
 	return typed && f.Reason != fault.Throttled && f.Reason != fault.Internal && f.Reason != fault.Conflict
 }
 
-// backoff doubles from firstBackoff to lastBackoff, with jitter.
-type backoff struct{ d time.Duration }
-
-func newBackoff() *backoff { return &backoff{d: firstBackoff} }
-
-func (b *backoff) reset() { b.d = firstBackoff }
-
-func (b *backoff) next(refused bool) time.Duration {
-	if refused {
-		return jitter(refusedBackoff)
+// waitAfter returns how long to wait after a failed call: long where the server itself refused, since trying again soon
+// is of no use then.
+func waitAfter(err error, waits *retry.Backoff) time.Duration {
+	if refused(err) {
+		return retry.Spread(refusedBackoff)
 	}
-	d := b.d
-	b.d = min(2*b.d, lastBackoff)
-	return d/2 + rand.N(d/2)
-}
-
-// jitter moves d by up to 10 % either way, so that a thousand instances started at once spread out.
-func jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
-}
-
-// sleep waits; false: ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return waits.Next(err)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
@@ -123,6 +126,16 @@ func (q *queue) receive(ctx context.Context, n int) ([]types.Message, error) {
 func gone(err error) bool {
 	var missing *types.QueueDoesNotExist
 	return errors.As(err, &missing)
+}
+
+// refusesKeys reports whether the queue refused the call itself, so that other keys may help. It does not when the queue
+// fails or throttles: asking the server for new keys then would only add to its load.
+func refusesKeys(err error) bool {
+	var answer *smithyhttp.ResponseError
+	var api smithy.APIError
+	return errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500 &&
+		answer.HTTPStatusCode() != http.StatusTooManyRequests &&
+		!(errors.As(err, &api) && strings.Contains(api.ErrorCode(), "Throttl"))
 }
 
 // message is one receipt of a doorbell.

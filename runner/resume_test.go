@@ -86,7 +86,7 @@ func TestCancelStopsTheCommandAndSaysSo(t *testing.T) {
 func TestAnInterruptCancelsALocalJob(t *testing.T) {
 	interrupted := errors.New("interrupted")
 	t.Run("that runs", func(t *testing.T) {
-		w := newWorld(t, file(use("touch began; echo last words; sleep 60"), use("true"), ""))
+		w := newWorld(t, file(use("echo last words; touch began; sleep 60"), use("true"), ""))
 		id := ulid.Make().String()
 		w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
 		ctx, cancel := context.WithCancelCause(t.Context())

@@ -14,10 +14,12 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
-// pause is how long a loop rests after an error.
-const pause = 2 * time.Second
+// failing is how the loops that talk to the server and the queue wait after errors. An incident of minutes must not be
+// answered by each runner of a large pool every two seconds with a call and a new set of keys.
+var failing = retry.Policy{First: 2 * time.Second, Most: time.Minute}
 
 // Run runs jobs from the pool's queue until ctx ends; then it drains: it receives nothing more, hands its jobs back
 // between two steps, and waits for them no longer than DrainTimeout. It returns an error only if the server refuses
@@ -73,7 +75,7 @@ func refused(err error) bool {
 
 // registerPatiently waits for a server that is not there yet.
 func (r *Runner) registerPatiently(ctx context.Context) error {
-	for {
+	for waits := failing.Start(); ; {
 		_, err := r.register(ctx, false)
 		switch {
 		case err == nil:
@@ -83,8 +85,9 @@ func (r *Runner) registerPatiently(ctx context.Context) error {
 		case refused(err):
 			return err
 		}
-		r.log.WarnContext(ctx, "could not register; trying again", "error", err)
-		sleep(ctx, pause)
+		wait := waits.Next(err)
+		r.log.WarnContext(ctx, "could not register; trying again", "error", err, "after", wait)
+		retry.Sleep(ctx, wait)
 	}
 }
 
@@ -99,8 +102,8 @@ type session struct {
 
 // beat says each minute that the runner lives, and takes the jobs that the answer names: the path without a queue.
 func (s *session) beat(ctx context.Context) {
-	for {
-		every := defaultBeat
+	for waits := failing.Start(); ; {
+		every := retry.Spread(defaultBeat)
 		running, free, _ := s.r.slots()
 		res, err := s.r.o.Client.Agent.Beat(client.WithMaxRetry(ctx, patience), connect.NewRequest(&waypointv1.BeatRequest{
 			RunnerId: s.r.o.ID, Running: int32(running), Free: int32(free),
@@ -112,20 +115,21 @@ func (s *session) beat(ctx context.Context) {
 			s.refuse(&refusal{err})
 			return
 		case err != nil:
-			s.r.log.WarnContext(ctx, "could not send a beat", "error", err)
-			every = pause
+			every = waits.Next(err)
+			s.r.log.WarnContext(ctx, "could not send a heartbeat", "error", err, "after", every)
 		case !res.Msg.GetRegistered():
 			s.again(ctx)
-			every = pause
+			every = waits.Next(nil)
 		default:
+			waits.Reset()
 			if reg, err := s.r.register(ctx, false); err == nil && reg.GetBeatMs() > 0 {
-				every = milliseconds(reg.GetBeatMs())
+				every = retry.Spread(milliseconds(reg.GetBeatMs()))
 			}
 			for _, id := range res.Msg.GetJobIds() {
 				s.start(id, nil)
 			}
 		}
-		if !sleep(ctx, every) {
+		if !retry.Sleep(ctx, every) {
 			return
 		}
 	}
@@ -145,11 +149,12 @@ func (s *session) again(ctx context.Context) {
 // receive takes messages, never more than there are free slots.
 func (s *session) receive(ctx context.Context) {
 	var q *queue
+	waits := failing.Start()
 	for ctx.Err() == nil {
 		if q == nil {
 			var err error
 			if q, err = s.r.openQueue(ctx); err != nil {
-				s.queueFailed(ctx, err)
+				s.queueFailed(ctx, err, waits)
 				continue
 			}
 		}
@@ -163,32 +168,37 @@ func (s *session) receive(ctx context.Context) {
 		}
 		messages, err := q.receive(ctx, free)
 		if err != nil {
-			// New keys, perhaps of a new server; the beat brings jobs meanwhile.
-			q.keys.Invalidate()
+			// Meanwhile the heartbeat brings jobs.
+			if refusesKeys(err) {
+				q.keys.Invalidate() // perhaps it is a new server
+			}
 			if gone(err) {
 				s.again(ctx)
 				q = nil
 			}
-			s.queueFailed(ctx, err)
+			s.queueFailed(ctx, err, waits)
 			continue
 		}
+		waits.Reset()
 		for _, m := range messages {
 			s.message(ctx, q, m)
 		}
 	}
 }
 
-func (s *session) queueFailed(ctx context.Context, err error) {
+// queueFailed waits after a failure of the queue, longer after each one.
+func (s *session) queueFailed(ctx context.Context, err error, waits *retry.Backoff) {
 	switch {
 	case ctx.Err() != nil:
 	case refused(err):
 		s.refuse(&refusal{err})
 	case fault.Is(err, fault.RunnerNotFound):
 		s.again(ctx)
-		sleep(ctx, pause)
+		waits.Wait(ctx, err)
 	default:
-		s.r.log.WarnContext(ctx, "could not receive from the queue", "error", err)
-		sleep(ctx, pause)
+		wait := waits.Next(err)
+		s.r.log.WarnContext(ctx, "could not receive from the queue", "error", err, "after", wait)
+		retry.Sleep(ctx, wait)
 	}
 }
 
@@ -264,16 +274,4 @@ func (r *Runner) claim(ctx context.Context, id string) (*waypointv1.ClaimJobResp
 		return nil, err
 	}
 	return res.Msg, nil
-}
-
-// sleep waits, and says whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

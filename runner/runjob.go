@@ -12,6 +12,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // tailPause is how often a job's state is asked for where the server holds no reads.
@@ -52,7 +53,7 @@ func (r *Runner) stayKnown(ctx context.Context, reg *waypointv1.RegisterResponse
 	if every <= 0 {
 		every = defaultBeat
 	}
-	for sleep(ctx, every) {
+	for retry.Sleep(ctx, retry.Spread(every)) {
 		running, _, _ := r.slots()
 		res, err := r.o.Client.Agent.Beat(ctx, connect.NewRequest(&waypointv1.BeatRequest{RunnerId: r.o.ID, Running: int32(running)}))
 		if err == nil && !res.Msg.GetRegistered() {
@@ -67,7 +68,7 @@ func (r *Runner) stayKnown(ctx context.Context, reg *waypointv1.RegisterResponse
 // awaitReady reads the job's state until it is READY (true) or has ended (false).
 func (r *Runner) awaitReady(ctx context.Context, jobID string) (bool, error) {
 	req := &waypointv1.TailJobRequest{JobId: jobID, WaitMs: validate.MaxTailWaitMS}
-	for {
+	for waits := failing.Start(); ; {
 		asked := time.Now()
 		res, err := r.o.Client.Tail.TailJob(client.WithMaxRetry(ctx, patience), connect.NewRequest(req))
 		switch {
@@ -79,9 +80,10 @@ func (r *Runner) awaitReady(ctx context.Context, jobID string) (bool, error) {
 				return false, fmt.Errorf("waiting for the job: %w", err)
 			}
 			r.log.WarnContext(ctx, "waiting for the server", "error", err)
-			sleep(ctx, pause)
+			waits.Wait(ctx, err)
 			continue
 		}
+		waits.Reset()
 		switch state := res.Msg.GetJob().GetState(); {
 		case state == waypointv1.JobState_JOB_STATE_READY, state == waypointv1.JobState_JOB_STATE_RUNNING:
 			// RUNNING: an attempt of ours whose answer was lost; the claim says what holds.
@@ -91,7 +93,7 @@ func (r *Runner) awaitReady(ctx context.Context, jobID string) (bool, error) {
 		}
 		req.Cursor = res.Msg.GetNextCursor()
 		if time.Since(asked) < tailPause && len(res.Msg.GetEvents()) == 0 {
-			sleep(ctx, tailPause)
+			retry.Sleep(ctx, tailPause)
 		}
 	}
 }
@@ -118,13 +120,13 @@ func (r *Runner) runByID(ctx context.Context, jobID string) (again bool, err err
 	case waypointv1.ClaimJobResponse_OUTCOME_ENDED:
 		return false, nil
 	case waypointv1.ClaimJobResponse_OUTCOME_LEASED:
-		if !sleep(ctx, max(milliseconds(claim.GetRetryAfterMs()), tailPause)) {
+		if !retry.Sleep(ctx, max(milliseconds(claim.GetRetryAfterMs()), tailPause)) {
 			return false, r.abandon(ctx, jobID, context.Cause(ctx))
 		}
 		return true, nil
 	case waypointv1.ClaimJobResponse_OUTCOME_CLAIMED:
 	default:
-		if !sleep(ctx, tailPause) {
+		if !retry.Sleep(ctx, tailPause) {
 			return false, r.abandon(ctx, jobID, context.Cause(ctx))
 		}
 		return true, nil
@@ -137,7 +139,7 @@ func (r *Runner) runByID(ctx context.Context, jobID string) (again bool, err err
 	defer stop()
 	// After an interrupt the job has a bounded time to stop and to say so.
 	unhook := context.AfterFunc(ctx, func() {
-		sleep(hard, endBound)
+		retry.Sleep(hard, endBound)
 		stop()
 	})
 	defer unhook()

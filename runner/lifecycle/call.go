@@ -8,16 +8,15 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 )
 
-// Waits of call.
-const (
-	callFirst = 100 * time.Millisecond
-	callMost  = 5 * time.Second
-	// typedBound is how long a typed refusal that may pass (throttled, disk full) is waited out.
-	typedBound = 2 * time.Minute
-)
+// typedBound is how long a typed refusal that may pass (throttled, disk full) is waited out.
+const typedBound = 2 * time.Minute
+
+// callWaits is how a call of a job waits between its tries.
+var callWaits = retry.Policy{First: 100 * time.Millisecond, Most: 5 * time.Second}
 
 // Method is a generated client's method.
 type Method[Req, Res any] = func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error)
@@ -32,7 +31,7 @@ func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req,
 	ctx, cancel := untilLost(ctx, keeper)
 	defer cancel()
 	start := time.Now()
-	for pause := callFirst; ; pause = min(2*pause, callMost) {
+	for waits := callWaits.Start(); ; {
 		res, err := f(ctx, connect.NewRequest(req))
 		switch {
 		case err == nil:
@@ -45,11 +44,7 @@ func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req,
 		case final(err, time.Since(start)):
 			return nil, err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !waits.Wait(ctx, err) {
 			return nil, context.Cause(ctx)
 		}
 	}

@@ -30,8 +30,6 @@ const (
 	interval = 250 * time.Millisecond
 	burst    = 6
 
-	retryFirst = 100 * time.Millisecond
-	retryMost  = 5 * time.Second
 	// eventOverhead is what an event takes in a batch besides its own bytes.
 	eventOverhead = 8
 )

@@ -7,7 +7,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
+
+// failing is how an append that was not accepted waits before it is made again.
+var failing = retry.Policy{First: 100 * time.Millisecond, Most: 5 * time.Second}
 
 // run is the sender: the one goroutine that appends.
 func (w *Writer) run(ctx context.Context) {
@@ -118,7 +122,7 @@ func (w *Writer) cut() []*waypointv1.OutputEvent {
 
 // deliver appends one batch until it is accepted, refused for good, or ctx ends.
 func (w *Writer) deliver(ctx context.Context, position int64, batch []*waypointv1.OutputEvent) (int64, error) {
-	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+	for waits := failing.Start(); ; {
 		next, err := w.o.Append(ctx, position, batch)
 		if err == nil {
 			return next, nil
@@ -129,11 +133,7 @@ func (w *Writer) deliver(ctx context.Context, position int64, batch []*waypointv
 		if w.o.Permanent != nil && w.o.Permanent(err) {
 			return 0, err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !waits.Wait(ctx, err) {
 			return 0, context.Cause(ctx)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // The two calls that this package makes are written out here: the SDK's clients for SSM and KMS prepare the
@@ -44,17 +46,11 @@ func callAWS(ctx context.Context, cfg aws.Config, service, target string, in, ou
 	if err != nil {
 		return fmt.Errorf("calling %s: %w", target, err)
 	}
+	waits := retry.Policy{First: 200 * time.Millisecond, Most: time.Second}.Start()
 	for try := 1; ; try++ {
 		err := callOnce(ctx, cfg, service, target, body, out)
-		if err == nil || try == callTries || !mayRepeat(err) {
+		if err == nil || try == callTries || !mayRepeat(err) || !waits.Wait(ctx, err) {
 			return err
-		}
-		timer := time.NewTimer(time.Duration(try*try) * 100 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		case <-timer.C:
 		}
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 )
 
 // A container cannot reach the server's socket or loopback port. For apps in containers the server therefore opens a door:
@@ -152,7 +153,8 @@ func (s *doors) openDoor(address string) (Door, error) {
 	door := Door{Address: address, Port: tcp.Port}
 	s.kept = append(s.kept, door)
 	if err := errors.Join(s.start(door, ln), s.save()); err != nil {
-		return Door{}, errors.Join(err, ln.Close())
+		s.forget(address) // a listener that is not kept is not given to the next caller either
+		return Door{}, errors.Join(err, withoutClosed(ln.Close()))
 	}
 	door.Pin = s.pin
 	return door, nil
@@ -161,16 +163,30 @@ func (s *doors) openDoor(address string) (Door, error) {
 func (s *doors) closeDoor(address string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.find(address)
-	if i < 0 {
+	if s.find(address) < 0 {
 		return nil
 	}
-	s.kept = slices.Delete(s.kept, i, i+1)
+	s.forget(address)
+	return s.save()
+}
+
+// forget closes the listener at an address and no longer counts it as open. The caller holds mu.
+func (s *doors) forget(address string) {
+	if i := s.find(address); i >= 0 {
+		s.kept = slices.Delete(s.kept, i, i+1)
+	}
 	if stop := s.open[address]; stop != nil {
 		stop()
 		delete(s.open, address)
 	}
-	return s.save()
+}
+
+// withoutClosed drops that a listener was closed already.
+func withoutClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 func (s *doors) find(address string) int {
@@ -213,14 +229,12 @@ func (s *doors) start(door Door, ln net.Listener) error {
 }
 
 func (s *doors) serve(ctx context.Context, ln net.Listener) {
-	srv := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{*s.cert}, MinVersion: tls.VersionTLS13},
-		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
+	srv := bounded.NewServer(s.handler, bounded.Limits{})
+	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*s.cert}, MinVersion: tls.VersionTLS13}
+	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	ended := context.AfterFunc(ctx, func() { _ = srv.Close() }) // held reads are called again
 	defer ended()
-	if err := srv.ServeTLS(ln, "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.ServeTLS(ln); !errors.Is(err, http.ErrServerClosed) {
 		s.log.ErrorContext(ctx, "a door for containers has ended", "error", err)
 	}
 }

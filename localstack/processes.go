@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 	"github.com/waypoint-serverless/waypoint/localstack/runtimeapi"
 )
 
@@ -80,7 +81,7 @@ func (s *Server) listenEngines(ctx context.Context) (endpoint string, err error)
 	if err != nil {
 		return "", fmt.Errorf("opening a port for the functions: %w", err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(s.engineDoor), ReadHeaderTimeout: 10 * time.Second}
+	srv := bounded.NewServer(http.HandlerFunc(s.serveEngines), bounded.Limits{})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	s.onClose(func(context.Context) error {
@@ -93,7 +94,7 @@ func (s *Server) listenEngines(ctx context.Context) (endpoint string, err error)
 	return "http://" + ln.Addr().String(), nil
 }
 
-func (s *Server) engineDoor(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveEngines(w http.ResponseWriter, r *http.Request) {
 	switch target := r.Header.Get("X-Amz-Target"); {
 	case strings.HasPrefix(target, "DynamoDB_"):
 		s.Tables.ServeHTTP(w, r)

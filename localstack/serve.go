@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 	"github.com/waypoint-serverless/waypoint/localstack/filelock"
 	"github.com/waypoint-serverless/waypoint/localstack/store"
 )
@@ -125,7 +126,7 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 
 // serveHTTP answers on ln until ctx ends, and a second longer for those who are being answered.
 func serveHTTP(ctx context.Context, group *errgroup.Group, ln net.Listener, h http.Handler) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	srv := bounded.NewServer(h, bounded.Limits{})
 	group.Go(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err

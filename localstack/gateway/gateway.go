@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -106,6 +107,9 @@ type Gateway struct {
 	base   context.Context
 	cancel context.CancelFunc
 
+	// held is how many bytes large bodies hold.
+	held atomic.Int64
+
 	mu      sync.Mutex // guards closed against Add after Wait
 	closed  bool
 	running sync.WaitGroup
@@ -166,7 +170,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := g.opt.NewID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
-	payload, invoker, f := g.accept(w, r, id)
+	large := &arriving{held: &g.held}
+	defer large.release() // what a function makes of a body is as large
+	payload, invoker, f := g.accept(w, r, id, large)
 	if f != nil {
 		f.write(w)
 		return
@@ -181,7 +187,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // accept turns a request into an event, or into a failure.
-func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string) (*bytes.Buffer, Invoker, *failure) {
+func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string, large *arriving) (*bytes.Buffer, Invoker, *failure) {
 	if headerSize(r) > MaxHeader {
 		return nil, nil, failHeader
 	}
@@ -196,7 +202,7 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string) (*by
 	if rt == nil {
 		return nil, nil, failNoRoute
 	}
-	body, f := readBody(w, r)
+	body, f := readBody(w, r, large)
 	if f != nil {
 		return nil, nil, f
 	}
@@ -309,7 +315,8 @@ func (g *Gateway) stripStage(path string) (string, bool) {
 	return rest, true
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, *failure) {
+// readBody reads a body as it arrives: what a client announces costs nothing.
+func readBody(w http.ResponseWriter, r *http.Request, large *arriving) (*bytes.Buffer, *failure) {
 	buf := getBuffer()
 	if r.Body == nil || r.Body == http.NoBody {
 		return buf, nil
@@ -318,22 +325,52 @@ func readBody(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, *failure) 
 		putBuffer(buf)
 		return nil, failTooLong
 	}
-	var body io.Reader = r.Body
-	if r.ContentLength < 0 {
-		body = http.MaxBytesReader(w, r.Body, MaxRequestBody)
-	} else {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	if _, err := buf.ReadFrom(body); err != nil {
+	large.Reader = http.MaxBytesReader(w, r.Body, MaxRequestBody)
+	if _, err := buf.ReadFrom(large); err != nil {
 		putBuffer(buf)
 		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		switch {
+		case errors.As(err, &tooLarge):
 			return nil, failTooLong
+		case errors.Is(err, errHeld):
+			return nil, failBusy
 		}
 		return nil, failBadRequest
 	}
 	return buf, nil
 }
+
+// All large bodies that are received and answered may hold maxHeld bytes together, six of the largest that the contract
+// allows. The first freeHeld of each do not count, so that the small requests of which nearly all traffic consists are
+// never refused.
+const (
+	maxHeld  = 24 << 20
+	freeHeld = 64 << 10
+)
+
+var errHeld = errors.New("too many large requests at once")
+
+// arriving counts what of a large body is held in memory.
+type arriving struct {
+	io.Reader
+	held *atomic.Int64
+	read int64
+	took int64
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	n, err := a.Reader.Read(p)
+	a.read += int64(n)
+	if more := a.read - freeHeld - a.took; more > 0 {
+		a.took += more
+		if a.held.Add(more) > maxHeld {
+			return n, errHeld
+		}
+	}
+	return n, err
+}
+
+func (a *arriving) release() { a.held.Add(-a.took) }
 
 // headerSize is the request line and the headers as the client sent them.
 func headerSize(r *http.Request) int {

@@ -28,6 +28,7 @@ var (
 	failHeader      = &failure{http.StatusRequestHeaderFieldsTooLarge, "RequestHeaderTooLargeException", `{"message":"Request Header Fields Too Large"}`}
 	failIntegration = &failure{http.StatusBadGateway, "InternalServerErrorException", `{"message": "Internal server error"}`}
 	failClosed      = &failure{http.StatusServiceUnavailable, "ServiceUnavailableException", `{"message": "Service Unavailable"}`}
+	failBusy        = &failure{http.StatusServiceUnavailable, "ServiceUnavailableException", `{"message": "Too many large requests at once; try again"}`}
 	failTimeout     = &failure{http.StatusGatewayTimeout, "InternalServerErrorException", `{"message": "Endpoint request timed out"}`}
 )
 

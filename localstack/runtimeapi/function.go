@@ -27,6 +27,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 )
 
 // MaxPayload is Lambda's limit on an event and on a response, in bytes.
@@ -101,7 +103,7 @@ type Stats struct {
 type Function struct {
 	opt    Options
 	arn    string
-	server *http.Server
+	server *bounded.Server
 	addr   string
 	slots  chan struct{}   // one per sandbox that may be busy
 	idle   chan *sandbox   // warm ones; may hold some that have died
@@ -135,8 +137,8 @@ func New(opt Options) (*Function, error) {
 		sandboxes: make(map[string]*sandbox),
 	}
 	f.base, f.cancel = context.WithCancel(context.Background())
-	f.server = &http.Server{Handler: http.HandlerFunc(f.serve), ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(opt.Logger.Handler(), slog.LevelDebug)}
+	f.server = bounded.NewServer(http.HandlerFunc(f.serve), bounded.Limits{})
+	f.server.ErrorLog = slog.NewLogLogger(opt.Logger.Handler(), slog.LevelDebug)
 	f.work.Go(func() {
 		if err := f.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			opt.Logger.Error("runtime api stopped", "function", opt.Name, "error", err)

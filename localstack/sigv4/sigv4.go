@@ -116,6 +116,10 @@ type Verifier struct {
 // The strings that were signed are never shown, unlike on AWS.
 func (v *Verifier) Middleware(service string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := v.admit(r, service); err != nil {
+			WriteError(w, service, err)
+			return
+		}
 		body, err := v.readBody(w, r)
 		if err != nil {
 			WriteError(w, service, err)
@@ -133,6 +137,28 @@ func (v *Verifier) Middleware(service string, next http.Handler) http.Handler {
 	})
 }
 
+// smallBody is what anybody may send before it is known who they are.
+const smallBody = 64 << 10
+
+// admit refuses, before its body is read, a request whose header tells that it is not signed for us, and a large one whose
+// key nobody has: a body is hashed whole, and strangers must not make us hold it.
+func (v *Verifier) admit(r *http.Request, service string) error {
+	auth, err := parseAuthorization(r)
+	if err != nil {
+		return err
+	}
+	if err := v.checkScope(r, auth, service); err != nil {
+		return err
+	}
+	if r.ContentLength >= 0 && r.ContentLength <= smallBody {
+		return nil
+	}
+	if cred, known := v.Lookup(r.Context(), auth.keyID, r.Header.Get("X-Amz-Security-Token")); !known || cred.Secret == "" {
+		return errUnknownKey
+	}
+	return nil
+}
+
 func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
@@ -144,10 +170,7 @@ func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, err
 	if r.ContentLength > limit {
 		return nil, errTooLarge
 	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
+	var buf bytes.Buffer // grows with what arrives, not with what is announced
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package localstack
+
+const raceFactor = 8

@@ -98,7 +98,7 @@ func functionRows() []referenceRow {
 			gives(`[base64encode("a b"), base64decode("YSBi"), urlencode("a b/c"), length(base64gzip("aaaa")) > 10]`, `["YSBi","a b","a+b%2Fc",true]`),
 		}},
 		{"Functions", "time", "U", "`timestamp`, with `formatdate` and `timeadd`.", []referenceCase{gives(`timestamp()`, `"2024-01-02T03:04:05Z"`)}},
-		{"Functions", "templates", "C", "`templatefile(path, values…)` gives the path of a file that lives as long as the operation, `templatedir` that of a directory, `templatestring` the text. Templates see all names of the stage.", []referenceCase{
+		{"Functions", "templates", "C", "`templatefile(path, values…)` gives the path of a file that lives as long as the operation, `templatedir` that of a directory, `templatestring` the text. Modes and links are kept. Templates see all names of the stage.", []referenceCase{
 			gives(`templatestring("Hello $${app.name} from $${who}", { who = "me" })`, `"Hello web from me"`),
 			{
 				hcl:  "variable \"tag\" {\n  default = \"v1\"\n}\n" + value(`trimspace(file(templatefile("files/Dockerfile.tpl", { base = "scratch" })))`),

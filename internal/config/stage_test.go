@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -380,5 +381,76 @@ app "web" {
 	diags = append(append(diags, more...), previewAll(f, in)...)
 	if len(diags) > 0 || p.Labels["known"] != "yes" || p.Labels["later"] != "" {
 		t.Errorf("%v\n%s", p.Labels, render(f, diags))
+	}
+}
+
+// One rule for templates and copies: what is executable stays so, a link stays a link.
+func TestTemplatesKeepModesAndLinks(t *testing.T) {
+	dir, temp := t.TempDir(), t.TempDir()
+	shut := filepath.Join(dir, "tpl", "shut")
+	if err := os.MkdirAll(shut, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"tpl/run.sh": 0o755, "tpl/shut/conf": 0o444, "one.sh": 0o775} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("#!/bin/sh\necho ${app.name}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("shut", filepath.Join(dir, "tpl", "linked")); err != nil {
+		t.Skipf("symbolic links cannot be made here: %v", err)
+	}
+	f, diags := config.Parse([]byte(`
+project = "p"
+app "web" {
+  build {
+    use "null" {}
+  }
+  deploy {
+    use "null" {
+      dir  = templatedir("tpl")
+      file = templatefile("one.sh")
+    }
+  }
+}`), "waypoint.hcl")
+	if diags.HasErrors() {
+		t.Fatal(render(f, diags))
+	}
+	in := stageInput()
+	in.TempDir = temp
+	stage, _ := project(t, f, config.Input{ProjectDir: dir}).Apps[0].Stage(config.Deploy, in)
+	var body map[string]any
+	if diags := stage.Decode(&body); diags.HasErrors() {
+		t.Fatal(render(f, diags))
+	}
+	out := body["dir"].(string)
+	for path, want := range map[string]os.FileMode{
+		filepath.Join(out, "run.sh"): 0o755, filepath.Join(out, "shut", "conf"): 0o644, body["file"].(string): 0o775,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runtime.GOOS != "windows" && info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, want %v", path, info.Mode(), want)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "#!/bin/sh\necho web\n" {
+			t.Errorf("%s holds %q, %v", path, text, err)
+		}
+		// What it holds may be secret: a directory above it is this user's alone.
+		private := false
+		for at := filepath.Dir(path); at != temp; at = filepath.Dir(at) {
+			info, err := os.Stat(at)
+			private = private || err == nil && info.Mode().Perm()&0o077 == 0
+		}
+		if !private {
+			t.Errorf("%s can be reached by others", path)
+		}
+	}
+	if target, err := os.Readlink(filepath.Join(out, "linked")); err != nil || target != "shut" {
+		t.Errorf("the link leads to %q, %v", target, err)
 	}
 }

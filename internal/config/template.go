@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"unicode/utf8"
@@ -15,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/waypoint-serverless/waypoint/internal/config/functions"
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 )
 
 // tempWriter makes directories for what functions write.
@@ -50,20 +50,7 @@ func (s *scope) templateFunctions(w *tempWriter) map[string]function.Function {
 			return s.renderTemplate([]byte(text), "template", vars)
 		}),
 		"templatefile": templateFunc("path", func(path string, vars map[string]cty.Value) (string, bool, error) {
-			src, err := functions.ReadFile(s.in.ProjectDir, path)
-			if err != nil {
-				return "", false, err
-			}
-			text, secret, err := s.renderTemplate(src, path, vars)
-			if err != nil {
-				return "", secret, err
-			}
-			dir, err := w.newDir()
-			if err != nil {
-				return "", secret, err
-			}
-			target := filepath.Join(dir, filepath.Base(path))
-			return target, secret, os.WriteFile(target, []byte(text), 0o600)
+			return s.renderFile(path, w, vars)
 		}),
 		"templatedir": templateFunc("path", func(path string, vars map[string]cty.Value) (string, bool, error) {
 			return s.renderDir(path, w, vars)
@@ -71,7 +58,8 @@ func (s *scope) templateFunctions(w *tempWriter) map[string]function.Function {
 	}
 }
 
-// renderDir renders every file below a directory into a new one. Files that are not text are copied, links left out.
+// renderDir renders every file below a directory into a new one. Files that are not text are copied; modes and links are
+// kept, by the rule of every copy (package filecopy). The new directory stands in one that only this user may enter.
 func (s *scope) renderDir(path string, w *tempWriter, vars map[string]cty.Value) (string, bool, error) {
 	root, err := functions.Expand(s.in.ProjectDir, path)
 	if err != nil {
@@ -80,41 +68,48 @@ func (s *scope) renderDir(path string, w *tempWriter, vars map[string]cty.Value)
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return "", false, fmt.Errorf("there is no directory %s", root)
 	}
-	out, err := w.newDir()
+	private, err := w.newDir()
 	if err != nil {
 		return "", false, err
 	}
+	out := filepath.Join(private, filepath.Base(root))
 	anySecret := false
-	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, file)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(out, rel)
-		if d.IsDir() {
-			return os.MkdirAll(target, 0o700)
-		}
-		if !d.Type().IsRegular() {
-			return nil
-		}
+	_, err = filecopy.Tree(root, out, filecopy.Options{Owned: true, Render: func(file, rel string) ([]byte, error) {
 		src, err := functions.ReadFile(root, file)
-		if err != nil {
-			return err
+		if err != nil || !utf8.Valid(src) {
+			return src, err
 		}
-		if utf8.Valid(src) {
-			text, secret, err := s.renderTemplate(src, filepath.Join(path, rel), vars)
-			if err != nil {
-				return err
-			}
-			anySecret = anySecret || secret
-			src = []byte(text)
-		}
-		return os.WriteFile(target, src, 0o600)
-	})
+		text, secret, err := s.renderTemplate(src, filepath.Join(path, rel), vars)
+		anySecret = anySecret || secret
+		return []byte(text), err
+	}})
 	return out, anySecret, err
+}
+
+// renderFile renders a file into a new directory that only this user may enter. It keeps the mode.
+func (s *scope) renderFile(path string, w *tempWriter, vars map[string]cty.Value) (string, bool, error) {
+	src, err := functions.ReadFile(s.in.ProjectDir, path)
+	if err != nil {
+		return "", false, err
+	}
+	text, secret, err := s.renderTemplate(src, path, vars)
+	if err != nil {
+		return "", secret, err
+	}
+	full, err := functions.Expand(s.in.ProjectDir, path)
+	if err != nil {
+		return "", secret, err
+	}
+	info, err := os.Stat(full)
+	if err != nil {
+		return "", secret, err
+	}
+	dir, err := w.newDir()
+	if err != nil {
+		return "", secret, err
+	}
+	target := filepath.Join(dir, filepath.Base(path))
+	return target, secret, filecopy.Write(target, []byte(text), info.Mode()|0o600)
 }
 
 // renderTemplate evaluates a template. The bool says whether something sensitive went into it.

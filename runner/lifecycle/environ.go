@@ -1,9 +1,6 @@
 package lifecycle
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -38,18 +35,4 @@ func environment(base []string, configured map[string]string) []string {
 		out = append(out, name+"="+configured[name])
 	}
 	return out
-}
-
-// removeAll removes a job's directory, also what a build made read-only (Go's module cache does).
-func removeAll(dir string) error {
-	if os.RemoveAll(dir) == nil {
-		return nil
-	}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	return os.RemoveAll(dir)
 }

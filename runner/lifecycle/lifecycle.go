@@ -16,6 +16,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/source"
@@ -120,7 +121,7 @@ func (j *job) run(ctx context.Context) error {
 		return fmt.Errorf("making the job's directory: %w", err)
 	}
 	defer func() {
-		if err := removeAll(temp); err != nil {
+		if err := filecopy.Remove(temp); err != nil {
 			j.h.Logger.WarnContext(ctx, "could not remove a job's directory", "error", err)
 		}
 	}()

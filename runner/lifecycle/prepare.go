@@ -13,6 +13,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/source"
@@ -65,7 +66,7 @@ func (j *job) fetch(ctx context.Context) error {
 			}
 			return nil
 		case errors.Is(cause, lease.ErrLapsed):
-			if err := removeAll(dir); err != nil {
+			if err := filecopy.Remove(dir); err != nil {
 				return err
 			}
 		case cause != nil:

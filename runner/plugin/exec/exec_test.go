@@ -5,6 +5,7 @@ package exec
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,8 @@ func deploy(t *testing.T, c Config) (out string, err error) {
 		"bad.conf":    "${artifact.nothing}",
 		"conf.d/x/b":  "${jsonencode(artifact)}",
 		"not-text.in": "${artifact}",
+		"bin/run.sh":  "#!/bin/sh\necho ${app.name} runs\n",
+		"bin/logo":    "\x89PNG \xff${",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -49,6 +52,9 @@ func deploy(t *testing.T, c Config) (out string, err error) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "bin/run.sh"), 0o755), os.Symlink("run.sh", filepath.Join(dir, "bin/start"))); err != nil {
+		t.Fatal(err)
 	}
 	platform := Definition().Platform()
 	*platform.Config().(*Config) = c
@@ -83,6 +89,14 @@ func TestDeploy(t *testing.T) {
 		"a directory is rendered": {
 			config: Config{Command: []string{"sh", "-c", "cat <TPL>/a <TPL>/x/b"}, Template: tpl("conf.d")},
 			out:    `DEV{"image":"nginx","tag":"1"}`,
+		},
+		"modes and links are kept, and what is not text": {
+			config: Config{Command: []string{"sh", "-c", "cd <TPL> && ./start && readlink start && stat -c %a run.sh && cmp logo " + `"$OLDPWD"/bin/logo`}, Template: tpl("bin")},
+			out:    "web runs\nrun.sh\n755\n",
+		},
+		"a program is rendered": {
+			config: Config{Command: []string{"<TPL>"}, Template: tpl("bin/start")},
+			out:    "web runs\n",
 		},
 		"the exit code is told":                  {config: Config{Command: []string{"sh", "-c", "echo so far; exit 4"}}, out: "so far\n", fails: "exit code 4"},
 		"an empty command":                       {config: Config{}, fails: "empty"},

@@ -3,9 +3,9 @@ package exec
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -14,41 +14,23 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
-// render renders a file, or each file of a directory, into to. The results can hold the entrypoint's token: only this
-// user may read them.
+// render renders a file, or each file of a directory, into to, whose directory it makes. The results can hold the
+// entrypoint's token: they stand in a directory that only this user may enter. Modes and links are kept, by the rule of
+// every copy (package filecopy).
 func render(from, to string, env *plugin.Env, req *plugin.DeployRequest) error {
-	scope, err := variables(env, req)
-	if err != nil {
-		return err
-	}
-	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		if d.IsDir() {
-			return os.MkdirAll(target, 0o700)
-		}
-		if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
-			return err
-		}
-		return renderFile(path, target, scope)
-	})
+	err := renderTo(from, to, env, req)
 	if err != nil {
 		return &plugin.Error{Message: "rendering the template " + from, Cause: err}
 	}
 	return nil
 }
 
-func renderFile(from, to string, scope *hcl.EvalContext) error {
-	src, err := os.ReadFile(from)
+func renderTo(from, to string, env *plugin.Env, req *plugin.DeployRequest) error {
+	scope, err := variables(env, req)
 	if err != nil {
 		return err
 	}
@@ -56,19 +38,43 @@ func renderFile(from, to string, scope *hcl.EvalContext) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	if info.IsDir() {
+		result, err := filecopy.Tree(from, to, filecopy.Options{Owned: true, Render: func(path, _ string) ([]byte, error) {
+			return renderFile(path, scope)
+		}})
+		for _, name := range result.LeftOut {
+			env.UI.Line(plugin.Warning, "Left out of the template: %s", name)
+		}
+		return err
+	}
+	content, err := renderFile(from, scope)
+	if err != nil {
+		return err
+	}
+	return filecopy.Write(to, content, info.Mode()|0o600)
+}
+
+func renderFile(from string, scope *hcl.EvalContext) ([]byte, error) {
+	src, err := os.ReadFile(from)
+	if err != nil || !utf8.Valid(src) {
+		return src, err // a picture, say: it is copied
+	}
 	expr, diags := hclsyntax.ParseTemplate(src, from, hcl.InitialPos)
 	if diags.HasErrors() {
-		return diags
+		return nil, diags
 	}
 	value, diags := expr.Value(scope)
 	if diags.HasErrors() {
-		return diags
+		return nil, diags
 	}
 	text, err := asString(value)
 	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	return os.WriteFile(to, []byte(text), 0o600|info.Mode().Perm()&0o100)
+	return []byte(text), nil
 }
 
 // asString is the text of a template; one that is a single expression has that expression's type.

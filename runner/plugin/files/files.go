@@ -24,7 +24,9 @@ type BuilderConfig struct {
 // RegistryConfig configures the registry.
 type RegistryConfig struct {
 	// Directory that the files are copied to, on the runner's machine; relative to the project's directory. What the
-	// artifact's .waypointignore names is left out. Files that are there already and not in the artifact stay.
+	// artifact's .waypointignore names is left out. The copy is made aside and moved in when it is complete; each file
+	// is replaced in one step, with its mode and time, so a program that runs from there keeps its own. Files that are
+	// there already and not in the artifact stay. Links are replaced, never written through.
 	Path string `hcl:"path"`
 }
 
@@ -99,12 +101,15 @@ func (r *registry) Push(_ context.Context, env *plugin.Env, artifact *plugin.Art
 		step.Fail("")
 		return nil, err
 	}
-	n, err := rules.Copy(from.Path, to)
+	copied, err := rules.Copy(from.Path, to)
 	if err != nil {
 		step.Fail("")
-		return nil, &plugin.Error{Message: "copying the files", Cause: err}
+		return nil, &plugin.Error{Message: "copying the files", Hint: "What was there before is as it was.", Cause: err}
 	}
-	step.Done("Copied %d files to %s", n, to)
+	for _, name := range copied.LeftOut {
+		env.UI.Line(plugin.Warning, "Left out of the copy: %s", name)
+	}
+	step.Done("Copied %d files to %s", copied.Files, to)
 	return result(to), nil
 }
 

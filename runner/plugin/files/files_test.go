@@ -3,8 +3,10 @@ package files
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -69,5 +71,53 @@ func TestWhatIsNoDirectoryIsRefused(t *testing.T) {
 	r := Definition().Registry()
 	if _, err := r.Push(t.Context(), env, &plugin.Artifact{Plugin: "docker-ref", State: []byte(`{"image":"x"}`)}); err == nil {
 		t.Fatal("an image was accepted as a directory")
+	}
+}
+
+// A second release replaces the first one's files, with their modes; what only the target has stays, and a release that
+// cannot be made changes nothing.
+func TestAPushReplacesAndNeverLeavesHalfARelease(t *testing.T) {
+	from, store := t.TempDir(), t.TempDir()
+	put := func(path, content string, mode os.FileMode) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(path, []byte(content), 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push := func() error {
+		raw, _ := json.Marshal(state{Path: from})
+		r := Definition().Registry()
+		r.Config().(*RegistryConfig).Path = store
+		_, err := r.Push(t.Context(), &plugin.Env{UI: ui(t), Dir: from, ProjectDir: from}, &plugin.Artifact{Plugin: "files", State: raw})
+		return err
+	}
+	put(filepath.Join(store, "uploaded"), "theirs", 0o600)
+	put(filepath.Join(from, "a"), "1", 0o644)
+	put(filepath.Join(from, "run.sh"), "1", 0o644)
+	if err := push(); err != nil {
+		t.Fatal(err)
+	}
+	put(filepath.Join(from, "a"), "2", 0o644)
+	put(filepath.Join(from, "run.sh"), "1", 0o755)
+	if err := push(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(store, "run.sh")); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o755 {
+		t.Errorf("after chmod the copy has %v, %v", info.Mode(), err)
+	}
+	put(filepath.Join(from, "a"), "3", 0o644)
+	if err := os.Symlink("../outside", filepath.Join(from, "z")); err != nil {
+		t.Skipf("symbolic links cannot be made here: %v", err)
+	}
+	if err := push(); err == nil {
+		t.Error("a link that leads out was copied")
+	}
+	for name, want := range map[string]string{"a": "2", "run.sh": "1", "uploaded": "theirs"} {
+		if got, err := os.ReadFile(filepath.Join(store, name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+	if entries, err := os.ReadDir(store); err != nil || len(entries) != 3 {
+		t.Errorf("left behind: %v %v", entries, err)
 	}
 }

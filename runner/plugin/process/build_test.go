@@ -3,9 +3,11 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -103,4 +105,53 @@ func TestARunnerWithoutAStateDirectorySaysSo(t *testing.T) {
 	env.StateDir = ""
 	_, err := (&builder{}).Build(t.Context(), &env)
 	sentence(t, err, "no state directory")
+}
+
+// A Python project has a link to the interpreter; a build can leave sockets, and directories that nobody may write to.
+func TestADirectoryIsKeptAsItIs(t *testing.T) {
+	b := newBench(t)
+	write(t, filepath.Join(b.env.Dir, "bin/run.sh"), "#!/bin/sh\n")
+	write(t, filepath.Join(b.env.Dir, "shut/file"), "x")
+	if err := os.MkdirAll(filepath.Join(b.env.Dir, "venv/bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		os.Symlink("/usr/bin/python3", filepath.Join(b.env.Dir, "venv/bin/python")),
+		os.Chmod(filepath.Join(b.env.Dir, "bin/run.sh"), 0o775),
+		os.Chmod(filepath.Join(b.env.Dir, "shut"), 0o555),
+		syscall.Mkfifo(filepath.Join(b.env.Dir, "pipe"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(b.env.Dir, "shut"), 0o755) })
+	res, err := (&builder{}).Build(t.Context(), b.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := res.State.(artifact).Path
+	if target, err := os.Readlink(filepath.Join(kept, "venv/bin/python")); err != nil || target != "/usr/bin/python3" {
+		t.Errorf("the link leads to %q, %v", target, err)
+	}
+	for name, want := range map[string]os.FileMode{"bin/run.sh": 0o775, "shut": 0o555} {
+		if info, err := os.Stat(filepath.Join(kept, name)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
+	if out := b.screen.String(); !strings.Contains(out, "pipe (a named pipe)") {
+		t.Errorf("the screen shows %q", out)
+	}
+	// A mode is part of what was built.
+	if err := os.Chmod(filepath.Join(b.env.Dir, "bin/run.sh"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err := (&builder{}).Build(t.Context(), b.env)
+	if err != nil || again.State.(artifact).Digest == res.State.(artifact).Digest {
+		t.Errorf("another mode is the same artifact: %v", err)
+	}
+	if err := os.Symlink("../outside", filepath.Join(b.env.Dir, "out")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&builder{}).Build(t.Context(), b.env); err == nil || !strings.Contains(err.Error(), ".waypointignore") {
+		t.Errorf("a link that leads out: %v", err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
@@ -80,7 +81,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	if err := h.reservePort(ctx, env, &d, dir); err != nil {
 		return d, err
 	}
-	if _, err := copyTree(source, d.Dir, false); err != nil {
+	if _, err := copyTree(env, source, d.Dir, false); err != nil {
 		return d, fmt.Errorf("copying the artifact: %w", err)
 	}
 	environ := with(baseEnv(env), o.env)
@@ -229,11 +230,10 @@ func takeEntrypoint(from, dir string) (string, error) {
 	if err := os.Link(from, to); err == nil {
 		return to, nil
 	}
-	content, err := os.ReadFile(from)
-	if err != nil {
+	if err := filecopy.File(from, to); err != nil {
 		return "", &plugin.Error{Message: "waypoint-entrypoint cannot be read", Hint: "Install Waypoint again.", Cause: err}
 	}
-	return to, os.WriteFile(to, content, 0o700)
+	return to, nil
 }
 
 func resource(d deployment, health plugin.Health, message string, at time.Time) plugin.Resource {

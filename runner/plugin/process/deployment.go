@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
@@ -92,7 +93,7 @@ func (h home) remove(ctx context.Context, id string) error {
 			return fmt.Errorf("ending the process of deployment %s: %w", id, err)
 		}
 	}
-	return os.RemoveAll(dir)
+	return filecopy.Remove(dir)
 }
 
 // stopSupervisor ends the supervisor and returns with its lock.

@@ -13,12 +13,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/source/ignore"
 )
 
 // keptArtifacts is how many artifacts of an app in a workspace stay on disk; older ones can be built again.
 const keptArtifacts = 10
+
+// copying is how the directory is named in which an artifact is made.
+const copying = ".copy-"
+
+// abandoned is the age at which such a directory is of a build that was killed.
+const abandoned = 24 * time.Hour
 
 // home is the plugin's place below Env.StateDir.
 type home struct{ dir string }
@@ -58,33 +65,39 @@ func (h home) keepArtifact(env *plugin.Env, from string, wholeApp bool) (artifac
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return artifact{}, err
 	}
-	tmp, err := os.MkdirTemp(dir, ".copy-*")
+	tmp, err := os.MkdirTemp(dir, copying+"*")
 	if err != nil {
 		return artifact{}, err
 	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	files, err := copyTree(from, tmp, wholeApp)
+	defer func() { _ = filecopy.Remove(tmp) }()
+	whole := filepath.Join(tmp, "artifact")
+	files, err := copyTree(env, from, whole, wholeApp)
 	if err != nil {
 		return artifact{}, fmt.Errorf("copying %s: %w", from, err)
 	}
-	digest, err := digestOf(tmp)
+	digest, err := digestOf(whole)
 	if err != nil {
 		return artifact{}, err
 	}
 	a := artifact{Path: filepath.Join(dir, digest), Digest: digest, Files: files}
-	if err := os.Rename(tmp, a.Path); err != nil {
+	// A directory that its owner cannot write to cannot be moved to another one.
+	if info, err := os.Stat(whole); err == nil && info.Mode().Perm()&0o700 != 0o700 {
+		_ = os.Chmod(whole, info.Mode()|0o700)
+	}
+	if err := os.Rename(whole, a.Path); err != nil {
 		if _, statErr := os.Stat(a.Path); statErr != nil {
 			return artifact{}, err
 		}
-		// The same content is there already. It is young again.
-		now := time.Now()
-		_ = os.Chtimes(a.Path, now, now)
 	}
+	// The same content may have been there already. It is young again.
+	now := time.Now()
+	_ = os.Chtimes(a.Path, now, now)
 	pruneArtifacts(dir, a.Path)
 	return a, nil
 }
 
-func copyTree(from, to string, obeyIgnore bool) (files int, err error) {
+// copyTree copies a tree that becomes or is an artifact, and says what of it cannot be copied.
+func copyTree(env *plugin.Env, from, to string, obeyIgnore bool) (files int, err error) {
 	rules, err := ignore.Parse(strings.NewReader(""))
 	if obeyIgnore {
 		rules, err = ignore.Load(from)
@@ -92,7 +105,11 @@ func copyTree(from, to string, obeyIgnore bool) (files int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return rules.Copy(from, to)
+	result, err := rules.Copy(from, to)
+	for _, name := range result.LeftOut {
+		env.UI.Line(plugin.Warning, "Left out of the copy: %s", name)
+	}
+	return result.Files, err
 }
 
 // digestOf hashes names, modes and contents of a tree.
@@ -152,6 +169,9 @@ func pruneArtifacts(dir, keep string) {
 	for _, e := range entries {
 		info, err := e.Info()
 		path := filepath.Join(dir, e.Name())
+		if err == nil && strings.HasPrefix(e.Name(), copying) && time.Since(info.ModTime()) > abandoned {
+			_ = filecopy.Remove(path)
+		}
 		if err != nil || strings.HasPrefix(e.Name(), ".") || path == keep {
 			continue
 		}
@@ -160,7 +180,7 @@ func pruneArtifacts(dir, keep string) {
 	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(b.at.UnixNano(), a.at.UnixNano()) })
 	for i, a := range all {
 		if i >= keptArtifacts-1 {
-			_ = os.RemoveAll(a.path)
+			_ = filecopy.Remove(a.path)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
 
@@ -27,5 +28,5 @@ func Purge(ctx context.Context, stateDir string) error {
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("ending the apps of the process plugin: %w", err)
 	}
-	return os.RemoveAll(h.dir)
+	return filecopy.Remove(h.dir)
 }

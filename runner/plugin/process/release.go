@@ -3,8 +3,8 @@ package process
 import (
 	"context"
 	"fmt"
-	"os"
 
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
@@ -85,5 +85,5 @@ func (b *builder) DestroyWorkspace(_ context.Context, env *plugin.Env) error {
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(h.artifactsDir(env))
+	return filecopy.Remove(h.artifactsDir(env))
 }

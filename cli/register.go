@@ -34,6 +34,9 @@ func registration(local *config.Project, update bool) *waypointv1.UpsertProjectR
 	return req
 }
 
+// maxLevels bounds levels of submodules to what the contract carries.
+const maxLevels = 1000
+
 func dataSource(ds *config.DataSource) *waypointv1.DataSource {
 	if ds.Type != "git" {
 		return &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
@@ -42,6 +45,7 @@ func dataSource(ds *config.DataSource) *waypointv1.DataSource {
 		Url: ds.URL, Ref: ds.Ref, Path: ds.Path, Username: ds.Username, Password: ds.Password,
 		PrivateKeyPem: ds.Key, PrivateKeyPassword: ds.KeyPassword,
 		IgnoreChangesOutsidePath: ds.IgnoreChangesOutsidePath, RecurseSubmodules: ds.RecurseSubmodules > 0,
+		SubmoduleLevels: int32(min(ds.RecurseSubmodules, maxLevels)),
 	}}}
 }
 

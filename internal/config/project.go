@@ -32,6 +32,8 @@ type Input struct {
 	LabelOverrides map[string]string
 	// GitDir is where the git functions start to look for a repository. Empty: ProjectDir.
 	GitDir string
+	// GitFetched says that the repository was fetched: git ignores the machine's configuration in it.
+	GitFetched bool
 	// TempDir is where templatefile and its like write when they are called outside a stage, say in config. It must
 	// outlive the operation. Empty: such a call is an error.
 	TempDir string

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/config/functions"
 	"github.com/waypoint-serverless/waypoint/internal/config/functions/gitfuncs"
 	"github.com/waypoint-serverless/waypoint/internal/config/functions/jsonnetfuncs"
+	"github.com/waypoint-serverless/waypoint/internal/git"
 )
 
 // A scope is an evaluation context with what is needed to explain its errors.
@@ -58,7 +60,7 @@ func (f *File) normalized(in Input) (Input, error) {
 func (f *File) rootScope(in Input, p phase) *scope {
 	s := &scope{file: f, in: in, phase: p}
 	table := functions.Table(functions.Env{Dir: in.ProjectDir, Now: in.Now, Rand: in.Rand})
-	for name, fn := range gitfuncs.Table(in.GitDir, in.Now) {
+	for name, fn := range gitfuncs.Table(context.Background(), git.Repo{Dir: in.GitDir, Fetched: in.GitFetched}, in.Now) {
 		table[name] = fn
 	}
 	dynamic := dynamicFunc()

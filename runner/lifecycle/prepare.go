@@ -48,6 +48,10 @@ func (j *job) prepare(ctx context.Context) error {
 
 func (j *job) fetch(ctx context.Context) error {
 	dir := filepath.Join(j.temp, "source")
+	limits, err := source.LimitsFrom(j.environ)
+	if err != nil {
+		return err
+	}
 	for {
 		if err := j.ready(ctx); err != nil {
 			return err
@@ -55,6 +59,7 @@ func (j *job) fetch(ctx context.Context) error {
 		work, end := j.lease.Work(ctx)
 		fetched, err := source.Fetch(work, source.Request{
 			Source: j.dataSource(), Overrides: j.spec.GetDataSourceOverrides(), LocalDir: j.h.LocalDir, Dir: dir,
+			Limits: limits,
 		})
 		cause := context.Cause(work)
 		end()
@@ -63,6 +68,9 @@ func (j *job) fetch(ctx context.Context) error {
 			j.source = fetched
 			if !fetched.Local {
 				j.ui.Line(plugin.Info, "Source: %s", fetched.Note)
+			}
+			if fetched.Warning != "" {
+				j.ui.Line(plugin.Warning, "%s", fetched.Warning)
 			}
 			return nil
 		case errors.Is(cause, lease.ErrLapsed):
@@ -114,7 +122,7 @@ func (j *job) load() (hcl.Diagnostics, error) {
 	}
 	j.input = config.Input{
 		Pwd: projectDir, ProjectDir: projectDir, Workspace: j.workspace(),
-		LabelOverrides: j.spec.GetLabels(), GitDir: projectDir, Now: j.h.Now,
+		LabelOverrides: j.spec.GetLabels(), GitDir: projectDir, GitFetched: !j.source.Local, Now: j.h.Now,
 	}
 	return diags, nil
 }

@@ -1,9 +1,8 @@
 package source
 
 import (
+	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,12 @@ func setters(g *waypointv1.GitSource) map[string]func(string) error {
 		return func(v string) error { *field = v; return nil }
 	}
 	flag := func(field *bool) func(string) error {
-		return func(v string) (err error) { *field, err = strconv.ParseBool(v); return err }
+		return func(v string) (err error) {
+			if *field, err = strconv.ParseBool(v); err != nil {
+				err = errors.New("true or false is required")
+			}
+			return err
+		}
 	}
 	return map[string]func(string) error{
 		"url": text(&g.Url), "ref": text(&g.Ref), "path": text(&g.Path),
@@ -28,7 +32,7 @@ func setters(g *waypointv1.GitSource) map[string]func(string) error {
 		"key": text(&g.PrivateKeyPem), "key_password": text(&g.PrivateKeyPassword),
 		"known_hosts":                 text(&g.KnownHosts),
 		"ignore_changes_outside_path": flag(&g.IgnoreChangesOutsidePath),
-		"recurse_submodules":          flag(&g.RecurseSubmodules),
+		"recurse_submodules":          submodules(g),
 	}
 }
 
@@ -50,14 +54,14 @@ func override(git *waypointv1.GitSource, overrides map[string]string) (*waypoint
 			}
 		}
 		if err := f(value); err != nil {
-			return nil, &Error{Message: fmt.Sprintf("the override %s=%q is not true or false", name, value)}
+			return nil, &Error{Message: fmt.Sprintf("the override %s=%q is not usable", name, value), Cause: err}
 		}
 	}
 	if err := validate.RelativePath("path", g.Path); err != nil {
 		return nil, &Error{Message: "the git source's path is not usable", Cause: err}
 	}
 	// A new address must not be shown the credentials that were stored for another host.
-	if _, moved := overrides["url"]; moved && hostOf(g.Url) != hostOf(git.Url) {
+	if _, moved := overrides["url"]; moved && !sameOrigin(g.Url, git.Url) {
 		forget(g, overrides)
 	}
 	return g, nil
@@ -73,29 +77,28 @@ func forget(g *waypointv1.GitSource, given map[string]string) {
 	}
 }
 
-func hostOf(address string) string {
-	if u, err := url.Parse(address); err == nil && u.Host != "" {
-		return u.Scheme + "://" + u.Host
-	}
-	host, _, _ := strings.Cut(address, ":")
-	return host
-}
-
-// shown is an address without its password, for people.
-func shown(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.User == nil {
-		return address
-	}
-	return u.Redacted()
-}
-
-// inClear says whether a password would cross a network in clear text.
-func inClear(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" {
+// sameOrigin reports whether two urls lead to the same scheme, host and port.
+func sameOrigin(one, other string) bool {
+	a, err := parseAddress(one)
+	if err != nil {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	b, err := parseAddress(other)
+	return err == nil && a.origin() == b.origin()
+}
+
+// submodules reads a number of levels, or whether there are any.
+func submodules(g *waypointv1.GitSource) func(string) error {
+	return func(v string) error {
+		if n, err := strconv.ParseInt(v, 10, 32); err == nil && n >= 0 {
+			g.RecurseSubmodules, g.SubmoduleLevels = n > 0, int32(n)
+			return nil
+		}
+		is, err := strconv.ParseBool(v)
+		if err != nil {
+			return errors.New("a number of levels, true or false is required")
+		}
+		g.RecurseSubmodules, g.SubmoduleLevels = is, 0
+		return nil
+	}
 }

@@ -1,7 +1,10 @@
 // Package source brings a job's files to this machine: from the directory that the CLI was started in, or from
-// a git repository over file, https or ssh.
+// a git repository over file, https or ssh, with the git program.
 //
-// It reads sources and writes below the directory that it is given. Credentials stay in memory and in no message.
+// A fetched repository is foreign input: no hooks, no configuration of the machine, only the transports that its url
+// needs, and bounds of time and size. Credentials stand in files that only the owner reads, while the fetch lasts; they
+// are bound to the scheme, host and port that they were given for, and stand in no message, argument or environment.
+// It reads sources and writes below the directory that it is given, and beside it.
 package source
 
 import (
@@ -24,6 +27,8 @@ type Request struct {
 	Dir string
 	// KnownHosts are files of known ssh hosts besides those of the source; nil means the user's and the system's.
 	KnownHosts []string
+	// Limits bound what a git source may cost.
+	Limits Limits
 }
 
 // Fetched is a source on this machine.
@@ -36,6 +41,8 @@ type Fetched struct {
 	Local bool
 	// Note says in a few words what was fetched.
 	Note string
+	// Warning says what is not known of a local directory; may be empty.
+	Warning string
 }
 
 // Error is a source that could not be fetched, in words for a person.
@@ -92,5 +99,6 @@ func fetchLocal(ctx context.Context, r Request) (*Fetched, error) {
 	if !info.IsDir() {
 		return nil, &Error{Message: dir + " is not a directory"}
 	}
-	return &Fetched{Dir: dir, Root: dir, Ref: localRef(ctx, dir), Local: true, Note: "local directory"}, nil
+	ref, warning := localRef(ctx, dir)
+	return &Fetched{Dir: dir, Root: dir, Ref: ref, Local: true, Note: "local directory", Warning: warning}, nil
 }

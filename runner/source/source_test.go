@@ -4,71 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/object"
-
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
-
-// history is a repository with two commits on master, a tag on the first, and a branch.
-type history struct {
-	dir           string
-	first, second plumbing.Hash
-	branch        plumbing.Hash
-}
-
-func newHistory(t *testing.T) history {
-	t.Helper()
-	h := history{dir: filepath.Join(t.TempDir(), "repo")}
-	repo, err := git.PlainInit(h.dir, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree, err := repo.Worktree()
-	if err != nil {
-		t.Fatal(err)
-	}
-	commit := func(name, text, message string) plumbing.Hash {
-		path := filepath.Join(h.dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tree.Add(name); err != nil {
-			t.Fatal(err)
-		}
-		hash, err := tree.Commit(message, &git.CommitOptions{Author: &object.Signature{Name: "a", Email: "a@b", When: time.Unix(1_700_000_000, 0)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return hash
-	}
-	h.first = commit("app/waypoint.hcl", "one", "First\n\nbody")
-	if _, err := repo.CreateTag("v1.0", h.first, &git.CreateTagOptions{Message: "v1.0", Tagger: &object.Signature{Name: "a", Email: "a@b"}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/feature/x", Create: true}); err != nil {
-		t.Fatal(err)
-	}
-	h.branch = commit("app/waypoint.hcl", "branch", "On a branch")
-	if err := tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/master"}); err != nil {
-		t.Fatal(err)
-	}
-	h.second = commit("app/waypoint.hcl", "two", "Second")
-	return h
-}
 
 func gitSource(g *waypointv1.GitSource) *waypointv1.DataSource {
 	return &waypointv1.DataSource{Source: &waypointv1.DataSource_Git{Git: g}}
@@ -79,15 +23,23 @@ func TestFetchFromFiles(t *testing.T) {
 	cases := map[string]struct {
 		ref, path string
 		overrides map[string]string
-		want      plumbing.Hash
+		want      string
 		text      string
 		fails     string
 	}{
 		"HEAD":                            {want: h.second, text: "two"},
 		"a branch":                        {ref: "feature/x", want: h.branch, text: "branch"},
 		"a tag":                           {ref: "v1.0", want: h.first, text: "one"},
-		"a commit":                        {ref: h.first.String(), want: h.first, text: "one"},
-		"a short commit":                  {ref: h.first.String()[:8], want: h.first, text: "one"},
+		"a commit":                        {ref: h.first, want: h.first, text: "one"},
+		"a short commit":                  {ref: h.first[:8], want: h.first, text: "one"},
+		"a full branch":                   {ref: "refs/heads/feature/x", want: h.branch, text: "branch"},
+		"the commit before":               {ref: "HEAD~1", want: h.first, text: "one"},
+		"before a branch":                 {ref: "feature/x~1", want: h.first, text: "one"},
+		"a reference of another kind":     {ref: "refs/pull/7/head", want: h.branch, text: "branch"},
+		"a full branch that is not there": {ref: "refs/heads/nope", fails: `no branch, tag or commit "refs/heads/nope"`},
+		"a reference that is not there":   {ref: "refs/pull/8/head", fails: `no branch, tag or commit`},
+		"a commit that is not there":      {ref: strings.Repeat("ab", 20), fails: `no branch, tag or commit`},
+		"an option as ref":                {ref: "--upload-pack=x", fails: "not a git reference"},
 		"a full reference":                {ref: "refs/tags/v1.0", want: h.first, text: "one"},
 		"an override":                     {overrides: map[string]string{"ref": "feature/x"}, want: h.branch, text: "branch"},
 		"an unknown ref":                  {ref: "nope", fails: `no branch, tag or commit "nope"`},
@@ -115,7 +67,7 @@ func TestFetchFromFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, err := os.ReadFile(filepath.Join(got.Dir, "waypoint.hcl"))
-			if err != nil || string(text) != c.text || got.Ref.GetCommit() != c.want.String() {
+			if err != nil || string(text) != c.text || got.Ref.GetCommit() != c.want {
 				t.Fatalf("got %q at %s: %v", text, got.Ref.GetCommit(), err)
 			}
 			if got.Ref.GetCommitTimeUnix() != 1_700_000_000 || strings.Contains(got.Ref.GetCommitMessage(), "\n") {
@@ -124,12 +76,8 @@ func TestFetchFromFiles(t *testing.T) {
 		})
 	}
 	t.Run("the source is left as it was", func(t *testing.T) {
-		repo, err := git.PlainOpen(h.dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if head, err := repo.Head(); err != nil || head.Hash() != h.second {
-			t.Fatal(head, err)
+		if head := runGit(t, h.dir, "rev-parse", "HEAD"); head != h.second {
+			t.Fatal(head)
 		}
 	})
 	t.Run("no repository", func(t *testing.T) {
@@ -140,33 +88,10 @@ func TestFetchFromFiles(t *testing.T) {
 	})
 }
 
-// backend serves repositories below dir over HTTP with git's own program.
-func backend(t *testing.T, dir, user, password string) *httptest.Server {
-	t.Helper()
-	program, err := exec.LookPath("git")
-	if err != nil {
-		t.Skip("git over http is served by the git program, which is not here")
-	}
-	handler := &cgi.Handler{
-		Path: program, Args: []string{"http-backend"},
-		Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if u, p, _ := r.BasicAuth(); user != "" && (u != user || p != password) {
-			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		handler.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server
-}
-
 func TestFetchOverHTTP(t *testing.T) {
 	h := newHistory(t)
-	server := backend(t, filepath.Dir(h.dir), "ada", "s3cret-word")
-	url := server.URL + "/repo/.git"
+	server := serveGit(t, filepath.Dir(h.dir), serving{user: "ada", password: "s3cret-word"})
+	url := server.url + "/repo/.git"
 	cases := map[string]struct {
 		git   *waypointv1.GitSource
 		fails string
@@ -185,7 +110,7 @@ func TestFetchOverHTTP(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.Ref.GetCommit() != h.second.String() {
+			if err != nil || got.Ref.GetCommit() != h.second {
 				t.Fatalf("got %v, %v", got, err)
 			}
 		})
@@ -204,7 +129,7 @@ func TestLocal(t *testing.T) {
 		return got
 	}
 	t.Run("is used in place, with its commit", func(t *testing.T) {
-		if got := fetch(t); got.Dir != h.dir || !got.Local || got.Ref.GetCommit() != h.second.String() || got.Ref.GetDirty() {
+		if got := fetch(t); got.Dir != h.dir || !got.Local || got.Ref.GetCommit() != h.second || got.Ref.GetDirty() {
 			t.Fatalf("got %+v", got)
 		}
 	})

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -113,7 +113,7 @@ func TestFetchOverSSHChecksTheHostKey(t *testing.T) {
 	user, userPEM := newKey(t)
 	address := sshServer(t, host, user.PublicKey())
 	url := "ssh://git@" + address + h.dir
-	line := func(key ssh.PublicKey) string { return knownhosts.Line([]string{address}, key) }
+	line := func(key ssh.PublicKey) string { return knownhosts.Line([]string{knownhosts.Normalize(address)}, key) }
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(file, []byte(line(host.PublicKey())+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestFetchOverSSHChecksTheHostKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Ref.GetCommit() != h.second.String() {
+			if got.Ref.GetCommit() != h.second {
 				t.Fatalf("got %v", got.Ref)
 			}
 		})

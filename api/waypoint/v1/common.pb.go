@@ -570,16 +570,19 @@ type GitSource struct {
 	// Directory inside the repository that holds waypoint.hcl; relative, no "..".
 	Path                     string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
 	IgnoreChangesOutsidePath bool   `protobuf:"varint,4,opt,name=ignore_changes_outside_path,json=ignoreChangesOutsidePath,proto3" json:"ignore_changes_outside_path,omitempty"`
-	RecurseSubmodules        bool   `protobuf:"varint,5,opt,name=recurse_submodules,json=recurseSubmodules,proto3" json:"recurse_submodules,omitempty"`
-	Username                 string `protobuf:"bytes,6,opt,name=username,proto3" json:"username,omitempty"`
-	Password                 string `protobuf:"bytes,7,opt,name=password,proto3" json:"password,omitempty"`
-	PrivateKeyPem            string `protobuf:"bytes,8,opt,name=private_key_pem,json=privateKeyPem,proto3" json:"private_key_pem,omitempty"`
-	PrivateKeyPassword       string `protobuf:"bytes,9,opt,name=private_key_password,json=privateKeyPassword,proto3" json:"private_key_password,omitempty"`
+	// Whether submodules are fetched: submodule_levels deep, or, if that is 0, to 10 levels.
+	RecurseSubmodules  bool   `protobuf:"varint,5,opt,name=recurse_submodules,json=recurseSubmodules,proto3" json:"recurse_submodules,omitempty"`
+	Username           string `protobuf:"bytes,6,opt,name=username,proto3" json:"username,omitempty"`
+	Password           string `protobuf:"bytes,7,opt,name=password,proto3" json:"password,omitempty"`
+	PrivateKeyPem      string `protobuf:"bytes,8,opt,name=private_key_pem,json=privateKeyPem,proto3" json:"private_key_pem,omitempty"`
+	PrivateKeyPassword string `protobuf:"bytes,9,opt,name=private_key_password,json=privateKeyPassword,proto3" json:"private_key_password,omitempty"`
 	// known_hosts lines that the ssh host key is checked against, besides the
 	// runner's own known_hosts.
-	KnownHosts    string `protobuf:"bytes,10,opt,name=known_hosts,json=knownHosts,proto3" json:"known_hosts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	KnownHosts string `protobuf:"bytes,10,opt,name=known_hosts,json=knownHosts,proto3" json:"known_hosts,omitempty"`
+	// How many levels of submodules are fetched.
+	SubmoduleLevels int32 `protobuf:"varint,11,opt,name=submodule_levels,json=submoduleLevels,proto3" json:"submodule_levels,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GitSource) Reset() {
@@ -680,6 +683,13 @@ func (x *GitSource) GetKnownHosts() string {
 		return x.KnownHosts
 	}
 	return ""
+}
+
+func (x *GitSource) GetSubmoduleLevels() int32 {
+	if x != nil {
+		return x.SubmoduleLevels
+	}
+	return 0
 }
 
 // SourceRef is what a data source resolved to.
@@ -791,7 +801,7 @@ const file_waypoint_v1_common_proto_rawDesc = "" +
 	"\x05local\x18\x01 \x01(\v2\x18.waypoint.v1.LocalSourceH\x00R\x05local\x12*\n" +
 	"\x03git\x18\x02 \x01(\v2\x16.waypoint.v1.GitSourceH\x00R\x03gitB\b\n" +
 	"\x06source\"\r\n" +
-	"\vLocalSource\"\xe4\x02\n" +
+	"\vLocalSource\"\x8f\x03\n" +
 	"\tGitSource\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x10\n" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x12\n" +
@@ -804,7 +814,8 @@ const file_waypoint_v1_common_proto_rawDesc = "" +
 	"\x14private_key_password\x18\t \x01(\tR\x12privateKeyPassword\x12\x1f\n" +
 	"\vknown_hosts\x18\n" +
 	" \x01(\tR\n" +
-	"knownHosts\"\x8a\x01\n" +
+	"knownHosts\x12)\n" +
+	"\x10submodule_levels\x18\v \x01(\x05R\x0fsubmoduleLevels\"\x8a\x01\n" +
 	"\tSourceRef\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\tR\x06commit\x12%\n" +
 	"\x0ecommit_message\x18\x02 \x01(\tR\rcommitMessage\x12(\n" +

@@ -1,40 +1,34 @@
 // Package gitfuncs has the functions that ask the git repository around a directory: gitrefpretty, gitrefhash,
-// gitreftag and gitremoteurl. They read it with go-git and need no git program; linked worktrees, shallow clones and
-// a detached HEAD are fine. Nothing is opened before the first call, and each answer is found once.
+// gitreftag and gitremoteurl. They ask the git program, so that linked worktrees, sparse and shallow clones, filters and
+// ignore files mean what they mean to git. Nothing is asked before the first call, and each answer is found once.
 package gitfuncs
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"sort"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
-	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/waypoint-serverless/waypoint/internal/git"
 )
 
-// Table makes the functions for the repository that holds dir.
-func Table(dir string, now func() time.Time) map[string]function.Function {
-	r := &repository{dir: dir, now: now}
-	r.open = sync.OnceValues(r.openRepo)
+// Table makes the functions for a repository. ctx ends their questions.
+func Table(ctx context.Context, repo git.Repo, now func() time.Time) map[string]function.Function {
+	r := &repository{now: now}
+	r.head = sync.OnceValues(func() (git.Head, error) { return repo.Head(ctx) })
+	r.changed = sync.OnceValues(func() (bool, error) { return repo.Changed(ctx, false) })
+	r.remotes = sync.OnceValues(func() (map[string]string, error) { return repo.Remotes(ctx) })
 	once := func(f func() (string, error)) function.Function {
 		f = sync.OnceValues(f)
 		return function.New(&function.Spec{
 			Type: function.StaticReturnType(cty.String),
-			Impl: func([]cty.Value, cty.Type) (cty.Value, error) {
-				s, err := f()
-				if err != nil {
-					return cty.UnknownVal(cty.String), err
-				}
-				return cty.StringVal(s), nil
-			},
+			Impl: func([]cty.Value, cty.Type) (cty.Value, error) { return value(f()) },
 		})
 	}
 	return map[string]function.Function{
@@ -44,146 +38,88 @@ func Table(dir string, now func() time.Time) map[string]function.Function {
 		"gitremoteurl": function.New(&function.Spec{
 			Params: []function.Parameter{{Name: "name", Type: cty.String}},
 			Type:   function.StaticReturnType(cty.String),
-			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				s, err := r.remoteURL(args[0].AsString())
-				if err != nil {
-					return cty.UnknownVal(cty.String), err
-				}
-				return cty.StringVal(s), nil
-			},
+			Impl:   func(args []cty.Value, _ cty.Type) (cty.Value, error) { return value(r.remoteURL(args[0].AsString())) },
 		}),
 	}
 }
 
+func value(s string, err error) (cty.Value, error) {
+	if err != nil {
+		return cty.UnknownVal(cty.String), git.InOneLine(err)
+	}
+	return cty.StringVal(s), nil
+}
+
 type repository struct {
-	dir  string
-	now  func() time.Time
-	open func() (*git.Repository, error)
-}
-
-func (r *repository) openRepo() (*git.Repository, error) {
-	repo, err := git.PlainOpenWithOptions(r.dir, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
-	if errors.Is(err, git.ErrRepositoryNotExists) {
-		return nil, fmt.Errorf("%s is not in a git repository", r.dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the git repository of %s: %w", r.dir, err)
-	}
-	return repo, nil
-}
-
-func (r *repository) head() (*git.Repository, plumbing.Hash, error) {
-	repo, err := r.open()
-	if err != nil {
-		return nil, plumbing.ZeroHash, err
-	}
-	ref, err := repo.Head()
-	if errors.Is(err, plumbing.ErrReferenceNotFound) {
-		return nil, plumbing.ZeroHash, errors.New("the git repository has no commit yet")
-	}
-	if err != nil {
-		return nil, plumbing.ZeroHash, fmt.Errorf("reading HEAD: %w", err)
-	}
-	return repo, ref.Hash(), nil
+	now     func() time.Time
+	head    func() (git.Head, error)
+	changed func() (bool, error)
+	remotes func() (map[string]string, error)
 }
 
 func (r *repository) hash() (string, error) {
-	_, hash, err := r.head()
-	if err != nil {
-		return "", err
-	}
-	return hash.String(), nil
+	head, err := r.head()
+	return head.Hash, err
 }
 
 // tag is the tag of HEAD, the last by name if there are several; empty without one.
 func (r *repository) tag() (string, error) {
-	repo, head, err := r.head()
-	if err != nil {
+	head, err := r.head()
+	if err != nil || len(head.Tags) == 0 {
 		return "", err
 	}
-	refs, err := repo.Tags()
-	if err != nil {
-		return "", fmt.Errorf("listing tags: %w", err)
-	}
-	var found []string
-	err = refs.ForEach(func(ref *plumbing.Reference) error {
-		hash := ref.Hash()
-		if annotated, err := repo.TagObject(hash); err == nil {
-			commit, err := annotated.Commit()
-			if err != nil {
-				return nil //nolint:nilerr // a tag of something else than a commit
-			}
-			hash = commit.Hash
-		}
-		if hash == head {
-			found = append(found, ref.Name().Short())
-		}
-		return nil
-	})
-	if err != nil {
-		return "", fmt.Errorf("listing tags: %w", err)
-	}
-	if len(found) == 0 {
-		return "", nil
-	}
-	sort.Strings(found)
-	return found[len(found)-1], nil
+	return head.Tags[len(head.Tags)-1], nil
 }
 
-// pretty is the tag of HEAD, else its short hash; with a suffix if the tree has changes, so that two builds of
-// changed trees do not share a name.
+// pretty is the tag of HEAD, else its short hash; with a suffix if tracked files have changes, so that two builds of
+// changed trees do not share a name. Files that git does not track do not count, as in the original.
 func (r *repository) pretty() (string, error) {
+	asked := make(chan struct{})
+	go func() { // git is asked both questions at once: each costs a process
+		defer close(asked)
+		_, _ = r.changed()
+	}()
+	defer func() { <-asked }()
 	name, err := r.tag()
 	if err != nil {
 		return "", err
 	}
-	repo, head, err := r.head()
-	if err != nil {
-		return "", err
-	}
 	if name == "" {
-		name = head.String()[:7]
+		hash, err := r.hash()
+		if err != nil {
+			return "", err
+		}
+		name = hash[:min(len(hash), 7)]
 	}
-	tree, err := repo.Worktree()
-	if errors.Is(err, git.ErrIsBareRepository) {
-		return name, nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading the work tree: %w", err)
-	}
-	if patterns, err := gitignore.LoadGlobalPatterns(osfs.New("/")); err == nil {
-		tree.Excludes = append(tree.Excludes, patterns...)
-	}
-	status, err := tree.StatusWithOptions(git.StatusOptions{Strategy: git.Empty})
-	if err != nil {
-		return "", fmt.Errorf("reading the state of the work tree: %w", err)
-	}
-	if status.IsClean() {
-		return name, nil
+	changed, err := r.changed()
+	if err != nil || !changed {
+		return name, err
 	}
 	return fmt.Sprintf("%s_CHANGES_%d", name, r.now().Unix()), nil
 }
 
+// remoteURL is a remote's URL without the password that CI systems put there: it ends in labels and image names.
 func (r *repository) remoteURL(name string) (string, error) {
-	repo, err := r.open()
+	remotes, err := r.remotes()
 	if err != nil {
 		return "", err
 	}
-	remotes, err := repo.Remotes()
-	if err != nil {
-		return "", fmt.Errorf("listing remotes: %w", err)
-	}
-	var names []string
-	for _, remote := range remotes {
-		c := remote.Config()
-		if c.Name == name && len(c.URLs) > 0 {
-			return c.URLs[0], nil
+	if address, ok := remotes[name]; ok {
+		if u, err := url.Parse(address); err == nil && u.User != nil && u.Host != "" {
+			if _, secret := u.User.Password(); secret {
+				u.User = nil
+				return u.String(), nil
+			}
 		}
-		names = append(names, c.Name)
+		return address, nil
+	}
+	names := make([]string, 0, len(remotes))
+	for n := range remotes {
+		names = append(names, n)
 	}
 	if len(names) == 0 {
 		return "", fmt.Errorf("there is no git remote %q; the repository has none", name)
 	}
-	sort.Strings(names)
+	slices.Sort(names)
 	return "", fmt.Errorf("there is no git remote %q; the repository has %s", name, strings.Join(names, ", "))
 }

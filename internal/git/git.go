@@ -1,0 +1,273 @@
+// Package git finds the git program and asks repositories with it.
+//
+// A repository is either the user's own tree, in which all of git's configuration applies, or content that was fetched,
+// in which nothing of the machine's configuration does: what it holds was written by others. The package only reads
+// repositories; package runner/source fetches them.
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Error is a failure in words for a person.
+type Error struct {
+	Message, Hint string
+	Cause         error
+}
+
+func (e *Error) Error() string {
+	if e.Cause == nil {
+		return e.Message
+	}
+	return e.Message + ": " + e.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// What a repository can answer besides facts. Failures that are one of these wrap it.
+var (
+	ErrNoRepository = errors.New("not in a git repository")
+	ErrNoCommit     = errors.New("the git repository has no commit yet")
+	ErrNoWorkTree   = errors.New("the git repository has no work tree")
+)
+
+// The oldest git that is used: `git rev-parse --end-of-options` and the protections of fetched content are in it.
+const oldestMajor, oldestMinor = 2, 30
+
+// versionBound limits how long `git --version` may take: it reads nothing, so only a machine that is all but stopped needs
+// longer.
+const versionBound = 30 * time.Second
+
+type program struct {
+	path string
+	err  error
+}
+
+var programs struct {
+	sync.Mutex
+	found map[string]program
+}
+
+// Program returns the path of a git that is new enough, or an *Error that says in one sentence what is missing. The answer is kept.
+func Program(ctx context.Context) (string, error) {
+	path, err := exec.LookPath("git")
+	if err != nil {
+		return "", &Error{
+			Message: "the git program is not installed on this machine",
+			Hint:    fmt.Sprintf("Install git %d.%d or newer and make it reachable through PATH.", oldestMajor, oldestMinor),
+		}
+	}
+	programs.Lock()
+	defer programs.Unlock()
+	if known, ok := programs.found[path]; ok {
+		return known.path, known.err
+	}
+	known := program{path: path}
+	ctx, cancel := context.WithTimeout(ctx, versionBound)
+	defer cancel()
+	out, err := output(ctx, exec.CommandContext(ctx, path, "--version"), nil)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx) // it may answer the next time
+	}
+	if err == nil {
+		known.err = checkVersion(string(out))
+	} else {
+		known.err = &Error{Message: fmt.Sprintf("the git program %s does not run", path), Cause: err}
+	}
+	if programs.found == nil {
+		programs.found = map[string]program{}
+	}
+	programs.found[path] = known
+	return known.path, known.err
+}
+
+var versionText = regexp.MustCompile(`^git version (\d+)\.(\d+)`)
+
+func checkVersion(text string) error {
+	m := versionText.FindStringSubmatch(text)
+	if m == nil {
+		return &Error{Message: fmt.Sprintf("the git program did not say its version but %.80q", text)}
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	if major > oldestMajor || major == oldestMajor && minor >= oldestMinor {
+		return nil
+	}
+	return &Error{
+		Message: fmt.Sprintf("the git program on this machine is too old: it is %d.%d, and %d.%d or newer is required", major, minor, oldestMajor, oldestMinor),
+		Hint:    "Upgrade git.",
+	}
+}
+
+// Repo is the repository that holds a directory.
+type Repo struct {
+	Dir string
+	// Fetched says that the content was fetched: no configuration of the machine or its users applies.
+	Fetched bool
+}
+
+// queryBound limits one question. The state of a large tree on a slow disk takes tens of seconds, and a filter or a monitor
+// that hangs must not hang its caller for ever.
+const queryBound = 2 * time.Minute
+
+// Output runs a git command that only reads the repository, with input on its standard input, and returns what it printed.
+func (r Repo) Output(ctx context.Context, input []byte, args ...string) ([]byte, error) {
+	path, err := Program(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, queryBound, &Error{
+		Message: fmt.Sprintf("git %s in %s did not end within %s", args[0], r.Dir, queryBound),
+	})
+	defer cancel()
+	// Reading must not take locks: somebody else may be at work in the tree.
+	full := []string{"--no-optional-locks", "-C", r.Dir}
+	env := ownEnvironment(os.Environ())
+	if r.Fetched {
+		full = append(full, "-c", "core.hooksPath="+os.DevNull, "-c", "core.fsmonitor=false")
+		env = FetchedEnvironment(os.Environ(), nowhere)
+	}
+	cmd := exec.CommandContext(ctx, path, append(full, args...)...)
+	cmd.Env = env
+	if input != nil {
+		cmd.Stdin = bytes.NewReader(input)
+	}
+	var stderr limited
+	cmd.Stderr = &stderr
+	out, err := output(ctx, cmd, &stderr)
+	if err != nil && ctx.Err() == nil {
+		err = r.explain(args[0], stderr.String(), err)
+	}
+	return out, err
+}
+
+// output runs a prepared command; when ctx ends its whole process group is killed.
+func output(ctx context.Context, cmd *exec.Cmd, stderr *limited) ([]byte, error) {
+	ownGroup(cmd)
+	cmd.WaitDelay = 2 * time.Second // for what still holds the pipes after a kill
+	stdout := limited{most: outputMost}
+	cmd.Stdout = &stdout
+	if stderr == nil {
+		cmd.Stderr = &limited{}
+	}
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return stdout.Bytes(), err
+}
+
+// outputMost bounds what a question may answer: 16 MB are the names of some 200,000 changed files.
+const outputMost = 16 << 20
+
+// limited keeps the beginning of what is written to it.
+type limited struct {
+	bytes.Buffer
+	most int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	most := l.most
+	if most == 0 {
+		most = 64 << 10
+	}
+	if room := most - l.Len(); room < len(p) {
+		l.Buffer.Write(p[:max(room, 0)])
+	} else {
+		l.Buffer.Write(p)
+	}
+	return len(p), nil
+}
+
+// explain words why git refused a question.
+func (r Repo) explain(what, stderr string, err error) error {
+	switch {
+	case strings.Contains(stderr, "not a git repository"):
+		return fmt.Errorf("%s is %w", r.Dir, ErrNoRepository)
+	case strings.Contains(stderr, "must be run in a work tree"):
+		return ErrNoWorkTree
+	case strings.Contains(stderr, "bad revision 'HEAD'"), strings.Contains(stderr, "ambiguous argument 'HEAD'"):
+		return ErrNoCommit
+	}
+	if unsafe := Ownership(stderr); unsafe != nil {
+		return unsafe
+	}
+	return &Error{Message: fmt.Sprintf("git %s in %s failed", what, r.Dir), Cause: errors.New(Reason(stderr, err))}
+}
+
+var ownerText = regexp.MustCompile(`(?:dubious ownership in repository at|unsafe repository \() ?'([^'\n]+)'`)
+
+// Ownership returns the error for git's refusal to read a repository of another user, or nil if stderr is not that.
+func Ownership(stderr string) *Error {
+	m := ownerText.FindStringSubmatch(stderr)
+	if m == nil {
+		return nil
+	}
+	return &Error{
+		Message: fmt.Sprintf("git refuses to read the repository at %s, because it belongs to another user", m[1]),
+		Hint:    "If you trust it, run: git config --global --add safe.directory " + quoted(m[1]),
+	}
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`).MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// reasonMost is how many lines of git's last words are shown.
+const reasonMost = 4
+
+// Reason is what git said at its end, in one line that is safe to print: a server's own words are among it.
+func Reason(stderr string, err error) string {
+	var lines []string
+	for _, line := range strings.FieldsFunc(stderr, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		line = strings.Map(printable, strings.ToValidUTF8(line, ""))
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "debug1:") || strings.HasPrefix(line, "hint:") {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return err.Error()
+	}
+	text := strings.Join(lines[max(0, len(lines)-reasonMost):], "; ")
+	const most = 600
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// printable drops what could move the cursor or turn the direction of writing.
+func printable(r rune) rune {
+	if strconv.IsPrint(r) {
+		return r
+	}
+	if r == '\t' {
+		return ' '
+	}
+	return -1
+}
+
+// InOneLine is an error with its hint in its text, for places that show no hints.
+func InOneLine(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Hint != "" {
+		return fmt.Errorf("%w. %s", err, e.Hint)
+	}
+	return err
+}

@@ -149,6 +149,8 @@ func SettableParameters() []string {
 		template.ParamAlarmTopicArn, template.ParamArchitecture, template.ParamKMSKeyArn, template.ParamLogRetentionDays,
 		template.ParamPermissionsBoundaryArn, template.ParamRunnerRoles, template.ParamTailHoldMS, template.ParamTailReservedConcurrency,
 		template.ParamThrottleBurst, template.ParamThrottleRate,
+		template.ParamRunnersThrottleBurst, template.ParamRunnersThrottleRate,
+		template.ParamAppsThrottleBurst, template.ParamAppsThrottleRate,
 	}
 }
 

@@ -53,12 +53,20 @@ type Options struct {
 	RunnerRoles string
 	// FunctionOutput gets what these processes print; nil: stderr.
 	FunctionOutput io.Writer
+	// Throttles are those of the API's traffic classes; the zero value throttles nothing.
+	Throttles Throttles
 	// Clock says what time it is; nil: the system's.
 	Clock func() time.Time
 	// Faults that the engines inject on demand; nil: none.
 	DynamoDBFaults *dynamodb.Faults
 	SQSFaults      *sqs.Faults
 	Logger         *slog.Logger
+}
+
+// Throttles bound what each traffic class may ask of the API, as the stage of the AWS template does: calls of runners,
+// calls of deployed apps, and all others. nil: no bound.
+type Throttles struct {
+	Runners, Apps, Others *gateway.Throttle
 }
 
 // Server is the whole server, without sockets.
@@ -230,9 +238,12 @@ func (s *Server) gateway(ctx context.Context, o Options) error {
 	gw, err := gateway.New(gateway.Options{
 		Routes: []gateway.Route{
 			{Method: "ANY", Resource: "/waypoint.v1.TailService/{proxy+}", Invoker: tail},
+			{Method: "POST", Resource: "/waypoint.v1.RunnerAgentService/{proxy+}", Invoker: api, Throttle: o.Throttles.Runners},
+			{Method: "POST", Resource: "/waypoint.v1.EntrypointService/{proxy+}", Invoker: api, Throttle: o.Throttles.Apps},
 			{Method: "ANY", Resource: "/{proxy+}", Invoker: api},
 		},
-		APIID: "local", AccountID: Account, Stage: "local",
+		Throttle: o.Throttles.Others,
+		APIID:    "local", AccountID: Account, Stage: "local",
 		BinaryMediaTypes: []string{"*/*"},
 		Clock:            o.Clock,
 		NewID:            func() string { return ulid.Make().String() },

@@ -9,8 +9,8 @@ type Function struct {
 	// MemoryMB and TimeoutSeconds are Lambda's settings.
 	MemoryMB, TimeoutSeconds int
 	Statements               []Statement
-	// Routes are resources of the REST API that it answers, each ending in a greedy parameter.
-	Routes []string
+	// Routes are the methods of the REST API that it answers.
+	Routes []Route
 	// Quiet: Lambda logs its runs only when they fail, which costs less than a line for each.
 	Quiet bool
 	// Reserved: its concurrency may be reserved, see ParamTailReservedConcurrency.
@@ -20,13 +20,32 @@ type Function struct {
 	Condition string
 }
 
+// Route is a method of the REST API that leads to a function.
+type Route struct {
+	// Path is the resource without its first slash; it ends in a greedy parameter.
+	Path string
+	// Class is the traffic class whose throttle the method has; empty: the stage's. What one class does cannot use up
+	// the requests of another: apps and strangers cannot keep a runner from renewing its lease.
+	Class string
+}
+
+// Traffic classes with throttles of their own. All else shares ParamThrottleRate.
+const (
+	classRunners = "Runners"
+	classApps    = "Apps"
+)
+
 // apiName is the name of the function that answers requests, and that alone knows whose runners may register.
 const apiName = "api"
 
 // apiFunction answers all requests but long reads. 256 MB, for its share of a processor: TLS and JSON want it.
 func apiFunction() Function {
 	return Function{Name: apiName, Title: "Api", MemoryMB: 256, TimeoutSeconds: 29, Statements: apiStatements(),
-		Routes: []string{"{proxy+}"}}
+		Routes: []Route{
+			{Path: "{proxy+}"},
+			{Path: "waypoint.v1.RunnerAgentService/{proxy+}", Class: classRunners},
+			{Path: "waypoint.v1.EntrypointService/{proxy+}", Class: classApps},
+		}}
 }
 
 // sweepFunction runs each minute; a run ends itself after 50 seconds.
@@ -39,7 +58,7 @@ func Functions() []Function {
 	return []Function{
 		apiFunction(),
 		{Name: "tail", Title: "Tail", MemoryMB: 128, TimeoutSeconds: 29, Statements: tailStatements(),
-			Routes: []string{"waypoint.v1.TailService/{proxy+}"}, Reserved: true},
+			Routes: []Route{{Path: "waypoint.v1.TailService/{proxy+}"}}, Reserved: true},
 		sweepFunction(),
 	}
 }

@@ -19,6 +19,10 @@ const (
 	ParamLogRetentionDays        = "LogRetentionDays"
 	ParamThrottleRate            = "ThrottleRate"
 	ParamThrottleBurst           = "ThrottleBurst"
+	ParamRunnersThrottleRate     = classRunners + ParamThrottleRate
+	ParamRunnersThrottleBurst    = classRunners + ParamThrottleBurst
+	ParamAppsThrottleRate        = classApps + ParamThrottleRate
+	ParamAppsThrottleBurst       = classApps + ParamThrottleBurst
 	ParamTailHoldMS              = "TailHoldMs"
 	ParamTailReservedConcurrency = "TailReservedConcurrency"
 	ParamAlarmTopicArn           = "AlarmTopicArn"
@@ -84,8 +88,14 @@ func parameters() map[string]Object {
 			"KMS key of your own that encrypts secrets; empty: a SecureString of Parameter Store, which costs nothing.", ""),
 		ParamLogRetentionDays: with(text("Days for which the functions' logs are kept.", "14"),
 			Object{"Type": "Number", "AllowedValues": []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653}}),
-		ParamThrottleRate:  number("Requests a second that the API takes.", 100, 1, 10000),
-		ParamThrottleBurst: number("Requests that the API takes at once.", 200, 1, 5000),
+		ParamThrottleRate:  number("Requests a second that the API takes from people and CI.", 100, 1, 10000),
+		ParamThrottleBurst: number("Requests that the API takes at once from people and CI.", 200, 1, 5000),
+		ParamRunnersThrottleRate: number(
+			"Requests a second that the API takes from runners: claims, renewals, output.", 1000, 1, 10000),
+		ParamRunnersThrottleBurst: number("Requests that the API takes at once from runners.", 2000, 1, 5000),
+		ParamAppsThrottleRate: number(
+			"Requests a second that the API takes from deployed apps: configuration and logs.", 500, 1, 10000),
+		ParamAppsThrottleBurst: number("Requests that the API takes at once from deployed apps.", 1000, 1, 5000),
 		ParamTailHoldMS: number(
 			"Milliseconds for which a long read is held; 0 in accounts that may run few functions at once.", 20000, 0, 20000),
 		ParamTailReservedConcurrency: number(

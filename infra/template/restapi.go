@@ -25,12 +25,12 @@ func restAPI(functions []Function) map[string]Object {
 	var methods []string
 	for _, f := range functions {
 		for _, route := range f.Routes {
-			method := f.logical("Method")
+			method := f.logical(route.Class + "Method")
 			parent := routeResources(out, f, route)
 			out[method] = under(f.Condition, resource("AWS::ApiGateway::Method", Object{
 				"RestApiId":         ref(restAPIName),
 				"ResourceId":        ref(parent),
-				"HttpMethod":        "ANY",
+				"HttpMethod":        route.httpMethod(),
 				"AuthorizationType": "NONE", // tokens are checked in the function
 				"Integration": Object{
 					"Type":                  "AWS_PROXY",
@@ -49,25 +49,50 @@ func restAPI(functions []Function) map[string]Object {
 	d["DependsOn"] = methods
 	out[deployment] = d
 	out["Stage"] = resource("AWS::ApiGateway::Stage", Object{
-		"RestApiId":    ref(restAPIName),
-		"DeploymentId": ref(deployment),
-		"StageName":    ref(ParamAPIStage),
-		"Description":  "Waypoint's API.",
-		"MethodSettings": []Object{{
-			"ResourcePath": "/*", "HttpMethod": "*",
-			"ThrottlingRateLimit": ref(ParamThrottleRate), "ThrottlingBurstLimit": ref(ParamThrottleBurst),
-		}},
+		"RestApiId":      ref(restAPIName),
+		"DeploymentId":   ref(deployment),
+		"StageName":      ref(ParamAPIStage),
+		"Description":    "Waypoint's API.",
+		"MethodSettings": throttles(functions),
 	})
 	return out
 }
 
+// throttles are the stage's settings: one for all methods, and one for each method of a traffic class.
+func throttles(functions []Function) []Object {
+	setting := func(path, method, rate, burst string) Object {
+		return Object{"ResourcePath": path, "HttpMethod": method,
+			"ThrottlingRateLimit": ref(rate), "ThrottlingBurstLimit": ref(burst)}
+	}
+	out := []Object{setting("/*", "*", ParamThrottleRate, ParamThrottleBurst)}
+	for _, f := range functions {
+		for _, r := range f.Routes {
+			if r.Class != "" {
+				// CloudFormation wants the slashes of a resource's path escaped, but for the first one.
+				path := "/" + strings.ReplaceAll("/"+r.Path, "/", "~1")
+				out = append(out, setting(path, r.httpMethod(), r.Class+ParamThrottleRate, r.Class+ParamThrottleBurst))
+			}
+		}
+	}
+	return out
+}
+
+// httpMethod is POST where a throttle names the method: all our calls are POST. The rest takes everything, so that a
+// wrong method is answered by the function, in our words.
+func (r Route) httpMethod() string {
+	if r.Class != "" {
+		return "POST"
+	}
+	return "ANY"
+}
+
 // routeResources adds the path's segments and returns the logical name of the last one.
-func routeResources(out map[string]Object, f Function, route string) string {
+func routeResources(out map[string]Object, f Function, route Route) string {
 	var parent any = getAtt(restAPIName, "RootResourceId")
-	segments := strings.Split(route, "/")
+	segments := strings.Split(route.Path, "/")
 	last := ""
 	for i, segment := range segments {
-		last = f.logical("Path" + strings.Repeat("Sub", i))
+		last = f.logical(route.Class + "Path" + strings.Repeat("Sub", i))
 		out[last] = under(f.Condition, resource("AWS::ApiGateway::Resource", Object{
 			"RestApiId": ref(restAPIName), "ParentId": parent, "PathPart": segment,
 		}))

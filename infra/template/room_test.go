@@ -5,7 +5,7 @@ import "testing"
 // The push channel's function will stand under a condition: all that belongs to it must follow.
 func TestAFunctionUnderAConditionTakesItsResourcesAlong(t *testing.T) {
 	before := build(Functions())
-	socket := Function{Name: "socket", Title: "Socket", MemoryMB: 128, TimeoutSeconds: 29, Condition: "PushChannel", Routes: []string{"socket/{proxy+}"}}
+	socket := Function{Name: "socket", Title: "Socket", MemoryMB: 128, TimeoutSeconds: 29, Condition: "PushChannel", Routes: []Route{{Path: "socket/{proxy+}"}}}
 	after := build(append(Functions(), socket))
 	added := 0
 	for name, r := range after.Resources {
@@ -33,7 +33,7 @@ func TestAnotherRouteMakesAnotherDeployment(t *testing.T) {
 	}
 	functions := Functions()
 	one := deployment(build(functions))
-	functions[0].Routes = []string{"v2/{proxy+}"}
+	functions[0].Routes = []Route{{Path: "v2/{proxy+}"}}
 	if two := deployment(build(functions)); one == two || one == "" {
 		t.Errorf("the deployment is called %s before and %s after", one, two)
 	}

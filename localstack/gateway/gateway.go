@@ -23,8 +23,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Limits of API Gateway and Lambda.
@@ -58,12 +56,14 @@ type Route struct {
 	// segments.
 	Resource string
 	Invoker  Invoker
+	// Throttle is this method's own; nil: Options.Throttle.
+	Throttle *Throttle
 }
 
 // workerWarm is how long a worker without calls stays.
 const workerWarm = 10 * time.Second
 
-// Throttle is a token bucket for the whole API.
+// Throttle is a token bucket. Each method has one of its own, so that a flood of one leaves the others alone.
 type Throttle struct {
 	Rate  float64 // requests a second
 	Burst int
@@ -87,7 +87,7 @@ type Options struct {
 	BinaryMediaTypes []string
 	// Timeout is IntegrationTimeout if zero.
 	Timeout time.Duration
-	// Throttle is off if nil.
+	// Throttle is that of each method that has none of its own: a stage's setting for "/*". Off if nil.
 	Throttle *Throttle
 	// Clock says what time it is.
 	Clock func() time.Time
@@ -99,10 +99,9 @@ type Options struct {
 
 // Gateway is an http.Handler. Close it to wait for functions that are still running.
 type Gateway struct {
-	opt     Options
-	routes  []route
-	binary  mediaTypes
-	limiter *rate.Limiter
+	opt    Options
+	routes []route
+	binary mediaTypes
 
 	base   context.Context
 	cancel context.CancelFunc
@@ -137,9 +136,6 @@ func New(opt Options) (*Gateway, error) {
 			return nil, fmt.Errorf("gateway: route %s %s: %w", r.Method, r.Resource, err)
 		}
 		g.routes = append(g.routes, compiled)
-	}
-	if opt.Throttle != nil {
-		g.limiter = rate.NewLimiter(rate.Limit(opt.Throttle.Rate), opt.Throttle.Burst)
 	}
 	g.base, g.cancel = context.WithCancel(context.Background())
 	return g, nil
@@ -191,9 +187,6 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string, larg
 	if headerSize(r) > MaxHeader {
 		return nil, nil, failHeader
 	}
-	if g.limiter != nil && !g.limiter.AllowN(g.opt.Clock(), 1) {
-		return nil, nil, failThrottled
-	}
 	path, ok := g.stripStage(r.URL.EscapedPath())
 	if !ok {
 		return nil, nil, failForbidden
@@ -201,6 +194,9 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string, larg
 	rt, params := g.match(r.Method, path)
 	if rt == nil {
 		return nil, nil, failNoRoute
+	}
+	if rt.limiter != nil && !rt.limiter.AllowN(g.opt.Clock(), 1) {
+		return nil, nil, failThrottled
 	}
 	body, f := readBody(w, r, large)
 	if f != nil {

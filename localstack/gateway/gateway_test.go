@@ -289,6 +289,33 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
+// Renewals of leases have a method of their own: no flood of other calls may use up its tokens.
+func TestAMethodsThrottleIsItsOwn(t *testing.T) {
+	srv := serve(t, echo, func(o *Options) {
+		for i := range o.Routes {
+			o.Routes[i].Throttle = nil
+		}
+		own := o.Routes[0]
+		own.Method, own.Resource, own.Throttle = "POST", "/runners/{proxy+}", &Throttle{Rate: 0.001, Burst: 3}
+		o.Routes = append([]Route{own}, o.Routes...)
+		o.Throttle = &Throttle{Rate: 0.001, Burst: 1}
+	})
+	status := func(path string) int {
+		res, _ := post(t, srv.URL+path, nil)
+		return res.StatusCode
+	}
+	for i, want := range []int{200, 429, 429, 429} {
+		if got := status("/x"); got != want {
+			t.Fatalf("request %d of the default method: %d", i, got)
+		}
+	}
+	for i, want := range []int{200, 200, 200, 429} {
+		if got := status("/runners/renew"); got != want {
+			t.Fatalf("request %d of the method with its own throttle: %d", i, got)
+		}
+	}
+}
+
 func TestRoutesAreTriedInOrder(t *testing.T) {
 	named := func(name string) Invoker {
 		return invokerFunc(func(_ context.Context, p []byte) ([]byte, error) {
@@ -305,11 +332,11 @@ func TestRoutesAreTriedInOrder(t *testing.T) {
 	}
 	srv := serve(t, nil, func(o *Options) {
 		o.Routes = []Route{
-			{"POST", "/waypoint.v1.TailService/{proxy+}", named("tail")},
-			{"GET", "/apps/{app}/logs", named("logs")},
-			{"GET", "/apps/{app}", named("app")},
-			{"ANY", "/{proxy+}", named("api")},
-			{"ANY", "/", named("root")},
+			{Method: "POST", Resource: "/waypoint.v1.TailService/{proxy+}", Invoker: named("tail")},
+			{Method: "GET", Resource: "/apps/{app}/logs", Invoker: named("logs")},
+			{Method: "GET", Resource: "/apps/{app}", Invoker: named("app")},
+			{Method: "ANY", Resource: "/{proxy+}", Invoker: named("api")},
+			{Method: "ANY", Resource: "/", Invoker: named("root")},
 		}
 	})
 	tests := []struct{ method, path, want string }{
@@ -342,7 +369,7 @@ func TestRoutesAreTriedInOrder(t *testing.T) {
 
 func TestNewRefusesBrokenRoutes(t *testing.T) {
 	for _, resource := range []string{"", "a", "/{proxy+}/a", "/a//b", "/{}", "/{a", "/x{a}", "/{a+b}"} {
-		opt := testOptions(func(o *Options) { o.Routes = []Route{{"GET", resource, echo}} })
+		opt := testOptions(func(o *Options) { o.Routes = []Route{{Method: "GET", Resource: resource, Invoker: echo}} })
 		if _, err := New(opt); err == nil {
 			t.Errorf("accepted %q", resource)
 		}

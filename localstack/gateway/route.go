@@ -6,6 +6,8 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"golang.org/x/time/rate"
 )
 
 // route is a Route with its resource taken apart and the constant parts of its events
@@ -14,8 +16,9 @@ type route struct {
 	method, resource string
 	segments         []segment
 	invoker          Invoker
-	head             []byte // {"resource":…,"path":
-	context          []byte // "stageVariables":…,"requestContext":{… constant members …
+	limiter          *rate.Limiter // nil: not throttled
+	head             []byte        // {"resource":…,"path":
+	context          []byte        // "stageVariables":…,"requestContext":{… constant members …
 }
 
 type segment struct {
@@ -35,7 +38,7 @@ func compile(r Route, opt Options) (route, error) {
 	if !ok {
 		return route{}, errors.New("a resource begins with /")
 	}
-	c := route{method: r.Method, resource: r.Resource, invoker: r.Invoker}
+	c := route{method: r.Method, resource: r.Resource, invoker: r.Invoker, limiter: limiter(r.Throttle, opt.Throttle)}
 	if path != "" {
 		parts := strings.Split(path, "/")
 		for i, p := range parts {
@@ -52,6 +55,17 @@ func compile(r Route, opt Options) (route, error) {
 	c.head = append(appendString([]byte(`{"resource":`), r.Resource), `,"path":`...)
 	c.context = appendConstants(nil, c, opt)
 	return c, nil
+}
+
+// limiter makes a method's token bucket: its own, or the stage's default.
+func limiter(own, stage *Throttle) *rate.Limiter {
+	if own == nil {
+		own = stage
+	}
+	if own == nil {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(own.Rate), own.Burst)
 }
 
 func parseSegment(p string) (segment, error) {

@@ -34,8 +34,9 @@ type ServeOptions struct {
 	// Listen is the loopback address for browsers, containers and curl; empty: what `install` chose, else
 	// DefaultListen; "none": no TCP port.
 	Listen string
-	// Bootstrap: see Options.
+	// Bootstrap and Throttles: see Options.
 	Bootstrap string
+	Throttles Throttles
 	Logger    *slog.Logger
 	// Ready, if set, is called with the TCP address ("" if none) once the server answers.
 	Ready func(tcp string)
@@ -75,7 +76,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	defer listeners.close()
-	s, err := New(ctx, Options{Dir: o.Dir, Bootstrap: o.Bootstrap, Logger: o.Logger})
+	s, err := New(ctx, Options{Dir: o.Dir, Bootstrap: o.Bootstrap, Throttles: o.Throttles, Logger: o.Logger})
 	if errors.Is(err, store.ErrInUse) {
 		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
 	}

@@ -67,6 +67,7 @@ func run(ctx context.Context, bin, only string, quick bool) error {
 		{"reads", b.reads},
 		{"jobs", b.jobs},
 		{"ceiling", b.ceiling},
+		{"flood", b.flood},
 		{"lists", b.lists},
 		{"up", b.up},
 		{"docker", b.docker},

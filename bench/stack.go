@@ -26,6 +26,7 @@ type stack struct {
 	runners  []*exec.Cmd
 	client   *client.Client
 	token    string
+	flags    []string // of "server run"
 }
 
 func (s *stack) env(extra ...string) []string {
@@ -42,8 +43,8 @@ func (s *stack) data() string    { return filepath.Join(s.dir, "d") }
 func (s *stack) address() string { return "unix://" + filepath.Join(s.data(), "run", "api.sock") }
 
 // newStack starts a server on a fresh directory and waits until it answers.
-func (b *bench) newStack(ctx context.Context, name string) (*stack, error) {
-	s := &stack{bin: b.bin, dir: filepath.Join(b.dir, name)}
+func (b *bench) newStack(ctx context.Context, name string, flags ...string) (*stack, error) {
+	s := &stack{bin: b.bin, dir: filepath.Join(b.dir, name), flags: flags}
 	if err := os.MkdirAll(filepath.Join(s.dir, "home"), 0o700); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (s *stack) start(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer func() { _ = log.Close() }()
-	s.server = exec.CommandContext(ctx, filepath.Join(s.bin, "waypoint"), "server", "run", "--listen", "none")
+	s.server = exec.CommandContext(ctx, filepath.Join(s.bin, "waypoint"), append([]string{"server", "run", "--listen", "none"}, s.flags...)...)
 	s.server.Env, s.server.Stdout, s.server.Stderr = s.env(), log, log
 	begin := time.Now()
 	if err := s.server.Start(); err != nil {

@@ -6,10 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/waypoint-serverless/waypoint/infra/template"
 	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/gateway"
 )
 
-type serverRunOptions struct{ dir, listen, bootstrap string }
+type serverRunOptions struct {
+	dir, listen, bootstrap string
+	throttle               bool
+}
 
 func newCmdServer(sh *shell) *cobra.Command {
 	return group("server", "Run a server", newCmdInstall(sh), newCmdUninstall(sh), newCmdServerRun(sh), newCmdServerEngines(sh))
@@ -26,7 +31,9 @@ func newCmdServerRun(sh *shell) *cobra.Command {
 	cmd.Flags().StringVar(&o.dir, "dir", "", "data directory")
 	cmd.Flags().StringVar(&o.listen, "listen", "", `address for browsers, containers and curl; "none": no port`)
 	cmd.Flags().StringVar(&o.bootstrap, "bootstrap", "", "Lambda bootstrap binary to run the functions in, instead of this process")
+	cmd.Flags().BoolVar(&o.throttle, "throttle", false, "throttle the API as the AWS template does")
 	_ = cmd.Flags().MarkHidden("bootstrap")
+	_ = cmd.Flags().MarkHidden("throttle")
 	return cmd
 }
 
@@ -38,8 +45,12 @@ func runServerRun(ctx context.Context, sh *shell, o *serverRunOptions) error {
 			return err
 		}
 	}
+	var throttles localstack.Throttles
+	if o.throttle {
+		throttles = templateThrottles()
+	}
 	return localstack.Serve(ctx, localstack.ServeOptions{
-		Dir: dir, Listen: o.listen, Bootstrap: o.bootstrap, Logger: sh.logger(slog.LevelInfo),
+		Dir: dir, Listen: o.listen, Bootstrap: o.bootstrap, Throttles: throttles, Logger: sh.logger(slog.LevelInfo),
 		Ready: func(tcp string) {
 			if tcp == "" {
 				tcp = localstack.Address(dir)
@@ -47,4 +58,19 @@ func runServerRun(ctx context.Context, sh *shell, o *serverRunOptions) error {
 			sh.sayf("The server is ready at %s. Ctrl-C stops it.\n", tcp)
 		},
 	})
+}
+
+// templateThrottles are the throttles that an installation on AWS has by default.
+func templateThrottles() localstack.Throttles {
+	defaults := template.Defaults()
+	throttle := func(rate, burst string) *gateway.Throttle {
+		r, _ := defaults[rate].(int)
+		b, _ := defaults[burst].(int)
+		return &gateway.Throttle{Rate: float64(r), Burst: b}
+	}
+	return localstack.Throttles{
+		Runners: throttle(template.ParamRunnersThrottleRate, template.ParamRunnersThrottleBurst),
+		Apps:    throttle(template.ParamAppsThrottleRate, template.ParamAppsThrottleBurst),
+		Others:  throttle(template.ParamThrottleRate, template.ParamThrottleBurst),
+	}
 }

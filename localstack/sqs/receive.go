@@ -41,9 +41,9 @@ type received struct {
 // systemAttributes are the names that a receive of a standard queue may ask for.
 var systemAttributes = []string{
 	"All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
-	"AWSTraceHeader", "DeadLetterQueueSourceArn",
-	// of FIFO and fair queues: known names, never present here
-	"SequenceNumber", "MessageDeduplicationId", "MessageGroupId",
+	"AWSTraceHeader", "DeadLetterQueueSourceArn", "MessageGroupId",
+	// of FIFO queues: known names, never present here
+	"SequenceNumber", "MessageDeduplicationId",
 }
 
 // receiveMessage waits for at most 20 s until a message is visible and takes it. The
@@ -192,8 +192,12 @@ func (e *Engine) claim(ctx context.Context, q *queue, limit int, visible *time.D
 		if err != nil {
 			return err
 		}
+		noisy, err := noisyGroups(c, q, now)
+		if err != nil {
+			return err
+		}
 		for range maxRounds {
-			rows, err := due(c, q.id, now, room-len(taken))
+			rows, err := due(c, q.id, now, room-len(taken), noisy)
 			if err != nil {
 				return err
 			}
@@ -286,6 +290,9 @@ func (m *row) answer(q *queue, system, attrs []string) (received, error) {
 	}
 	if m.trace != "" {
 		all["AWSTraceHeader"] = m.trace
+	}
+	if m.group != "" {
+		all["MessageGroupId"] = m.group
 	}
 	if m.source != "" {
 		all["DeadLetterQueueSourceArn"] = m.source

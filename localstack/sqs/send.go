@@ -20,6 +20,8 @@ type entry struct {
 	DelaySeconds            *int
 	MessageAttributes       map[string]attribute
 	MessageSystemAttributes map[string]attribute
+	// MessageGroupID makes the queue a fair one: see fair.go. nil for messages without a group.
+	MessageGroupID *string `json:"MessageGroupId"`
 }
 
 type sendInput struct {
@@ -59,6 +61,9 @@ func (e *Engine) prepare(ctx context.Context, s settings, in *entry) ([]row, *se
 	if size > s.maxSize {
 		return nil, nil, 0, invalidValue("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", s.maxSize)
 	}
+	if err := checkGroup(in.MessageGroupID); err != nil {
+		return nil, nil, 0, err
+	}
 	delay := s.delay
 	if in.DelaySeconds != nil {
 		delay = time.Duration(*in.DelaySeconds) * time.Second
@@ -78,6 +83,9 @@ func (e *Engine) prepare(ctx context.Context, s settings, in *entry) ([]row, *se
 			return nil, nil, 0, fmt.Errorf("message attributes: %w", err)
 		}
 		m.attributes = string(encoded)
+	}
+	if in.MessageGroupID != nil {
+		m.group = *in.MessageGroupID
 	}
 	if trace, ok := in.MessageSystemAttributes["AWSTraceHeader"]; ok {
 		m.trace = *trace.StringValue

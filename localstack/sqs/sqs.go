@@ -2,8 +2,8 @@
 // protocol: the unmodified SDK clients are its clients.
 //
 // It implements the operations of standard queues completely (visibility, long polling,
-// delays, dead-letter queues, retention, batches, message attributes, tags) and refuses
-// everything else by name: FIFO queues, fair-queue groups, access policies, encryption
+// delays, dead-letter queues, retention, batches, message attributes, groups of fair queues,
+// tags) and refuses everything else by name: FIFO queues, access policies, encryption
 // settings, message move tasks. Nothing is ever ignored.
 //
 // Messages live in the store: an acknowledged send, receive or delete survives kill -9

@@ -52,6 +52,7 @@ type row struct {
 	sender        string
 	source        string // ARN of the queue from which it was dead-lettered
 	trace         string
+	group         string // of a fair queue; "" without one
 	attributes    string // JSON
 	body          string
 }
@@ -59,6 +60,9 @@ type row struct {
 func load(ctx context.Context, s *store.Store) (map[string]*queue, error) {
 	if err := s.Migrate(ctx, schema); err != nil {
 		return nil, fmt.Errorf("sqs: making tables: %w", err)
+	}
+	if err := s.Write(ctx, addGroupColumn); err != nil {
+		return nil, fmt.Errorf("sqs: adding the column of groups: %w", err)
 	}
 	queues := make(map[string]*queue)
 	err := s.Read(ctx, func(c *sqlite.Conn) error {
@@ -145,9 +149,9 @@ func removeMessages(c *sqlite.Conn, queue int64) error {
 
 // insertMessage adds a message, unless the queue has been deleted meanwhile.
 func insertMessage(c *sqlite.Conn, queue int64, m *row) error {
-	if err := exec(c, `INSERT INTO sqs_message (queue, visible_at, sent, id, sender, trace, attributes, body)
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM sqs_queue WHERE id = ?1)`,
-		queue, m.visibleAt, m.sent, m.id, m.sender, m.trace, m.attributes, m.body); err != nil {
+	if err := exec(c, `INSERT INTO sqs_message (queue, visible_at, sent, id, sender, trace, attributes, body, message_group)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM sqs_queue WHERE id = ?1)`,
+		queue, m.visibleAt, m.sent, m.id, m.sender, m.trace, m.attributes, m.body, m.group); err != nil {
 		return err
 	}
 	return existed(c)
@@ -162,17 +166,21 @@ func firstDue(c *sqlite.Conn, queue int64) (at int64, ok bool, err error) {
 	return at, ok, err
 }
 
-// due lists visible messages, the longest visible first.
-func due(c *sqlite.Conn, queue, now int64, limit int) ([]row, error) {
+// due lists visible messages, the longest visible first; those of noisy groups, a JSON list or "", come last.
+func due(c *sqlite.Conn, queue, now int64, limit int, noisy string) ([]row, error) {
 	var rows []row
-	err := sqlitex.Execute(c, `SELECT seq, sent, first_received, receives, id, sender, source, trace, attributes, body
-		FROM sqs_message WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, seq LIMIT ?`, &sqlitex.ExecOptions{
-		Args: []any{queue, now, limit},
+	order, args := "visible_at, seq", []any{queue, now, limit}
+	if noisy != "" {
+		order, args = "message_group IN (SELECT value FROM json_each(?4)), "+order, append(args, noisy)
+	}
+	err := sqlitex.Execute(c, `SELECT seq, sent, first_received, receives, id, sender, source, trace, attributes, body, message_group
+		FROM sqs_message WHERE queue = ?1 AND visible_at <= ?2 ORDER BY `+order+` LIMIT ?3`, &sqlitex.ExecOptions{
+		Args: args,
 		ResultFunc: func(st *sqlite.Stmt) error {
 			rows = append(rows, row{
 				seq: st.ColumnInt64(0), sent: st.ColumnInt64(1), firstReceived: st.ColumnInt64(2), receives: st.ColumnInt(3),
 				id: st.ColumnText(4), sender: st.ColumnText(5), source: st.ColumnText(6), trace: st.ColumnText(7),
-				attributes: st.ColumnText(8), body: st.ColumnText(9),
+				attributes: st.ColumnText(8), body: st.ColumnText(9), group: st.ColumnText(10),
 			})
 			return nil
 		},

@@ -31,8 +31,8 @@ var refusalCases = map[string]func(*Client){
 	},
 	"refusal: members": func(c *Client) {
 		url := c.Queue(nil)
-		c.refused("MessageGroupId", func() error {
-			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageGroupId: aws.String("g")})
+		c.refused("MessageDeduplicationId", func() error {
+			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageDeduplicationId: aws.String("d")})
 			return err
 		})
 		c.refused("ReceiveRequestAttemptId", func() error {

@@ -27,7 +27,11 @@ import (
 const pollEmulator = 100 * time.Millisecond
 
 // awsFlags name an installation in an AWS account.
-type awsFlags struct{ name, region, profile string }
+type awsFlags struct {
+	name, region, profile string
+	// context is the one that was named with --context; "" if none was.
+	context string
+}
 
 func (f *awsFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "name", infra.DefaultName, "aws: name of the installation; all its resources' names begin with it")
@@ -44,6 +48,15 @@ func (f *awsFlags) others() string {
 		}
 	}
 	return text
+}
+
+// command writes a command with the flags that lead to this installation, for hints.
+func (f *awsFlags) command(verb string, more ...string) string {
+	text := "waypoint " + verb + " --platform=aws" + f.others()
+	if f.context != "" && (verb == "install" || verb == "upgrade") {
+		text += " --context=" + f.context
+	}
+	return "`" + strings.Join(append([]string{text}, more...), " ") + "`"
 }
 
 // config is the SDK's: flags over environment over profile. Credentials are only looked for when they are needed.
@@ -67,14 +80,18 @@ func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
 	return c, nil
 }
 
-// options of the installer that all commands share. The progress shows on stderr until end is called.
-func (f *awsFlags) options(ctx context.Context, sh *shell) (o infra.Options, end func(ok bool), err error) {
+// options of the installer that all commands share. The progress shows on stderr until end is called. A command for an
+// installation that is there already (known) finds it where its context says.
+func (f *awsFlags) options(ctx context.Context, sh *shell, known bool) (o infra.Options, end func(ok bool), err error) {
 	config, err := f.config(ctx)
 	if err != nil {
 		return o, nil, err
 	}
+	if err := f.followContext(sh, &config, known); err != nil {
+		return o, nil, err
+	}
 	p := newInstallProgress(sh)
-	o = infra.Options{Config: config, Name: f.name, Clock: sh.env.Now, Progress: p.event, Logger: sh.logger(slog.LevelError)}
+	o = infra.Options{Config: config, Name: f.name, Clock: sh.env.Now, Progress: p.event, Logger: sh.logger(slog.LevelError), Command: f.command}
 	if aws.ToString(config.BaseEndpoint) != "" {
 		o.PollEvery = pollEmulator
 	}

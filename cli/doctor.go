@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -63,9 +64,16 @@ func runDoctor(cmd *cobra.Command, sh *shell, o *doctorOptions) error {
 	}
 	switch {
 	case onAWS:
-		options, end, err := o.options(ctx, sh)
+		options, end, err := o.options(ctx, sh, true)
 		if err != nil {
 			return err
+		}
+		options.Expected = func(id infra.Identity) string {
+			name, c, err := sh.installationContext(&o.awsFlags)
+			if err != nil || !leadsTo(c, o.name, id, aws.ToString(options.Config.BaseEndpoint)) {
+				return ""
+			}
+			return name
 		}
 		options.Version, options.Progress = version.Version(), nil
 		checks, err = infra.Doctor(ctx, options)

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,6 +13,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -66,6 +69,10 @@ func explain(err error, addr, platform string) report {
 	if errors.As(err, &p) {
 		return report{message: err.Error(), hint: p.Hint}
 	}
+	var foreign *client.ForeignAnswer
+	if errors.As(err, &foreign) {
+		return explainForeign(foreign, addr, platform)
+	}
 	var c *connect.Error
 	if errors.As(err, &c) {
 		return explainConnect(err, c, addr, platform)
@@ -73,10 +80,31 @@ func explain(err error, addr, platform string) report {
 	return report{message: err.Error()}
 }
 
+// explainForeign words that something else than the server answers.
+func explainForeign(f *client.ForeignAnswer, addr, platform string) report {
+	const install = "`waypoint install --platform=aws`"
+	switch f.Emulator {
+	case client.EmulatorStarting:
+		return report{message: f.What(), hint: "Wait until it has started, then run the same command again. " + infra.ForgotHint(install)}
+	case client.EmulatorForgot:
+		return report{message: f.What(), hint: infra.ForgotHint(install)}
+	}
+	r := report{message: fmt.Sprintf("at %s, %s", addr, f.What()),
+		hint: "Check the address. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI."}
+	if platform == "aws" {
+		r.hint = "If somebody removed the installation, " + install + " installs it again; `waypoint doctor` looks at it."
+	}
+	return r
+}
+
 func explainConnect(err error, c *connect.Error, addr, platform string) report {
 	cause := c.Message()
 	switch {
 	case client.Unreachable(err):
+		var op *net.OpError
+		if dialed := !errors.As(err, &op) || op.Op != "dial"; dialed && errors.Is(err, context.DeadlineExceeded) {
+			return report{message: fmt.Sprintf("the server at %s was reached, and does not answer", addr), hint: silentHint(platform)}
+		}
 		r := report{message: fmt.Sprintf("the server at %s cannot be reached: %s", addr, cause)}
 		r.hint = "Check the address (`waypoint context inspect`) and that the server is running."
 		if platform == "local" {
@@ -85,13 +113,22 @@ func explainConnect(err error, c *connect.Error, addr, platform string) report {
 		return r
 	case c.Code() == connect.CodeUnimplemented:
 		return report{
-			message: fmt.Sprintf("what answers at %s is no Waypoint server of this kind: %s", addr, cause),
-			hint:    "Check the address. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI.",
+			message: fmt.Sprintf("the server at %s does not know this call: %s", addr, cause),
+			hint:    "It may be older than this CLI: `waypoint doctor` compares the versions.",
 		}
 	case c.Code() == connect.CodeCanceled:
 		return report{message: "interrupted"}
 	}
 	return report{message: fmt.Sprintf("the server at %s answered %s: %s", addr, c.Code(), cause)}
+}
+
+// silentHint says what to do about a server that takes connections and does not answer.
+func silentHint(platform string) string {
+	if platform == "local" {
+		return "Its process is there, but is stopped or overloaded: look at server.log in the data directory, and at the machine. " +
+			"`waypoint upgrade --platform=local` starts it anew; the data stays."
+	}
+	return "It may be overloaded, or something between holds the answers back. Run the same command again; `waypoint doctor` looks at the server."
 }
 
 // hintFor says what to do about reasons for which the server gave no hint.

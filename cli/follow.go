@@ -37,13 +37,23 @@ const (
 // job as it ended.
 func follow(ctx context.Context, c *client.Client, job *waypointv1.Job, w watcher, now func() time.Time) (*waypointv1.Job, error) {
 	f := follower{client: c, id: job.GetId(), watcher: w, now: now, last: job, began: now()}
+	return f.follow(ctx)
+}
+
+// followHere is follow for the command whose own runner runs the job.
+func followHere(ctx context.Context, c *client.Client, job *waypointv1.Job, w watcher, now func() time.Time) (*waypointv1.Job, error) {
+	f := follower{client: c, id: job.GetId(), watcher: w, now: now, last: job, began: now(), here: true}
+	return f.follow(ctx)
+}
+
+func (f *follower) follow(ctx context.Context) (*waypointv1.Job, error) {
 	for {
 		done, err := f.read(ctx)
 		if err != nil {
 			return f.last, err
 		}
 		if done {
-			w.note("")
+			f.watcher.note("")
 			return f.ending(ctx)
 		}
 	}
@@ -54,6 +64,8 @@ type follower struct {
 	id      string
 	watcher watcher
 	now     func() time.Time
+	// here: the job is run by this command.
+	here bool
 
 	cursor string
 	last   *waypointv1.Job
@@ -126,8 +138,10 @@ func (f *follower) why(ctx context.Context) {
 			f.see(got.Msg.GetJob())
 		}
 	}
-	if text := whyNot(f.last.GetWhyNot()); text != "" {
-		f.watcher.note(text)
+	if w := f.last.GetWhyNot(); !f.here || w.GetReason() != string(fault.WaitingForCLI) { // that CLI is this command
+		if text := whyNot(w); text != "" {
+			f.watcher.note(text)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ Either can be repeated at any time: it completes what was interrupted, and leave
 	o.aws.register(cmd)
 	o.approve.register(cmd)
 	cmd.Flags().StringVar(&o.listen, "listen", "", `local: address for browsers, containers and curl, 127.0.0.1:9701 by default; "none": no port`)
-	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make; "local" or "aws" by default`)
+	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make; by default "local", "aws", or "aws-NAME" with --name`)
 	cmd.Flags().Bool("accept-tos", false, "has no meaning here")
 	_ = cmd.Flags().MarkHidden("accept-tos")
 	return cmd
@@ -213,5 +213,24 @@ func (sh *shell) deleteContexts(lead func(contexts.Context) bool) (gone []string
 		}
 		gone = append(gone, name)
 	}
-	return gone, nil
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	return gone, sh.selectTheOnlyContext(store)
+}
+
+// selectTheOnlyContext makes the one context that is left the default, if there is no default any more.
+func (sh *shell) selectTheOnlyContext(store contexts.Store) error {
+	left, err := store.List()
+	if err != nil || len(left) != 1 {
+		return err
+	}
+	if now, err := store.Default(); err != nil || now != "" {
+		return err
+	}
+	if err := store.SetDefault(left[0]); err != nil {
+		return err
+	}
+	sh.sayf("The context %q is now the default.\n", left[0])
+	return nil
 }

@@ -72,22 +72,27 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 	case o.receipt:
 		return printReceiptAWS(sh, o)
 	}
-	if contextName == "" {
-		contextName = "aws"
+	if contextName != "" {
+		if err := contexts.CheckName(contextName); err != nil {
+			return err
+		}
 	}
-	if err := contexts.CheckName(contextName); err != nil {
-		return err
-	}
+	o.context = contextName
 	store, err := sh.contextStore()
 	if err != nil {
 		return err
 	}
-	options, end, err := o.options(ctx, sh)
+	options, end, err := o.options(ctx, sh, upgrade)
 	if err != nil {
 		return err
 	}
+	endpoint := aws.ToString(options.Config.BaseEndpoint)
+	options.Identified = func(id infra.Identity) (err error) {
+		contextName, err = o.contextFor(sh, store, id, endpoint)
+		return err
+	}
 	code := functionCode{executable: sh.env.Executable}
-	if options.Parameters, err = o.chosen(code, aws.ToString(options.Config.BaseEndpoint) != ""); err != nil {
+	if options.Parameters, err = o.chosen(code, endpoint != ""); err != nil {
 		return err
 	}
 	if options.Tags, err = pairs("tag", o.tags); err != nil {
@@ -114,17 +119,20 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 	end(err == nil || notDone(err))
 	if err != nil {
 		if unfinished := new(infra.Unfinished); errors.As(err, &unfinished) {
-			sayUnfinished(sh, &o.awsFlags, changes)
+			sayUnfinished(sh, &o.awsFlags, changes, unfinished)
 		}
 		return interrupted(ctx, err, "Run the command again: it goes on where it stopped.")
 	}
-	if err := sh.saveAWS(store, contextName, o.name, o.profile, r); err != nil {
+	at := contexts.AWS{Name: o.name, Account: r.Identity.Account, Region: r.Identity.Region, Profile: o.profile, Endpoint: endpoint}
+	if err := sh.saveAWS(store, contextName, at, r); err != nil {
 		return err
 	}
 	if o.json {
 		return sh.printJSON(resultJSON(r, o.name, contextName))
 	}
-	showReceipt(sh, r.Receipt, r.Identity)
+	if r.Changed {
+		showReceipt(sh, r.Receipt, r.Identity)
+	}
 	done := "is installed"
 	switch {
 	case !r.Changed:
@@ -170,7 +178,7 @@ func (sh *shell) holdsToken(ctx context.Context, store contexts.Store, name, add
 }
 
 // saveAWS writes the context and selects it.
-func (sh *shell) saveAWS(store contexts.Store, name, installation, profile string, r *infra.Result) error {
+func (sh *shell) saveAWS(store contexts.Store, name string, at contexts.AWS, r *infra.Result) error {
 	c, err := store.Load(name)
 	if err != nil && !errors.Is(err, contexts.ErrNotFound) {
 		sh.warnf("the context %q could not be read and is written anew: %s", name, err.Error())
@@ -179,7 +187,7 @@ func (sh *shell) saveAWS(store contexts.Store, name, installation, profile strin
 		c.Token = r.Token
 	}
 	c.Address, c.Platform, c.Dir = r.Address, "aws", ""
-	c.AWS = &contexts.AWS{Name: installation, Account: r.Identity.Account, Region: r.Identity.Region, Profile: profile}
+	c.AWS = &at
 	if err := store.Save(name, c); err != nil {
 		return err
 	}
@@ -188,12 +196,19 @@ func (sh *shell) saveAWS(store contexts.Store, name, installation, profile strin
 }
 
 // sayUnfinished says what stands after an installation or a change that failed in the middle.
-func sayUnfinished(sh *shell, f *awsFlags, changes bool) {
-	if changes {
+func sayUnfinished(sh *shell, f *awsFlags, changes bool, u *infra.Unfinished) {
+	switch {
+	case u.Stuck: // the error's hint says what goes on
+		sh.sayf("%s is not complete.\n", f.name)
+	case changes && u.API == infra.APIAnswers:
 		sh.sayf("The change of %s is not complete; what served before goes on serving. The same command goes on.\n", f.name)
-		return
+	case changes && u.API == infra.APISilent:
+		sh.sayf("The change of %s is not complete, and its API does not answer now. The same command goes on.\n", f.name)
+	case changes:
+		sh.sayf("The change of %s is not complete. The same command goes on.\n", f.name)
+	default:
+		sh.sayf("%s is not complete, and what was made stays. The same command goes on; %s removes it.\n", f.name, f.command("uninstall"))
 	}
-	sh.sayf("%s is not complete, and what was made stays. The same command goes on; `waypoint uninstall --platform=aws%s` removes it.\n", f.name, f.others())
 }
 
 // agree asks. An interrupt ends the question too, so that what was prepared for it is taken back.
@@ -224,10 +239,11 @@ func interrupted(ctx context.Context, err error, hint string) error {
 
 // runUninstallAWS removes an installation and the contexts that led to it.
 func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approved, json bool) error {
-	options, end, err := f.options(ctx, sh)
+	options, end, err := f.options(ctx, sh, true)
 	if err != nil {
 		return err
 	}
+	endpoint := aws.ToString(options.Config.BaseEndpoint)
 	options.Purge = purge
 	options.Confirm = func(p infra.Plan) (bool, error) {
 		end(true)
@@ -243,18 +259,20 @@ func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approve
 		return interrupted(ctx, err, "Run the command again: it removes what is left.")
 	}
 	gone, err := sh.deleteContexts(func(c contexts.Context) bool {
-		return c.AWS != nil && c.AWS.Name == f.name && c.AWS.Account == r.Identity.Account && c.AWS.Region == r.Identity.Region
+		return leadsTo(c, f.name, r.Identity, endpoint)
 	})
 	if err != nil {
 		return err
 	}
 	if json {
 		return sh.printJSON(map[string]any{"name": f.name, "account": r.Identity.Account, "region": r.Identity.Region,
-			"nothing": r.Nothing, "kept": append([]string{}, r.Kept...), "contexts_deleted": append([]string{}, gone...)})
+			"nothing": r.Nothing, "stuck": r.Stuck, "kept": append([]string{}, r.Kept...), "contexts_deleted": append([]string{}, gone...)})
 	}
 	switch {
 	case r.Nothing:
 		sh.sayf("There is nothing of %s in account %s, region %s.\n", f.name, r.Identity.Account, r.Identity.Region)
+	case len(r.Kept) == 0 && r.Stuck != "":
+		sh.sayf("Removed %s from account %s, region %s.\n", f.name, r.Identity.Account, r.Identity.Region)
 	case len(r.Kept) == 0:
 		sh.sayf("Removed %s from account %s, region %s. Nothing is left.\n", f.name, r.Identity.Account, r.Identity.Region)
 	default:
@@ -262,7 +280,10 @@ func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approve
 		for _, k := range r.Kept {
 			sh.sayf("  %s\n", k)
 		}
-		sh.sayf("A later `waypoint install --platform=aws` uses them again; `waypoint uninstall --platform=aws --purge` deletes them.\n")
+		sh.sayf("A later %s uses them again; %s deletes them.\n", f.command("install"), f.command("uninstall", "--purge"))
+	}
+	if r.Stuck != "" {
+		sh.sayf("Left: %s.\n", r.Stuck)
 	}
 	if len(gone) > 0 {
 		sh.sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
@@ -294,7 +315,7 @@ With --platform=local it starts the server of this machine anew, with this binar
 	o.register(cmd, sh)
 	o.aws.register(cmd)
 	o.approve.register(cmd)
-	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make or update; "aws" or "local" by default`)
+	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make or update; by default the installation's own, or "local"`)
 	return cmd
 }
 

@@ -248,7 +248,7 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 		}
 	})
 
-	ended, err := follow(ctx, r.client, job, r.out, r.sh.env.Now)
+	ended, err := followHere(ctx, r.client, job, r.out, r.sh.env.Now)
 	if err == nil {
 		// The runner is told of the end by the same server; it has little left to do.
 		select {

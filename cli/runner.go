@@ -169,7 +169,7 @@ func runRunnerList(ctx context.Context, sh *shell, asJSON bool) error {
 	return showList(sh, asJSON, runners, "runners", cols, func(r *waypointv1.Runner) []string {
 		return []string{
 			r.GetId(), r.GetName(), enumName(r.GetKind().String(), "RUNNER_KIND_"), onlineWord(r),
-			strconv.Itoa(int(r.GetRunning())) + " of " + strconv.Itoa(int(r.GetConcurrency())), labelText(r.GetLabels()),
+			runningWord(r), labelText(r.GetLabels()),
 			sh.ago(unixMS(r.GetLastSeenUnixMs())), r.GetVersion(),
 		}
 	})
@@ -180,6 +180,15 @@ func onlineWord(r *waypointv1.Runner) string {
 		return "online"
 	}
 	return "offline"
+}
+
+// runningWord says how many jobs a runner has. What an offline runner reported last is not true any more: its jobs have
+// ended, or another runner takes them over.
+func runningWord(r *waypointv1.Runner) string {
+	if !r.GetOnline() {
+		return "-"
+	}
+	return strconv.Itoa(int(r.GetRunning())) + " of " + strconv.Itoa(int(r.GetConcurrency()))
 }
 
 func newCmdRunnerInspect(sh *shell) *cobra.Command {
@@ -212,7 +221,7 @@ func runRunnerInspect(ctx context.Context, sh *shell, asJSON bool, id string) er
 	}
 	facts := [][2]string{
 		{"Runner", r.GetId()}, {"Name", r.GetName()}, {"Kind", enumName(r.GetKind().String(), "RUNNER_KIND_")}, {"State", onlineWord(r)},
-		{"Labels", labelText(r.GetLabels())}, {"Running", strconv.Itoa(int(r.GetRunning())) + " of " + strconv.Itoa(int(r.GetConcurrency()))},
+		{"Labels", labelText(r.GetLabels())}, {"Running", runningWord(r)},
 		{"Registered", sh.ago(unix(r.GetRegisteredUnix()))}, {"Last seen", sh.ago(unixMS(r.GetLastSeenUnixMs()))}, {"Version", r.GetVersion()},
 	}
 	for _, line := range terminal.NamedValues(facts, sh.outSetting().Color()) {

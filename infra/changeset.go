@@ -81,7 +81,8 @@ type changeSet struct {
 }
 
 // propose makes a change set of the template and waits until it is there. It is nil if nothing would change.
-func (i *installer) propose(ctx context.Context, s *types.Stack, params map[string]string) (*changeSet, error) {
+// The tags are those of before, and what was given now.
+func (i *installer) propose(ctx context.Context, s, before *types.Stack, params map[string]string) (*changeSet, error) {
 	body, err := template.JSON()
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (i *installer) propose(ctx context.Context, s *types.Stack, params map[stri
 	in := &cloudformation.CreateChangeSetInput{
 		StackName: &i.names.stack, ChangeSetName: aws.String(changeSetPrefix + hex.EncodeToString(suffix)), ChangeSetType: kind,
 		TemplateBody: aws.String(string(body)), Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam},
-		Description: aws.String("Waypoint " + i.Version), Tags: i.tags(s),
+		Description: aws.String("Waypoint " + i.Version), Tags: i.tags(before),
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(params[name])})

@@ -116,6 +116,12 @@ func (d *doctor) quotas(ctx context.Context) {
 func (d *doctor) standing(ctx context.Context, s standing) {
 	if s.empty() || s.stack == nil && s.table {
 		left := d.data(s.table, s.key)
+		if d.Expected != nil {
+			if name := d.Expected(d.id); name != "" {
+				d.gone(name, left)
+				return
+			}
+		}
 		text := "nothing is installed under this name"
 		if len(left) > 0 {
 			text += "; an earlier installation left " + strings.Join(left, " and ")
@@ -124,7 +130,7 @@ func (d *doctor) standing(ctx context.Context, s standing) {
 		return
 	}
 	if s.stack == nil {
-		d.bad("stack", "failed", "Run `waypoint install --platform=aws`: it goes on where the last run stopped.", "an installation was begun and not finished")
+		d.bad("stack", "failed", "Run "+d.Command("install")+": it goes on where the last run stopped.", "an installation was begun and not finished")
 		return
 	}
 	if err := d.ours(ctx, s.stack); err != nil {
@@ -133,15 +139,33 @@ func (d *doctor) standing(ctx context.Context, s standing) {
 	}
 	switch status := s.stack.StackStatus; {
 	case moving(status):
-		d.bad("stack", "warning", "Wait for its end.", "the stack is in motion: %s", status)
+		d.bad("stack", "warning", "Wait until it finishes.", "a stack operation is in progress: %s", status)
 		return
 	case status != types.StackStatusCreateComplete && status != types.StackStatusUpdateComplete && status != types.StackStatusUpdateRollbackComplete:
-		d.bad("stack", "failed", "Run `waypoint install --platform=aws`: it removes what a failed operation left, and goes on.", "the stack is %s", status)
+		d.bad("stack", "failed", "Run "+d.Command("install")+": it removes what a failed operation left, and goes on.", "the stack is %s", status)
 		return
 	default:
 		d.ok("stack", "%s is %s", d.names.stack, status)
 	}
 	d.parts(ctx, s)
+}
+
+// gone says that the installation to which a context leads is not there.
+func (d *doctor) gone(contextName string, left []string) {
+	fix := "Install it again: " + d.Command("install") + ". Or delete the context: `waypoint context delete " + contextName + "`."
+	if d.emulated() {
+		fix = ForgotHint(d.Command("install"))
+	}
+	text := ""
+	if len(left) > 0 {
+		text = "; an earlier installation left " + strings.Join(left, " and ")
+	}
+	d.bad("stack", "failed", fix, "the installation to which the context %q leads is not there%s", contextName, text)
+}
+
+// ForgotHint says what to do where an emulator is there and the installation is not. install is the command, quoted.
+func ForgotHint(install string) string {
+	return "LocalStack forgets everything when it restarts: " + install + " installs it again."
 }
 
 func (d *doctor) parts(ctx context.Context, s standing) {
@@ -151,7 +175,7 @@ func (d *doctor) parts(ctx context.Context, s standing) {
 	case semver.IsValid(installed) && semver.IsValid(own) && semver.Compare(installed, own) > 0:
 		d.bad("version", "warning", "Install Waypoint "+out[template.OutputVersion]+" on this machine.", "the server has version %s, this CLI %s", out[template.OutputVersion], d.Version)
 	case d.Version != "" && installed != own:
-		d.bad("version", "warning", "Run `waypoint upgrade --platform=aws`.", "the server has version %s, this CLI %s", out[template.OutputVersion], d.Version)
+		d.bad("version", "warning", "Run "+d.Command("upgrade")+".", "the server has version %s, this CLI %s", out[template.OutputVersion], d.Version)
 	default:
 		d.ok("version", "%s", out[template.OutputVersion])
 	}
@@ -188,7 +212,7 @@ func (d *doctor) there(name string, there bool, what string) {
 		d.ok(name, "%s is there", what)
 		return
 	}
-	d.bad(name, "failed", "Somebody deleted it. Run `waypoint uninstall --platform=aws`, then install.", "%s is gone", what)
+	d.bad(name, "failed", "Somebody deleted it. Run "+d.Command("uninstall")+", then install.", "%s is gone", what)
 }
 
 func (d *doctor) function(ctx context.Context, name string) {
@@ -200,7 +224,7 @@ func (d *doctor) function(ctx context.Context, name string) {
 	case err != nil:
 		d.failed(check, d.explain("looking at the function "+full, err))
 	case out.Configuration.State != lambdatypes.StateActive && out.Configuration.State != lambdatypes.StateInactive:
-		d.bad(check, "failed", "Run `waypoint upgrade --platform=aws`.", "the function %s is %s: %s", full, out.Configuration.State, aws.ToString(out.Configuration.StateReason))
+		d.bad(check, "failed", "Run "+d.Command("upgrade")+".", "the function %s is %s: %s", full, out.Configuration.State, aws.ToString(out.Configuration.StateReason))
 	default:
 		d.ok(check, "%s is ready", full)
 	}

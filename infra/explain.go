@@ -89,10 +89,10 @@ func (i *installer) explainAnswer(doing string, err error, api smithy.APIError) 
 	case has("AccessDenied", "UnauthorizedOperation", "Forbidden", "NotAuthorized"):
 		if a := action(message); a != "" {
 			return fault.New(connect.CodePermissionDenied, Denied, "%s: the permission %s is missing", doing, a).WithFact("action", a).
-				WithHint("`waypoint install --platform=aws --print-policy` prints all permissions that installing needs. %s", again).WithCause(err)
+				WithHint("%s prints all permissions that installing needs. %s", i.Command("install", "--print-policy"), again).WithCause(err)
 		}
 		return fault.New(connect.CodePermissionDenied, Denied, "%s: AWS refuses it: %s", doing, message).
-			WithHint("`waypoint install --platform=aws --print-policy` prints all permissions that installing needs. %s", again).WithCause(err)
+			WithHint("%s prints all permissions that installing needs. %s", i.Command("install", "--print-policy"), again).WithCause(err)
 	case has("Throttl", "TooManyRequests", "LimitExceeded", "SlowDown"):
 		return fault.New(connect.CodeResourceExhausted, fault.Throttled, "%s: AWS is asked too much, or a limit of the account is reached: %s", doing, message).
 			WithHint("Wait a minute. %s", again).WithCause(err)

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -58,6 +59,15 @@ type Options struct {
 	KeepToken func(ctx context.Context, address string) bool
 	// Purge makes Uninstall delete the table and the encryption key too.
 	Purge bool
+	// Command writes a command of this program for hints, with the flags that lead to this installation; nil: the
+	// verb with --platform and --name.
+	Command func(verb string, more ...string) string
+	// Identified is called once with the account and region, before anything is looked at; an error ends the
+	// operation. nil: nobody.
+	Identified func(Identity) error
+	// Expected names the context that leads to this installation, if there is one: then Doctor fails if nothing is
+	// installed. nil: nobody expects it.
+	Expected func(Identity) string
 	// Progress gets what happens; nil: nobody. It is called from one goroutine at a time.
 	Progress func(Event)
 	// Confirm is shown what will be done before it is; false ends the operation with DECLINED. nil: yes.
@@ -129,7 +139,24 @@ const (
 )
 
 // Unfinished is the error of an operation that had made or removed something when it failed. Another run of it goes on.
-type Unfinished struct{ Err error }
+type Unfinished struct {
+	Err error
+	// API is whether the API answered after a change failed.
+	API APIState
+	// Stuck: another run of it does not go on; the hint of Err says what does.
+	Stuck bool
+}
+
+// APIState is what is known of an installation's API.
+type APIState int
+
+// States of an API.
+const (
+	// APIUnknown: there was none before, or nobody could ask.
+	APIUnknown APIState = iota
+	APIAnswers
+	APISilent
+)
 
 func (u *Unfinished) Error() string { return u.Err.Error() }
 
@@ -140,7 +167,7 @@ func (i *installer) unfinished(err error) error {
 	if err == nil || !i.begun {
 		return err
 	}
-	return &Unfinished{err}
+	return &Unfinished{Err: err, API: i.api, Stuck: i.stuckForGood}
 }
 
 // SettableParameters are the template's parameters that people choose; the installer sets the others.
@@ -166,9 +193,15 @@ type installer struct {
 	sqs    *sqs.Client
 	ssm    *ssm.Client
 	sts    *sts.Client
+	// signed makes the few calls of services that have no client here.
+	signed signedCaller
 	tables tableControl
-	// begun says that something was made or removed.
+	// begun reports whether something was made or removed.
 	begun bool
+	// api is what is known of the API after a change that failed.
+	api APIState
+	// stuckForGood: an emulator cannot delete the stack.
+	stuckForGood bool
 	// close ends idle connections.
 	close func()
 }
@@ -193,12 +226,19 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 			s.UsePathStyle = endpoint != "" // emulators have no name for each bucket
 			s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		}),
-		tables: newTableControl(o.Config, o.Clock),
+		signed: signedCaller{o.Config, o.Clock},
 	}
+	i.tables = tableControl{i.signed}
 	i.say("identity", "Asking AWS who is calling")
 	if err := i.identify(ctx); err != nil {
 		closeIdle()
 		return nil, err
+	}
+	if o.Identified != nil {
+		if err := o.Identified(i.id); err != nil {
+			closeIdle()
+			return nil, err
+		}
 	}
 	i.names = namesOf(o.Name, i.id)
 	i.note("identity", fmt.Sprintf("Account %s, region %s, as %s", i.id.Account, i.id.Region, i.id.ARN))
@@ -232,6 +272,9 @@ func (o *Options) complete() error {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
+	if o.Command == nil {
+		o.Command = o.plainCommand
+	}
 	if o.Progress == nil {
 		o.Progress = func(Event) {}
 	}
@@ -241,7 +284,16 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// emulated says whether AWS_ENDPOINT_URL leads to LocalStack or the like.
+// plainCommand is Options.Command where the caller has none.
+func (o *Options) plainCommand(verb string, more ...string) string {
+	words := []string{"waypoint", verb, "--platform=aws"}
+	if o.Name != DefaultName {
+		words = append(words, "--name="+o.Name)
+	}
+	return "`" + strings.Join(append(words, more...), " ") + "`"
+}
+
+// emulated reports whether AWS_ENDPOINT_URL leads to LocalStack or the like.
 func (i *installer) emulated() bool { return aws.ToString(i.Config.BaseEndpoint) != "" }
 
 func (i *installer) say(step, text string) {

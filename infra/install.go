@@ -62,17 +62,21 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 		return nil, err
 	}
 	i.say("look", "Looking at what is there")
-	s, err := i.settle(ctx)
+	s, removed, err := i.settle(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if operation == "upgrade" && (s == nil || blank(s)) {
+	before := s // what the parameters and tags are taken from
+	switch {
+	case s != nil && !blank(s):
+		operation = "upgrade"
+	case removed != nil && (operation == "upgrade" || len(removed.Outputs) > 0):
+		i.note("stack", "The stack is made anew, with the parameters that it had")
+		operation, before = "install", removed
+	case operation == "upgrade":
 		return nil, i.notInstalled()
 	}
-	if s != nil && !blank(s) {
-		operation = "upgrade"
-	}
-	params, archive, table, err := i.prepare(ctx, s)
+	params, archive, table, err := i.prepare(ctx, s, before)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 		}
 	}
 	i.say("change-set", "Asking CloudFormation what would change")
-	set, err := i.propose(ctx, s, params)
+	set, err := i.propose(ctx, s, before, params)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 			return nil, err
 		}
 	}
-	i.begun = set != nil
+	i.begun = set != nil || removed != nil
 	// What stands beside the stack is looked after even if the stack is as it should be.
 	if params[template.ParamKMSKeyArn] == "" {
 		if err := i.ensureKey(ctx, table); err != nil {
@@ -105,7 +109,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 		return nil, err
 	}
 	if set != nil {
-		if err := i.apply(ctx, set); err != nil {
+		if err := i.change(ctx, s, set); err != nil {
 			return nil, err
 		}
 	}
@@ -114,7 +118,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 
 func (i *installer) notInstalled() error {
 	return fault.New(connect.CodeNotFound, NotInstalled, "there is no installation %s in account %s, region %s", i.Name, i.id.Account, i.id.Region).
-		WithHint("Check --name and the region, or run `waypoint install --platform=aws`.")
+		WithHint("Check --name and the region, or run %s.", i.Command("install"))
 }
 
 // abandonWithin bounds how long a change set is taken back.
@@ -122,13 +126,23 @@ const abandonWithin = 30 * time.Second
 
 // decide shows the change set; if it is declined, it is taken back.
 func (i *installer) decide(ctx context.Context, operation string, set *changeSet, params map[string]string) error {
-	plan := Plan{Operation: operation, Changes: set.changes, Parameters: params, Beside: []string{
-		"the bucket " + i.names.bucket + ", private, with the functions' code",
-	}}
-	if params[template.ParamKMSKeyArn] == "" {
-		plan.Beside = append(plan.Beside, "the encryption key "+i.names.key+", a SecureString of Parameter Store")
+	plan := Plan{Operation: operation, Changes: set.changes, Parameters: params}
+	bucket, err := i.bucketExists(ctx)
+	if err != nil {
+		return err
 	}
-	var err error
+	if !bucket {
+		plan.Beside = append(plan.Beside, "the bucket "+i.names.bucket+", private, with the functions' code")
+	}
+	if params[template.ParamKMSKeyArn] == "" {
+		key, err := i.keyExists(ctx)
+		if err != nil {
+			return err
+		}
+		if !key {
+			plan.Beside = append(plan.Beside, "the encryption key "+i.names.key+", a SecureString of Parameter Store")
+		}
+	}
 	if plan.Receipt, err = receipt.For(params, i.id.Account, i.id.Region); err != nil {
 		return err
 	}
@@ -141,16 +155,16 @@ func (i *installer) decide(ctx context.Context, operation string, set *changeSet
 	return errors.Join(err, i.abandon(ctx, set))
 }
 
-// prepare decides the stack's parameters: what it has, what was chosen now, and what follows from the account.
-func (i *installer) prepare(ctx context.Context, s *types.Stack) (params map[string]string, archive []byte, table bool, err error) {
-	params, err = i.current(s)
+// prepare decides the parameters of the stack s: what before had, what was chosen now, and what follows from the account.
+func (i *installer) prepare(ctx context.Context, s, before *types.Stack) (params map[string]string, archive []byte, table bool, err error) {
+	params, err = i.current(before)
 	if err != nil {
 		return nil, nil, false, err
 	}
-	if err := i.refuseDowngrade(s, params[template.ParamVersion]); err != nil {
+	if err := i.refuseDowngrade(before, params[template.ParamVersion]); err != nil {
 		return nil, nil, false, err
 	}
-	if s != nil && !blank(s) {
+	if before != nil && !blank(before) {
 		if want, given := i.Parameters[template.ParamKMSKeyArn]; given && want != params[template.ParamKMSKeyArn] {
 			return nil, nil, false, fault.New(connect.CodeFailedPrecondition, ParameterRefused,
 				"the encryption key of an installation cannot be changed: what it sealed could not be opened any more").
@@ -291,11 +305,19 @@ func (i *installer) health(ctx context.Context, address, serverID string) error 
 		return fmt.Errorf("asking the API: %w", ctx.Err())
 	case err != nil:
 		return fault.New(connect.CodeUnavailable, NotHealthy, "the stack is there, but its API at %s does not answer: %v", address, err).
-			WithHint("Look at the logs: `aws logs tail /aws/lambda/%s-api`. %s", i.Name, again).WithCause(err)
+			WithHint("%s", i.silentHint()).WithCause(err)
 	case info.GetServerId() != serverID:
 		return fault.New(connect.CodeUnavailable, NotHealthy, "the API at %s is another server's (%s, not %s)", address, info.GetServerId(), serverID)
 	}
 	return nil
+}
+
+// silentHint says where to look when the API does not answer.
+func (i *installer) silentHint() string {
+	if i.emulated() {
+		return "Look at the emulator's own log: functions run in containers there, which need the Docker socket and an image. " + again
+	}
+	return "Look at the logs: `aws logs tail /aws/lambda/" + i.Name + "-api`. " + again
 }
 
 func serverInfo(ctx context.Context, address, version string, within time.Duration, insecure bool) (*waypointv1.GetServerInfoResponse, error) {

@@ -42,7 +42,7 @@ func (i *installer) ensureKey(ctx context.Context, table bool) error {
 	if table {
 		return fault.New(connect.CodeFailedPrecondition, KeyMissing,
 			"the table %s is there, but the key that opens its secrets (%s) is not", i.names.table, i.names.key).
-			WithHint("Restore the parameter from your backup. If the data may go: `waypoint uninstall --platform=aws --purge`, then install.")
+			WithHint("Restore the parameter from your backup. If the data may go: %s, then install.", i.Command("uninstall", "--purge"))
 	}
 	i.say("key", "Making the encryption key "+i.names.key)
 	raw := make([]byte, keySize)

@@ -71,48 +71,80 @@ func moving(s types.StackStatus) bool {
 }
 
 // settle waits for whatever is under way and clears away what stands in the way, such as the remains of a creation
-// that failed. It returns a stack that a change set can be made for, or nil if there is none.
-func (i *installer) settle(ctx context.Context) (*types.Stack, error) {
+// that failed. It returns a stack that a change set can be made for, or nil if there is none, and the failed stack
+// that it removed, or nil.
+func (i *installer) settle(ctx context.Context) (standing, removed *types.Stack, err error) {
 	const most = 8 // each round waits for an end or starts something; a stack does not go round in circles
 	var last *types.Stack
 	for round := 0; round < most; round++ {
 		s, err := i.describeStack(ctx, i.names.stack)
 		if err != nil || s == nil {
-			return nil, err
+			return nil, removed, err
 		}
 		last = s
 		if err := i.ours(ctx, s); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		switch status := s.StackStatus; {
 		case moving(status):
 			i.say("stack", fmt.Sprintf("The stack %s is in motion (%s); waiting for its end", i.names.stack, status))
 			if err := i.watch(ctx, *s.StackId, nil); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		case status == types.StackStatusRollbackComplete, status == types.StackStatusRollbackFailed,
 			status == types.StackStatusCreateFailed, status == types.StackStatusDeleteFailed:
 			i.say("stack", fmt.Sprintf("The stack %s is what an operation that failed left (%s); removing it (the table is kept)", i.names.stack, status))
-			if err := i.deleteStack(ctx, s); err != nil {
-				return nil, err
+			i.begun = true
+			if err := i.clearAway(ctx, s); err != nil {
+				return nil, nil, err
 			}
+			if err := i.clearRemnants(ctx); err != nil {
+				return nil, nil, err
+			}
+			removed = s
 		case status == types.StackStatusUpdateRollbackFailed:
 			i.say("stack", fmt.Sprintf("The stack %s could not be rolled back; letting CloudFormation go on with it", i.names.stack))
 			seen, err := i.seen(ctx, *s.StackId)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if _, err := i.cfn.ContinueUpdateRollback(ctx, &cloudformation.ContinueUpdateRollbackInput{StackName: s.StackId}); err != nil {
-				return nil, i.explain("going on with the stack's rollback", err)
+				return nil, nil, i.explain("going on with the stack's rollback", err)
 			}
 			if err := i.watch(ctx, *s.StackId, seen); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		default:
-			return s, nil
+			return s, removed, nil
 		}
 	}
-	return nil, i.stuck(last, nil)
+	return nil, nil, i.stuck(last, nil)
+}
+
+// emulatorDeletes is how often a stack of an emulator is deleted: LocalStack may delete in an order that does not work,
+// and what is left at the second try. Before the last one, what has a name of ours is deleted by it.
+const emulatorDeletes = 3
+
+// clearAway deletes a stack, on an emulator with some patience.
+func (i *installer) clearAway(ctx context.Context, s *types.Stack) error {
+	if !i.emulated() {
+		return i.deleteStack(ctx, s)
+	}
+	var failed error
+	for n := 1; n <= emulatorDeletes; n++ {
+		if n == emulatorDeletes {
+			if err := i.clearRemnants(ctx); err != nil {
+				return err
+			}
+		}
+		if failed = i.deleteStack(ctx, s); failed == nil {
+			return nil
+		}
+		if !fault.Is(failed, StackFailed) {
+			return failed
+		}
+	}
+	return failed
 }
 
 func (i *installer) stuck(s *types.Stack, reasons []string) error {
@@ -121,8 +153,20 @@ func (i *installer) stuck(s *types.Stack, reasons []string) error {
 		text = ": " + strings.Join(reasons, "; ")
 	}
 	return fault.New(connect.CodeFailedPrecondition, StackFailed, "the stack %s is %s%s", i.names.stack, s.StackStatus, text).
-		WithFact("status", string(s.StackStatus)).
-		WithHint("Remove the cause (the CloudFormation console shows all events). %s `waypoint uninstall --platform=aws` removes everything.", again)
+		WithFact("status", string(s.StackStatus)).WithHint("%s", i.stuckHint(s))
+}
+
+// stuckHint says what to do about a stack that an operation left in a state of failure, and notes whether it stays.
+func (i *installer) stuckHint(s *types.Stack) string {
+	switch {
+	case i.emulated() && s.StackStatus == types.StackStatusDeleteFailed:
+		i.stuckForGood = true
+		return "This emulator cannot delete the stack. Restart the emulator (it then forgets everything), or install under another --name. " +
+			i.Command("uninstall", "--purge") + " removes the rest of what is there."
+	case i.emulated():
+		return "Remove the cause; it may be in the emulator's own log, and functions run there need the Docker socket. " + again
+	}
+	return "Remove the cause (the CloudFormation console shows all events). " + again + " " + i.Command("uninstall") + " removes everything."
 }
 
 // deleteStack deletes the stack and waits for its end.
@@ -192,6 +236,9 @@ type failures struct{ texts []string }
 
 func (f *failures) note(e types.StackEvent) {
 	reason := aws.ToString(e.ResourceStatusReason)
+	if reason == "" || aws.ToString(e.PhysicalResourceId) == aws.ToString(e.StackId) { // the stack fails because of what is in it
+		return
+	}
 	if !strings.HasSuffix(string(e.ResourceStatus), "_FAILED") || strings.Contains(reason, "cancelled") || len(f.texts) >= 3 {
 		return
 	}

@@ -18,6 +18,8 @@ type Removal struct {
 	Identity Identity
 	// Kept is what was left on purpose: the table and the key that opens it.
 	Kept []string
+	// Stuck is the stack that an emulator cannot delete, with what to do; "" if there is none.
+	Stuck string
 	// Nothing says that nothing was there.
 	Nothing bool
 }
@@ -75,6 +77,13 @@ func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 		}
 	}
 	r := &Removal{Identity: i.id, Nothing: before.empty()}
+	if r.Nothing && i.emulated() {
+		left, err := i.remnants(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.Nothing = len(left) == 0
+	}
 	if r.Nothing {
 		return r, nil
 	}
@@ -85,7 +94,8 @@ func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 	if err := i.remove(ctx, before); err != nil {
 		return nil, i.unfinished(err)
 	}
-	r.Kept, err = i.verify(ctx)
+	after, err := i.verify(ctx, before.stack != nil)
+	r.Kept, r.Stuck = after.kept, after.stuck
 	return r, i.unfinished(err)
 }
 
@@ -121,24 +131,8 @@ func (i *installer) data(table, key bool) (out []string) {
 
 // remove goes from what makes things to what is made: the functions first, so that nobody makes a queue again.
 func (i *installer) remove(ctx context.Context, before standing) error {
-	for s, failed := before.stack, false; s != nil; {
-		if moving(s.StackStatus) {
-			i.say("stack", fmt.Sprintf("The stack %s is in motion (%s); waiting for its end", i.names.stack, s.StackStatus))
-			if err := i.watch(ctx, *s.StackId, nil); err != nil {
-				return err
-			}
-		} else {
-			i.say("stack", "Deleting the stack "+i.names.stack)
-			err := i.deleteStack(ctx, s)
-			if err != nil && (failed || !i.emulated()) {
-				return err
-			}
-			failed = err != nil // LocalStack may delete in an order that does not work, and what is left at the second try
-		}
-		var err error
-		if s, err = i.describeStack(ctx, i.names.stack); err != nil {
-			return err
-		}
+	if err := i.removeStack(ctx, before.stack); err != nil {
+		return err
 	}
 	if err := i.removeQueues(ctx); err != nil {
 		return err
@@ -157,47 +151,97 @@ func (i *installer) remove(ctx context.Context, before standing) error {
 	return i.removeKey(ctx)
 }
 
+// removeStack deletes the stack, whatever state it is in. A stack that an emulator cannot delete stays, without
+// anything that has a name of ours.
+func (i *installer) removeStack(ctx context.Context, s *types.Stack) error {
+	for s != nil {
+		if moving(s.StackStatus) {
+			i.say("stack", fmt.Sprintf("A stack operation is in progress on %s (%s); waiting until it finishes", i.names.stack, s.StackStatus))
+			if err := i.watch(ctx, *s.StackId, nil); err != nil {
+				return err
+			}
+		} else {
+			i.say("stack", "Deleting the stack "+i.names.stack)
+			err := i.clearAway(ctx, s)
+			if i.emulated() && fault.Is(err, StackFailed) {
+				i.note("stack", "The emulator cannot delete the stack; going on with what is left")
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		var err error
+		if s, err = i.describeStack(ctx, i.names.stack); err != nil {
+			return err
+		}
+	}
+	return i.clearRemnants(ctx)
+}
+
 // verifyLooks bounds how often verify looks: AWS lists a deleted queue for up to a minute.
 const verifyLooks = 45
 
 // verify looks again, and names what is kept. Anything else that is left is an error.
-func (i *installer) verify(ctx context.Context) (kept []string, err error) {
+// What a stack holds is looked for where there was one: on AWS, things of those names may be somebody else's.
+func (i *installer) verify(ctx context.Context, stack bool) (aftermath, error) {
 	i.say("verify", "Looking whether anything is left")
 	for n := 1; ; n++ {
-		kept, left, err := i.remains(ctx)
+		after, err := i.remains(ctx, stack)
 		switch {
-		case err != nil || len(left) == 0:
-			return kept, err
+		case err != nil || len(after.left) == 0:
+			return after, err
 		case n == verifyLooks:
-			return kept, fault.New(connect.CodeFailedPrecondition, SomethingLeft, "these are still there: %s", strings.Join(left, ", ")).
+			return after, fault.New(connect.CodeFailedPrecondition, SomethingLeft, "these are still there: %s", strings.Join(after.left, ", ")).
 				WithHint("AWS may need a minute to forget them. Run the same command again: it goes on where it stopped.")
 		}
 		if err := i.pause(ctx); err != nil {
-			return kept, i.explain("waiting for AWS to forget what was deleted", err)
+			return after, i.explain("waiting for AWS to forget what was deleted", err)
 		}
 	}
 }
 
-// remains are what is there on purpose, and what is there against it.
-func (i *installer) remains(ctx context.Context) (kept, left []string, err error) {
+// aftermath is what there is after a removal: on purpose, against it, and the stack that an emulator cannot delete.
+type aftermath struct {
+	kept, left []string
+	stuck      string
+}
+
+func (i *installer) remains(ctx context.Context, stack bool) (a aftermath, err error) {
 	after, err := i.look(ctx)
 	if err != nil {
-		return nil, nil, err
+		return a, err
 	}
-	if after.stack != nil {
-		left = append(left, "the stack "+i.names.stack)
+	switch {
+	case after.stack == nil:
+	case i.emulated() && after.stack.StackStatus == types.StackStatusDeleteFailed:
+		a.stuck = fmt.Sprintf("the stack %s (%s), which this emulator cannot delete. Nothing is left in it; it goes when the emulator is restarted, "+
+			"and until then an installation needs another --name", i.names.stack, after.stack.StackStatus)
+	default:
+		a.left = append(a.left, "the stack "+i.names.stack)
+	}
+	if stack || i.emulated() {
+		remnants, err := i.remnants(ctx)
+		if err != nil {
+			return a, err
+		}
+		for _, r := range remnants {
+			a.left = append(a.left, r.what)
+		}
 	}
 	if after.bucket {
-		left = append(left, "the bucket "+i.names.bucket)
+		a.left = append(a.left, "the bucket "+i.names.bucket)
 	}
 	for _, q := range after.queues {
-		left = append(left, "the queue "+q)
+		a.left = append(a.left, "the queue "+q)
 	}
 	data := i.data(after.table, after.key)
 	if i.Purge {
-		return nil, append(left, data...), nil
+		a.left = append(a.left, data...)
+	} else {
+		a.kept = data
 	}
-	return data, left, nil
+	return a, nil
 }
 
 // queues are the names of the queues that the server made.

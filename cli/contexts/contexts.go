@@ -39,6 +39,8 @@ type AWS struct {
 	Region  string `json:"region"`
 	// Profile is the one that it was installed with, if one was named.
 	Profile string `json:"profile,omitempty"`
+	// Endpoint is the emulator's, as AWS_ENDPOINT_URL named it; "" for AWS itself.
+	Endpoint string `json:"endpoint,omitempty"`
 }
 
 // Store is the directory that holds them.

@@ -13,12 +13,17 @@ import (
 
 // restAPI is a REST API of a stack. Its gateway is made when its stage is.
 type restAPI struct {
-	id      string
-	binary  []string
-	paths   map[string]string // by resource id
-	methods []apiMethod
-	stage   string
-	gateway *gateway.Gateway
+	id, name, description string
+	binary                []string
+	paths                 map[string]string // by resource id
+	methods               []apiMethod
+	stage                 string
+	// changed: the API has changed since its stage was made.
+	changed bool
+	// deployment is the one that the stage shows, throttle what the stage sets.
+	deployment string
+	throttle   *gateway.Throttle
+	gateway    *gateway.Gateway
 }
 
 type apiMethod struct{ id, resource, method, function string }
@@ -50,7 +55,7 @@ func (s *StandIn) serveAPI(w http.ResponseWriter, r *http.Request, rest string) 
 }
 
 // deploy makes the gateway of a stage. s.mu is held.
-func (s *StandIn) deploy(a *restAPI, stage string, throttle *gateway.Throttle) error {
+func (s *StandIn) deploy(a *restAPI, stage, deployment string, throttle *gateway.Throttle) error {
 	if a.gateway != nil {
 		return errors.New("the stand-in serves one stage of an API")
 	}
@@ -68,7 +73,7 @@ func (s *StandIn) deploy(a *restAPI, stage string, throttle *gateway.Throttle) e
 	if err != nil {
 		return err
 	}
-	a.gateway, a.stage = gw, stage
+	a.gateway, a.stage, a.deployment, a.throttle = gw, stage, deployment, throttle
 	return nil
 }
 

@@ -110,8 +110,10 @@ func TestTheCommandGoesOnAfterAStackThatFailed(t *testing.T) {
 	creating.Store(false)
 	u.run(install()...)
 	deleting.Store(true)
-	u.fails([]string{"DELETE_FAILED: TailRole (AWS::IAM::Role): Cannot delete entity", "waypoint is not removed completely"}, "uninstall", "--platform=aws", "--yes", "--purge")
-	u.fails([]string{"DELETE_FAILED: TailRole"}, install()...)
+	if out := u.run("uninstall", "--platform=aws", "--yes", "--purge"); !strings.Contains(out, "the stack waypoint (DELETE_FAILED), which this emulator cannot delete") {
+		t.Errorf("uninstall says:\n%s", out)
+	}
+	u.fails([]string{"DELETE_FAILED: TailRole", "Restart the emulator", "another --name"}, install()...)
 	u.fails([]string{}, "doctor", "--platform=aws")
 	deleting.Store(false)
 	u.run("uninstall", "--platform=aws", "--yes", "--purge")

@@ -118,7 +118,11 @@ func (a emptyResult) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
 }
 
 func (s *StandIn) createChangeSet(st *stack, form url.Values) (any, error) {
-	doc, err := readTemplate(form.Get("TemplateBody"))
+	body := form.Get("TemplateBody")
+	if s.opt.RewriteTemplate != nil {
+		body = s.opt.RewriteTemplate(body)
+	}
+	doc, err := readTemplate(body)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +299,7 @@ func (s *StandIn) deleteStack(st *stack, _ url.Values) (any, error) {
 			st.changeSets = nil
 			s.setStatus(st, "DELETE_COMPLETE", "")
 		} else {
-			s.begin(st, "DELETE_IN_PROGRESS", "DELETE_COMPLETE", s.unmakeAll(st, nil), nil)
+			s.begin(st, "DELETE_IN_PROGRESS", "DELETE_COMPLETE", s.deletion(st), nil)
 		}
 	}
 	return emptyResult("DeleteStack"), nil

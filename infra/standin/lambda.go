@@ -145,7 +145,7 @@ func (s *StandIn) accountSettings(w http.ResponseWriter, r *http.Request) *fault
 }
 
 func (s *StandIn) functionCall(w http.ResponseWriter, r *http.Request, name, rest string) *fault {
-	operation := map[string]string{"GET ": "GetFunction", "POST invocations": "InvokeFunction"}[r.Method+" "+rest]
+	operation := map[string]string{"GET ": "GetFunction", "POST invocations": "InvokeFunction", "DELETE ": "DeleteFunction"}[r.Method+" "+rest]
 	if operation == "" {
 		return &fault{http.StatusNotImplemented, "NotImplemented", "the stand-in has no Lambda " + r.Method + " " + r.URL.Path}
 	}
@@ -162,6 +162,16 @@ func (s *StandIn) functionCall(w http.ResponseWriter, r *http.Request, name, res
 	if operation == "GetFunction" {
 		answer(w, map[string]any{"Configuration": map[string]any{"FunctionName": name, "FunctionArn": arn, "State": "Active", "MemorySize": f.memory,
 			"Role": "arn:aws:iam::" + Account + ":role/" + f.role, "Runtime": "provided.al2023", "Handler": "bootstrap"}})
+		return nil
+	}
+	if operation == "DeleteFunction" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.functions, name)
+		if err := s.stopFunction(f); err != nil {
+			return &fault{http.StatusInternalServerError, "ServiceException", err.Error()}
+		}
+		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	payload, err := io.ReadAll(r.Body)

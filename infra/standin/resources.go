@@ -17,10 +17,10 @@ import (
 
 // resource is one of a stack.
 type resource struct {
-	logical, kind, physical string
-	properties              map[string]any
-	attributes              map[string]any
-	retain                  bool
+	stack, logical, kind, physical string
+	properties                     map[string]any
+	attributes                     map[string]any
+	retain                         bool
 }
 
 // kind says how the stand-in makes, changes and removes resources of a type. Its functions are called with s.mu held.
@@ -60,10 +60,10 @@ func kinds() map[string]kind {
 			"EvaluationPeriods", "Threshold", "ComparisonOperator", "TreatMissingData", "AlarmActions"},
 			create: unique("AlarmName", ""), update: same, remove: (*StandIn).forget},
 		"AWS::ApiGateway::RestApi": {known: []string{"Name", "Description", "EndpointConfiguration", "BinaryMediaTypes"},
-			create: (*StandIn).createAPI, remove: (*StandIn).removeAPI},
+			create: (*StandIn).createAPI, update: (*StandIn).updateAPI, remove: (*StandIn).removeAPI},
 		"AWS::ApiGateway::Resource":   {known: []string{"RestApiId", "ParentId", "PathPart"}, create: (*StandIn).createPath, remove: nothing},
-		"AWS::ApiGateway::Method":     {known: []string{"RestApiId", "ResourceId", "HttpMethod", "AuthorizationType", "Integration"}, create: (*StandIn).createMethod, remove: nothing},
-		"AWS::ApiGateway::Deployment": {known: []string{"RestApiId"}, create: plain("deployment"), remove: nothing},
+		"AWS::ApiGateway::Method":     {known: []string{"RestApiId", "ResourceId", "HttpMethod", "AuthorizationType", "Integration"}, create: (*StandIn).createMethod, update: same, remove: nothing},
+		"AWS::ApiGateway::Deployment": {known: []string{"RestApiId"}, create: plain("deployment"), remove: (*StandIn).removeDeployment},
 		"AWS::ApiGateway::Stage": {known: []string{"RestApiId", "DeploymentId", "StageName", "Description", "MethodSettings"},
 			create: (*StandIn).createStage, update: (*StandIn).updateStage, remove: (*StandIn).removeStage},
 	}
@@ -144,7 +144,7 @@ func (s *StandIn) removeTable(r *resource) error {
 
 // createQueue invents a name, as CloudFormation does for a queue without one.
 func (s *StandIn) createQueue(r *resource) error {
-	name := "standin-" + r.logical + "-" + strings.ToUpper(random(6))
+	name := r.stack + "-" + r.logical + "-" + strings.ToUpper(random(6))
 	out, err := s.engine(s.sqs, "AmazonSQS.CreateQueue", map[string]any{"QueueName": name,
 		"Attributes": map[string]string{"MessageRetentionPeriod": text(r.properties, "MessageRetentionPeriod")}})
 	if err != nil {
@@ -262,7 +262,27 @@ func (s *StandIn) forbid(r *resource) error {
 
 func (s *StandIn) createAPI(r *resource) error {
 	r.physical = strings.ToLower(random(5))
-	a := &restAPI{id: r.physical, paths: map[string]string{"root-" + r.physical: ""}}
+	a := &restAPI{id: r.physical, name: text(r.properties, "Name"), description: text(r.properties, "Description"), paths: map[string]string{"root-" + r.physical: ""}}
+	a.setBinary(r)
+	s.apis[a.id] = a
+	r.attributes = map[string]any{"RootResourceId": "root-" + r.physical}
+	s.unloaded = false
+	return nil
+}
+
+// updateAPI changes what the next deployment will serve.
+func (s *StandIn) updateAPI(r *resource, _ map[string]any) error {
+	a := s.apis[r.physical]
+	if a == nil {
+		return errors.New("Invalid API identifier specified")
+	}
+	a.setBinary(r)
+	a.changed = true
+	return nil
+}
+
+func (a *restAPI) setBinary(r *resource) {
+	a.binary = nil
 	types, _ := r.properties["BinaryMediaTypes"].([]any)
 	for _, t := range types {
 		// LocalStack knows no wildcard for both parts: what depends on one must not pass here.
@@ -270,12 +290,34 @@ func (s *StandIn) createAPI(r *resource) error {
 			a.binary = append(a.binary, mediaType)
 		}
 	}
-	s.apis[a.id] = a
-	r.attributes = map[string]any{"RootResourceId": "root-" + r.physical}
-	return nil
 }
 
-func (s *StandIn) removeAPI(r *resource) error { delete(s.apis, r.physical); return nil }
+func (s *StandIn) removeAPI(r *resource) error { return s.dropAPI(r.physical) }
+
+// dropAPI removes an API with its stage.
+func (s *StandIn) dropAPI(id string) error {
+	a := s.apis[id]
+	if a == nil {
+		return nil
+	}
+	delete(s.apis, id)
+	return s.closeStage(a)
+}
+
+// removeDeployment ends a deployment that no stage shows; on LocalStack, also the stage that shows it.
+func (s *StandIn) removeDeployment(r *resource) error {
+	a, err := s.apiOf(r)
+	if err != nil {
+		return nil //nolint:nilerr // the API went first
+	}
+	if a.deployment != r.physical {
+		return nil
+	}
+	if !s.opt.LikeLocalStack {
+		return errors.New("Active stages pointing to this deployment must be moved or deleted")
+	}
+	return s.closeStage(a)
+}
 
 func (s *StandIn) apiOf(r *resource) (*restAPI, error) {
 	a := s.apis[text(r.properties, "RestApiId")]
@@ -328,10 +370,13 @@ func (s *StandIn) createStage(r *resource) error {
 		o, _ := one.(map[string]any)
 		throttle = &gateway.Throttle{Rate: float64(number(o, "ThrottlingRateLimit")), Burst: number(o, "ThrottlingBurstLimit")}
 	}
-	return s.deploy(a, r.physical, throttle)
+	return s.deploy(a, r.physical, text(r.properties, "DeploymentId"), throttle)
 }
 
 func (s *StandIn) updateStage(r *resource, _ map[string]any) error {
+	if s.opt.LikeLocalStack {
+		return s.likeLocalStackUpdatesStage(r)
+	}
 	if err := s.removeStage(r); err != nil {
 		return err
 	}
@@ -343,9 +388,14 @@ func (s *StandIn) removeStage(r *resource) error {
 	if err != nil {
 		return nil //nolint:nilerr // the API went first
 	}
+	return s.closeStage(a)
+}
+
+// closeStage ends what an API's stage serves. s.mu is held, but not while requests end: they may be asking us something.
+func (s *StandIn) closeStage(a *restAPI) error {
+	gone := &restAPI{gateway: a.gateway}
+	a.gateway, a.stage, a.deployment = nil, "", ""
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	err = a.close(context.Background())
-	a.gateway, a.stage = nil, ""
-	return err
+	return gone.close(context.Background())
 }

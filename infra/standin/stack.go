@@ -21,6 +21,8 @@ type stack struct {
 	// end is the status after the work, undo what to do if some of it fails.
 	end  string
 	undo func() (work []job, during, end string)
+	// undone says what was undone, "CREATE" or "UPDATE"; LocalStack's deletion depends on it.
+	undone string
 }
 
 type event struct {
@@ -120,7 +122,7 @@ func (s *StandIn) make(st *stack, e *evaluation, logical string) job {
 		properties := resolved.(map[string]any)
 		have := st.resources[logical]
 		if have == nil {
-			r := &resource{logical: logical, kind: spec.Type, properties: properties, retain: spec.DeletionPolicy == "Retain"}
+			r := &resource{stack: st.name, logical: logical, kind: spec.Type, properties: properties, retain: spec.DeletionPolicy == "Retain"}
 			if err := r.checkProperties(); err != nil {
 				return "", err
 			}
@@ -216,12 +218,20 @@ func (s *StandIn) execute(st *stack, c *changeSet) error {
 	if c.kind == "CREATE" {
 		adopt(c.doc, c.params, c.tags)
 		s.begin(st, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", jobs(e, order), func() ([]job, string, string) {
+			st.undone = "CREATE"
+			if s.opt.LikeLocalStack {
+				return nil, "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"
+			}
 			return s.unmakeAll(st, nil), "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"
 		})
 		return nil
 	}
 	adopt(c.doc, c.params, c.tags)
 	s.begin(st, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", jobs(e, order), func() ([]job, string, string) {
+		st.undone = "UPDATE"
+		if s.opt.LikeLocalStack {
+			return s.likeLocalStackUndoes(st), "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"
+		}
 		adopt(oldDoc, oldParams, nil)
 		before := s.evaluation(st, oldDoc, oldParams)
 		order, _ := before.order() // it had an order before

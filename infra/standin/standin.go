@@ -58,6 +58,12 @@ type Options struct {
 	// Fail says whether work on a resource of a stack fails, by the verb (CREATE, UPDATE, DELETE) and the logical
 	// name: "" is no.
 	Fail func(verb, logical string) (reason string)
+	// LikeLocalStack makes CloudFormation and the paths of APIs behave as LocalStack 4.14 was seen to, where that
+	// differs from AWS: see localstack.go.
+	LikeLocalStack bool
+	// RewriteTemplate changes each template that is sent, to stand for one that another version of the installer
+	// would have sent; nil: none is changed.
+	RewriteTemplate func(body string) string
 	// Clock is asked by the engines and for signatures; nil: time.Now.
 	Clock func() time.Time
 	// Output gets what the functions print; nil: nobody.
@@ -92,6 +98,8 @@ type StandIn struct {
 	stacks     []*stack
 	serial     int
 	used       map[string]map[string]bool // by role's last part: actions that were allowed
+	unloaded   bool                       // API Gateway has not been loaded since a restart, as LocalStack loads it
+	starting   bool                       // answers as LocalStack does while it starts
 }
 
 // Start listens and serves.
@@ -231,13 +239,16 @@ var scope = regexp.MustCompile(`Credential=[^/,\s]+/\d{8}/[^/]+/([a-z0-9-]+)/aws
 // ServeHTTP hands a request to the service that it is signed for, or to an API.
 func (s *StandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.opt.Clock().UTC().Format(http.TimeFormat)) // clients see by it whether their clock is right
+	if s.answersEmptily(w, r) {
+		return
+	}
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/_aws/execute-api/"); ok {
 		s.serveAPI(w, r, rest)
 		return
 	}
 	if r.URL.Path == "/_localstack/health" { // what the harness for containers waits for
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"edition":"waypoint-stand-in","services":{}}`) // the client may be gone
+		_, _ = io.WriteString(w, `{"edition":"waypoint-stand-in","services":{"apigateway":"available"}}`) // the client may be gone
 		return
 	}
 	m := scope.FindStringSubmatch(r.Header.Get("Authorization"))
@@ -249,6 +260,7 @@ func (s *StandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, ok := map[string]http.HandlerFunc{
 		"dynamodb": s.dynamodb.ServeHTTP, "sqs": s.sqs.ServeHTTP, "sts": s.serveSTS,
 		"cloudformation": s.serveCloudFormation, "s3": s.serveS3, "lambda": s.serveLambda, "ssm": s.serveSSM,
+		"apigateway": s.serveAPIGateway, "events": s.serveEvents, "logs": s.serveLogs, "iam": s.serveIAM,
 	}[service]
 	if !ok {
 		refuse(w, "json", http.StatusNotImplemented, "NotImplemented", "the stand-in has no service "+service)

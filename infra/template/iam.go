@@ -48,6 +48,9 @@ type Role struct {
 	Statements []Statement
 }
 
+// RolePolicyName is the name of the one policy that each role has.
+const RolePolicyName = "waypoint"
+
 // Roles are all roles of the stack.
 func Roles() []Role {
 	var roles []Role
@@ -67,7 +70,7 @@ func (r Role) object(trust Object) Object {
 		"RoleName":                 sub("${NamePrefix}-${AWS::Region}-" + r.Name),
 		"AssumeRolePolicyDocument": document(trust),
 		"PermissionsBoundary":      ifElse(boundaryGiven, ref(ParamPermissionsBoundaryArn), noValue()),
-		"Policies":                 []Object{{"PolicyName": "waypoint", "PolicyDocument": document(statements...)}},
+		"Policies":                 []Object{{"PolicyName": RolePolicyName, "PolicyDocument": document(statements...)}},
 	})
 }
 

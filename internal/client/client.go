@@ -79,7 +79,7 @@ func New(o Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{address: o.Address, http: &http.Client{Transport: transport}, meter: &meter{}}
+	c := &Client{address: o.Address, http: &http.Client{Transport: noting{transport}}, meter: &meter{}}
 	opts := []connect.ClientOption{
 		connect.WithInterceptors(connect.UnaryInterceptorFunc(newInterceptor(o, c.meter))),
 		connect.WithSendMaxBytes(validate.MaxMessage),

@@ -69,9 +69,21 @@ func callAgain(ctx context.Context, o Options, m *meter, maxRetry time.Duration,
 	call func(context.Context) (connect.AnyResponse, error),
 ) (connect.AnyResponse, error) {
 	start, waits := time.Now(), backoff.Start()
+	var elsewhere time.Time // since when something else answers
 	for {
-		res, err := attempt(ctx, call)
+		var a answered
+		res, err := attempt(context.WithValue(ctx, answerKey{}, &a), call)
 		m.add(res, err)
+		if f := a.foreign(err); f == nil {
+			elsewhere = time.Time{}
+		} else if err = f; ctx.Err() == nil {
+			if elsewhere.IsZero() {
+				elsewhere = time.Now()
+			}
+			if !f.mayChange(o.Address) || time.Since(elsewhere) >= min(foreignWithin, maxRetry) {
+				return res, f.askEmulator(ctx, o.Address)
+			}
+		}
 		if err == nil || !mayRetry(ctx, err) || time.Since(start) >= maxRetry {
 			return res, err
 		}
@@ -104,6 +116,10 @@ func mayRetry(ctx context.Context, err error) bool {
 	if f, typed := fault.From(err); typed {
 		return f.Reason == fault.Throttled
 	}
+	var foreign *ForeignAnswer
+	if errors.As(err, &foreign) {
+		return true // its time is bounded by the caller
+	}
 	var c *connect.Error
 	if !errors.As(err, &c) {
 		return true
@@ -123,6 +139,10 @@ func Unreachable(err error) bool {
 		return false
 	}
 	if _, typed := fault.From(err); typed {
+		return false
+	}
+	var foreign *ForeignAnswer
+	if errors.As(err, &foreign) {
 		return false
 	}
 	var c *connect.Error

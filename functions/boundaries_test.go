@@ -122,6 +122,25 @@ func rules() []rule {
 			},
 			planted: [2]string{module + "internal/client", module + "functions"},
 		},
+		{
+			name: "no binary holds a git of its own: the git program does all git work",
+			check: func(graph map[string]pkg) (broken []string) {
+				for from := range graph {
+					for _, binary := range []string{"cli/waypoint", "entrypoint/waypoint-entrypoint", "functions/bootstrap"} {
+						if from != module+binary {
+							continue
+						}
+						for path, chain := range reach(graph, from) {
+							if strings.HasPrefix(path, "github.com/go-git/") {
+								broken = append(broken, chain)
+							}
+						}
+					}
+				}
+				return broken
+			},
+			planted: [2]string{module + "runner/source", "github.com/go-git/go-git/v5"},
+		},
 	}
 }
 

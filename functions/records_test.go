@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -212,6 +214,63 @@ func TestGitCredentialsAreWriteOnly(t *testing.T) {
 	if sent() != "" {
 		t.Error("the password travels to another host")
 	}
+}
+
+func TestCredentialsInAGitURLAreSealed(t *testing.T) {
+	const secret = "hunter2-hunter2"
+	cases := map[string]struct {
+		given, sent *waypointv1.GitSource
+	}{
+		"a password": {
+			&waypointv1.GitSource{Url: "https://bot:" + secret + "@git.example/a"},
+			&waypointv1.GitSource{Url: "https://git.example/a", Username: "bot", Password: secret},
+		},
+		"a token in the place of the name": {
+			&waypointv1.GitSource{Url: "https://" + secret + "@git.example/a"},
+			&waypointv1.GitSource{Url: "https://git.example/a", Username: secret},
+		},
+		"a token before a word": {
+			&waypointv1.GitSource{Url: "https://" + secret + ":x-oauth-basic@git.example/a"},
+			&waypointv1.GitSource{Url: "https://git.example/a", Username: secret, Password: "x-oauth-basic"},
+		},
+		"credentials given apart win": {
+			&waypointv1.GitSource{Url: "https://old:" + secret + "@git.example/a", Username: "bot", Password: "other"},
+			&waypointv1.GitSource{Url: "https://git.example/a", Username: "bot", Password: "other"},
+		},
+		"a password for ssh": {
+			&waypointv1.GitSource{Url: "ssh://git:" + secret + "@git.example/a"},
+			&waypointv1.GitSource{Url: "ssh://git@git.example/a", Password: secret},
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			ctx, c := t.Context(), w.as(w.admin)
+			source := &waypointv1.DataSource{Source: &waypointv1.DataSource_Git{Git: test.given}}
+			res := must[waypointv1.UpsertProjectResponse](t)(c.projects.UpsertProject(ctx, ask(&waypointv1.UpsertProjectRequest{
+				Project: &waypointv1.Project{Name: "shop", DataSource: source}, Apps: []*waypointv1.App{{Name: "web"}},
+			})))
+			got := must[waypointv1.GetProjectResponse](t)(c.projects.GetProject(ctx, ask(&waypointv1.GetProjectRequest{Name: "shop"})))
+			list := must[waypointv1.ListProjectsResponse](t)(c.projects.ListProjects(ctx, ask(&waypointv1.ListProjectsRequest{})))
+			if s := res.String() + got.String() + list.String() + w.log.String(); strings.Contains(s, secret) {
+				t.Errorf("the secret came back: %s", s)
+			}
+			if sent := c.claimedSource(t).GetGit(); !proto.Equal(sent, test.sent) {
+				t.Errorf("a runner gets %v", sent)
+			}
+		})
+	}
+	t.Run("one that cannot be read is refused without quoting it", func(t *testing.T) {
+		w := newWorld(t)
+		_, err := w.as(w.admin).projects.UpsertProject(t.Context(), ask(&waypointv1.UpsertProjectRequest{
+			Project: &waypointv1.Project{Name: "shop", DataSource: &waypointv1.DataSource{Source: &waypointv1.DataSource_Git{
+				Git: &waypointv1.GitSource{Url: "https://bot:" + secret + "%@git.example/a"}}}},
+		}))
+		wantFault(t, err, fault.InvalidArgument)
+		if strings.Contains(err.Error()+w.log.String(), secret) {
+			t.Error(err)
+		}
+	})
 }
 
 func TestUpsertKeepsWhatIsNotNamedAndWritesNoChangeTwice(t *testing.T) {

@@ -203,7 +203,7 @@ func checkSpec(spec *waypointv1.JobSpec) error {
 		validate.Labels("labels", spec.GetLabels()),
 		validate.Labels("target.labels", spec.GetTarget().GetLabels().GetLabels()),
 		validate.Size("waypoint_hcl", len(spec.GetWaypointHcl()), validate.MaxWaypointHCL),
-		validate.RelativePath("data_source.git.path", spec.GetDataSource().GetGit().GetPath()),
+		CheckDataSource(spec.GetDataSource()),
 		checkTarget(spec), checkVariablesGiven(spec.GetVariables()), checkDependencies(spec), checkOverrides(spec.GetDataSourceOverrides()),
 	)
 	if s := spec.GetExpiresInSeconds(); s < 0 || s > maxExpiry {
@@ -266,7 +266,16 @@ func checkDependencies(spec *waypointv1.JobSpec) error {
 func checkOverrides(overrides map[string]string) error {
 	for field, value := range overrides {
 		switch field {
-		case "ref", "url":
+		case "ref":
+		case "url":
+			clean, _, _, err := validate.SplitGitURL("data_source_overrides.url", value)
+			if err != nil {
+				return err
+			}
+			if clean != value { // overrides are shown with the job
+				return invalid("data_source_overrides.url", "the URL contains a user name or password").
+					WithHint("Give the credentials to the project's data source; they are used for every URL of its host.")
+			}
 		case "path":
 			if err := validate.RelativePath("data_source_overrides.path", value); err != nil {
 				return err

@@ -301,12 +301,15 @@ func TestQueueJobRefusesWhatIsOutOfBounds(t *testing.T) {
 		mutate func(*waypointv1.JobSpec)
 		want   fault.Reason
 	}{
-		"no such project":      {func(j *waypointv1.JobSpec) { j.Project = "q" }, fault.ProjectNotFound},
-		"no such app":          {func(j *waypointv1.JobSpec) { j.App = "b" }, fault.AppNotFound},
-		"a bad name":           {func(j *waypointv1.JobSpec) { j.App = "a#b" }, fault.InvalidArgument},
-		"a bad workspace":      {func(j *waypointv1.JobSpec) { j.Workspace = "Prod" }, fault.InvalidArgument},
-		"no operation":         {func(j *waypointv1.JobSpec) { j.Operation = nil }, fault.InvalidArgument},
-		"a path that climbs":   {func(j *waypointv1.JobSpec) { j.DataSourceOverrides = map[string]string{"path": "../x"} }, fault.InvalidArgument},
+		"no such project":    {func(j *waypointv1.JobSpec) { j.Project = "q" }, fault.ProjectNotFound},
+		"no such app":        {func(j *waypointv1.JobSpec) { j.App = "b" }, fault.AppNotFound},
+		"a bad name":         {func(j *waypointv1.JobSpec) { j.App = "a#b" }, fault.InvalidArgument},
+		"a bad workspace":    {func(j *waypointv1.JobSpec) { j.Workspace = "Prod" }, fault.InvalidArgument},
+		"no operation":       {func(j *waypointv1.JobSpec) { j.Operation = nil }, fault.InvalidArgument},
+		"a path that climbs": {func(j *waypointv1.JobSpec) { j.DataSourceOverrides = map[string]string{"path": "../x"} }, fault.InvalidArgument},
+		"a password in a url": {func(j *waypointv1.JobSpec) {
+			j.DataSourceOverrides = map[string]string{"url": "https://a:b@c.example/d"}
+		}, fault.InvalidArgument},
 		"a strange override":   {func(j *waypointv1.JobSpec) { j.DataSourceOverrides = map[string]string{"password": "x"} }, fault.InvalidArgument},
 		"a local source alone": {func(j *waypointv1.JobSpec) { j.DataSource = localSource() }, fault.InvalidArgument},
 		"a huge waypoint.hcl":  {func(j *waypointv1.JobSpec) { j.WaypointHcl = make([]byte, 2<<20+1) }, fault.TooLarge},

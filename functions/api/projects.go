@@ -105,9 +105,11 @@ func CheckDataSource(src *waypointv1.DataSource) error {
 	if git.GetUrl() == "" {
 		return invalid("data_source.git.url", "the URL of the git repository is missing")
 	}
+	_, _, _, err := validate.SplitGitURL("data_source.git.url", git.GetUrl())
 	size := len(git.GetUrl()) + len(git.GetRef()) + len(git.GetUsername()) + len(git.GetPassword()) + len(git.GetPrivateKeyPem()) +
 		len(git.GetPrivateKeyPassword()) + len(git.GetKnownHosts())
 	return first([]error{
+		err,
 		validate.Size("data_source.git", size, sourceMost),
 		validate.RelativePath("data_source.git.path", git.GetPath()),
 	})

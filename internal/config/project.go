@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
 )
 
 // Input is what evaluation depends on beside the file.
@@ -287,6 +289,12 @@ func (s *scope) dataSource(d *dataSourceDecl) (*DataSource, hcl.Diagnostics) {
 	}
 	if ds.URL == "" && !diags.HasErrors() {
 		diags = append(diags, warningAt(d.rng, `Missing attribute "url"`, `Without the URL of its repository a data source "git" is of no use.`))
+	}
+	if clean, _, password, err := validate.SplitGitURL("url", ds.URL); err != nil {
+		diags = append(diags, errorAt(d.attrs["url"].Expr.Range(), "Invalid value for url", "%s.", err))
+	} else if clean != ds.URL && password != "" {
+		diags = append(diags, warningAt(d.attrs["url"].Expr.Range(), "Password in a URL",
+			"The server keeps it encrypted, but this file does not. Give it as password, from a sensitive variable."))
 	}
 	ds.Path = strings.TrimLeft(ds.Path, "/") // from the repository's root
 	if ds.Path != "" && !filepath.IsLocal(filepath.FromSlash(ds.Path)) {

@@ -150,6 +150,9 @@ func joinSpec(ctx context.Context, sealer Sealer, id string, public *waypointv1.
 	}
 	if git, target := secrets.GetDataSource().GetGit(), public.GetDataSource().GetGit(); git != nil && target != nil {
 		target.Password, target.PrivateKeyPem, target.PrivateKeyPassword = git.GetPassword(), git.GetPrivateKeyPem(), git.GetPrivateKeyPassword()
+		if git.GetUsername() != "" { // it stood in the URL
+			target.Username = git.GetUsername()
+		}
 	}
 	return nil
 }

@@ -74,14 +74,25 @@ func splitSecrets(src *waypointv1.DataSource) (public *waypointv1.DataSource, se
 	if git == nil {
 		return src, nil
 	}
-	if git.GetPassword() != "" || git.GetPrivateKeyPem() != "" || git.GetPrivateKeyPassword() != "" {
-		secrets = &waypointv1.GitSource{
-			Password: git.GetPassword(), PrivateKeyPem: git.GetPrivateKeyPem(), PrivateKeyPassword: git.GetPrivateKeyPassword(),
-		}
-	}
 	public = proto.CloneOf(src)
 	g := public.GetGit()
+	secrets = &waypointv1.GitSource{
+		Password: git.GetPassword(), PrivateKeyPem: git.GetPrivateKeyPem(), PrivateKeyPassword: git.GetPrivateKeyPassword(),
+	}
 	g.Password, g.PrivateKeyPem, g.PrivateKeyPassword = "", "", ""
+	// What stands in the URL is a credential, too, a lone name included: hosts take tokens there.
+	if clean, user, password, err := validate.SplitGitURL("data_source.git.url", git.GetUrl()); err == nil {
+		g.Url = clean
+		if secrets.Password == "" {
+			secrets.Password = password
+		}
+		if git.GetUsername() == "" {
+			secrets.Username = user
+		}
+	}
+	if proto.Equal(secrets, &waypointv1.GitSource{}) {
+		secrets = nil
+	}
 	return public, secrets
 }
 
@@ -134,6 +145,7 @@ func (i *projectItem) message() (*waypointv1.Project, error) {
 	if err != nil {
 		return nil, err
 	}
+	src, _ = splitSecrets(src) // an earlier release kept passwords in URLs
 	hcl, err := unpack(i.HCL)
 	if err != nil {
 		return nil, fmt.Errorf("reading the waypoint.hcl of project %s: %w", i.Name, err)

@@ -117,7 +117,7 @@ func readWhenThere(ctx context.Context, path string) (string, error) {
 func (s *stack) addRunners(ctx context.Context, n int) error {
 	for range n {
 		made, err := s.client.Token.CreateToken(ctx, connect.NewRequest(&waypointv1.CreateTokenRequest{
-			Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "bench",
+			Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "bench", AllProjects: true,
 		}))
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"connectrpc.com/connect"
 
@@ -60,7 +61,7 @@ func placeFor(ctx context.Context, c *client.Client, flag boolFlag, s *scope, p 
 		flag: flag, foreign: s.foreign(), remoteEnabled: p.GetRemoteEnabled(), hasSource: p.GetDataSource().GetGit() != nil,
 	}
 	if !flag.set && !f.foreign && f.remoteEnabled && f.hasSource {
-		online, err := standingRunner(ctx, c)
+		online, err := standingRunner(ctx, c, p.GetName())
 		if err != nil {
 			return placement{}, err
 		}
@@ -69,14 +70,14 @@ func placeFor(ctx context.Context, c *client.Client, flag boolFlag, s *scope, p 
 	return place(f)
 }
 
-// standingRunner looks for a standing runner that is online.
-func standingRunner(ctx context.Context, c *client.Client) (bool, error) {
+// standingRunner reports whether a standing runner is online that may run jobs of the project.
+func standingRunner(ctx context.Context, c *client.Client, project string) (bool, error) {
 	res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{Page: &waypointv1.Page{Size: 200}}))
 	if err != nil {
 		return false, fmt.Errorf("looking for runners: %w", err)
 	}
 	for _, r := range res.Msg.GetRunners() {
-		if r.GetOnline() && r.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_STANDING {
+		if r.GetOnline() && r.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_STANDING && (r.GetAllProjects() || slices.Contains(r.GetProjects(), project)) {
 			return true, nil
 		}
 	}

@@ -36,8 +36,8 @@ func newCmdRunnerAgent(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "agent", Short: "Run a runner, which takes jobs from the queue", Args: argCount(0, 0),
 		Long: `Runs a standing runner until Ctrl-C or SIGTERM, which let it finish the jobs that it has. It opens outbound
-connections only. The server comes from WAYPOINT_SERVER_ADDR and the runner token (waypoint token create -kind
-runner) from WAYPOINT_SERVER_TOKEN, or both from the context.
+connections only. The server comes from WAYPOINT_SERVER_ADDR and the runner token ("waypoint token create NAME -kind
+runner") from WAYPOINT_SERVER_TOKEN, or both from the context. Its labels and projects are those of the token.
 
 On AWS it needs no token: without one it proves which role the machine or task has (the AWS SDK's own credential
 chain: environment, profile, ECS task, EC2 instance), and the server, if that role is on its list of runner roles,
@@ -46,7 +46,7 @@ gives it a token that lives in memory and is renewed each hour.`,
 	}
 	cmd.Flags().StringVar(&o.id, "id", "", "id (a ULID); by default a new one at each start")
 	cmd.Flags().StringVar(&o.name, "name", "", "name that people see; by default the host's")
-	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that jobs can ask for, k=v (repeatable)")
+	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that the token must have, k=v (repeatable): jobs can ask for the token's labels")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 3*runtime.NumCPU(), "how many jobs to run at once")
 	cmd.Flags().StringVar(&o.stateDir, "state-dir", "", "where to keep what outlives jobs")
 	cmd.Flags().BoolVar(&o.aws, "aws-identity", false, "prove an AWS role instead of using a token, even where there is a token")
@@ -164,12 +164,12 @@ func runRunnerList(ctx context.Context, sh *shell, asJSON bool) error {
 	}
 	cols := []terminal.Column{
 		{Title: "ID"}, {Title: "NAME"}, {Title: "KIND", Rank: 2}, {Title: "STATE"}, {Title: "RUNNING", Rank: 1},
-		{Title: "LABELS", Rank: 3}, {Title: "SEEN", Rank: 4}, {Title: "VERSION", Rank: 5},
+		{Title: "PROJECTS", Rank: 3}, {Title: "LABELS", Rank: 4}, {Title: "SEEN", Rank: 5}, {Title: "VERSION", Rank: 6},
 	}
 	return showList(sh, asJSON, runners, "runners", cols, func(r *waypointv1.Runner) []string {
 		return []string{
 			r.GetId(), r.GetName(), enumName(r.GetKind().String(), "RUNNER_KIND_"), onlineWord(r),
-			runningWord(r), labelText(r.GetLabels()),
+			runningWord(r), projectText(r.GetProjects(), r.GetAllProjects()), labelText(r.GetLabels()),
 			sh.ago(unixMS(r.GetLastSeenUnixMs())), r.GetVersion(),
 		}
 	})
@@ -221,7 +221,7 @@ func runRunnerInspect(ctx context.Context, sh *shell, asJSON bool, id string) er
 	}
 	facts := [][2]string{
 		{"Runner", r.GetId()}, {"Name", r.GetName()}, {"Kind", enumName(r.GetKind().String(), "RUNNER_KIND_")}, {"State", onlineWord(r)},
-		{"Labels", labelText(r.GetLabels())}, {"Running", runningWord(r)},
+		{"Projects", projectText(r.GetProjects(), r.GetAllProjects())}, {"Labels", labelText(r.GetLabels())}, {"Running", runningWord(r)},
 		{"Registered", sh.ago(unix(r.GetRegisteredUnix()))}, {"Last seen", sh.ago(unixMS(r.GetLastSeenUnixMs()))}, {"Version", r.GetVersion()},
 	}
 	for _, line := range terminal.NamedValues(facts, sh.outSetting().Color()) {

@@ -30,7 +30,7 @@ func (sh *shell) runnerToken(ctx context.Context, s *server, o *runnerAgentOptio
 	if _, err := cfg.Credentials.Retrieve(look); err != nil {
 		logger.DebugContext(ctx, "no AWS credentials were found", "error", err)
 		return "", nil, problem("TOKEN_MISSING", "there is neither a runner token nor an AWS role to prove").
-			withHint("Make a token (`waypoint token create -kind runner NAME`) and set WAYPOINT_SERVER_TOKEN, or run where AWS gives credentials.")
+			withHint("Make a token (`waypoint token create NAME -kind runner`) and set WAYPOINT_SERVER_TOKEN, or run where AWS gives credentials.")
 	}
 	if cfg.Region == "" { // on EC2 the machine knows
 		if at, err := awsconfig.LoadDefaultConfig(look, awsconfig.WithEC2IMDSRegion()); err == nil {

@@ -19,11 +19,13 @@ func newCmdToken(sh *shell) *cobra.Command {
 }
 
 type tokenCreateOptions struct {
-	kind      string
-	role      string
-	expiresIn time.Duration
-	labels    []string
-	json      bool
+	kind        string
+	role        string
+	expiresIn   time.Duration
+	labels      []string
+	projects    []string
+	allProjects bool
+	json        bool
 }
 
 func newCmdTokenCreate(sh *shell) *cobra.Command {
@@ -33,13 +35,21 @@ func newCmdTokenCreate(sh *shell) *cobra.Command {
 		Long: `Makes a token and prints it to stdout, once: only its hash is kept.
 
 A user token has a role for all projects, or with -project for that one: viewer (reads everything but secrets),
-deployer (queues jobs, sets configuration) or admin (everything). A runner token is for "waypoint runner agent".`,
-		RunE: func(cmd *cobra.Command, args []string) error { return runTokenCreate(cmd.Context(), sh, o, args[0]) },
+deployer (queues jobs, sets configuration) or admin (everything).
+
+A runner token is for "waypoint runner agent". Whoever has it can run every job of its projects that asks for no other labels,
+and gets with the job the git credentials of the project, the configuration for runners with its labels and all input
+variables; it can read the projects' records, job output and logs, and nothing of other projects. On a server that is not
+this machine's own, name its projects, or say -all-projects.`,
+		Example: "  waypoint token create ci -role deployer -project web\n  waypoint token create eu-1 -kind runner -project web -project shop -label region=eu",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runTokenCreate(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().StringVar(&o.kind, "kind", "user", "user or runner")
 	cmd.Flags().StringVar(&o.role, "role", "deployer", "role of a user token: viewer, deployer or admin")
 	cmd.Flags().DurationVar(&o.expiresIn, "expires-in", 720*time.Hour, "how long it is valid; 0: for ever")
 	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that a runner with this token has, k=v (repeatable)")
+	cmd.Flags().StringArrayVarP(&o.projects, "project", "p", nil, "project that the token is for (repeatable); by default a user's is for all")
+	cmd.Flags().BoolVar(&o.allProjects, "all-projects", false, "let a runner with this token run the jobs of all projects")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON, the token in it")
 	return cmd
 }
@@ -56,18 +66,31 @@ func runTokenCreate(ctx context.Context, sh *shell, o *tokenCreateOptions, name 
 	if err != nil {
 		return err
 	}
+	if len(o.projects) == 0 && sh.flags.project != "" { // given before the command's name
+		o.projects = []string{sh.flags.project}
+	}
 	switch o.kind {
 	case "user":
 		role, err := enumFlag("role", o.role, "ROLE_", waypointv1.Role_value)
 		if err != nil {
 			return err
 		}
-		req.Kind, req.Roles = waypointv1.TokenKind_TOKEN_KIND_USER, map[string]waypointv1.Role{sh.flags.project: waypointv1.Role(role)}
-		if labels != nil {
-			return problem("USAGE", "-label is for runner tokens").withHint("Add -kind runner.")
+		req.Kind, req.Roles = waypointv1.TokenKind_TOKEN_KIND_USER, map[string]waypointv1.Role{}
+		for _, project := range o.projects {
+			req.Roles[project] = waypointv1.Role(role)
+		}
+		if len(o.projects) == 0 {
+			req.Roles[""] = waypointv1.Role(role)
+		}
+		if labels != nil || o.allProjects {
+			return problem("USAGE", "-label and -all-projects are for runner tokens").withHint("Add -kind runner.")
 		}
 	case "runner":
+		if o.allProjects && len(o.projects) > 0 {
+			return problem("USAGE", "-project and -all-projects exclude each other")
+		}
 		req.Kind, req.RunnerLabels = waypointv1.TokenKind_TOKEN_KIND_RUNNER, labels
+		req.Projects, req.AllProjects = o.projects, o.allProjects
 	default:
 		return problem("USAGE", "-kind %s: unknown", o.kind).withHint("It can be user or runner.")
 	}
@@ -89,34 +112,51 @@ func runTokenCreate(ctx context.Context, sh *shell, o *tokenCreateOptions, name 
 		return sh.printJSON(m)
 	}
 	sh.printf("%s\n", res.Msg.GetSecret())
+	if o.kind == "runner" {
+		sh.sayf("This is shown once. Set it as WAYPOINT_SERVER_TOKEN, with WAYPOINT_SERVER_ADDR=%s, where `waypoint runner agent` starts.\n", sh.server.Address)
+		return nil
+	}
 	sh.sayf("This is shown once. Use it with `waypoint login %s`, or as WAYPOINT_SERVER_TOKEN.\n", sh.server.Address)
 	return nil
 }
 
 func newCmdTokenList(sh *shell) *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List tokens (never their values)", Args: argCount(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd.Context(), sh, asJSON) },
+		Long: `Lists the tokens of people and runners. Each deployment that exists has a token for its app as well, which ends with the
+deployment; -all lists those too.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd.Context(), sh, asJSON, all) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	cmd.Flags().BoolVar(&all, "all", false, "the tokens of deployments too")
 	return cmd
 }
 
-func runTokenList(ctx context.Context, sh *shell, asJSON bool) error {
+func runTokenList(ctx context.Context, sh *shell, asJSON, all bool) error {
 	c, err := sh.look(ctx)
 	if err != nil {
 		return err
 	}
-	tokens, err := pages(0, func(p *waypointv1.Page) ([]*waypointv1.Token, string, error) {
-		res, err := c.Token.ListTokens(ctx, connect.NewRequest(&waypointv1.ListTokensRequest{Page: p}))
-		if err != nil {
-			return nil, "", err
-		}
-		return res.Msg.GetTokens(), res.Msg.GetNextPageToken(), nil
-	})
+	list := func(entrypoints bool) ([]*waypointv1.Token, error) {
+		return pages(0, func(p *waypointv1.Page) ([]*waypointv1.Token, string, error) {
+			res, err := c.Token.ListTokens(ctx, connect.NewRequest(&waypointv1.ListTokensRequest{Page: p, Entrypoints: entrypoints}))
+			if err != nil {
+				return nil, "", err
+			}
+			return res.Msg.GetTokens(), res.Msg.GetNextPageToken(), nil
+		})
+	}
+	tokens, err := list(false)
 	if err != nil {
 		return err
+	}
+	if all {
+		entrypoints, err := list(true)
+		if err != nil {
+			return err
+		}
+		tokens = append(tokens, entrypoints...)
 	}
 	cols := []terminal.Column{
 		{Title: "ID"}, {Title: "NAME"}, {Title: "KIND", Rank: 1}, {Title: "MAY"}, {Title: "CREATED", Rank: 3}, {Title: "EXPIRES", Rank: 2}, {Title: "BY", Rank: 4},
@@ -132,7 +172,7 @@ func runTokenList(ctx context.Context, sh *shell, asJSON bool) error {
 func mayText(t *waypointv1.Token) string {
 	switch t.GetKind() {
 	case waypointv1.TokenKind_TOKEN_KIND_RUNNER:
-		return "run jobs, labels " + labelText(t.GetRunnerLabels())
+		return "run jobs of " + projectText(t.GetProjects(), t.GetAllProjects()) + ", labels " + labelText(t.GetRunnerLabels())
 	case waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT:
 		return "one deployment"
 	}
@@ -145,6 +185,14 @@ func mayText(t *waypointv1.Token) string {
 		parts = append(parts, role)
 	}
 	return orNone(parts)
+}
+
+// projectText renders the projects that a runner, or its token, is bound to.
+func projectText(names []string, all bool) string {
+	if all {
+		return "all projects"
+	}
+	return strings.Join(names, ", ")
 }
 
 func newCmdTokenRevoke(sh *shell) *cobra.Command {

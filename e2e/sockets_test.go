@@ -201,7 +201,7 @@ func (w *world) queueKeys(t *testing.T, ctx context.Context) {
 func (w *world) pool(t *testing.T, ctx context.Context, label string) *waypointv1.GetQueueCredentialsResponse {
 	t.Helper()
 	made, err := w.client().Token.CreateToken(ctx, connect.NewRequest(&waypointv1.CreateTokenRequest{
-		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: label, RunnerLabels: map[string]string{"pool": label},
+		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: label, RunnerLabels: map[string]string{"pool": label}, AllProjects: true,
 	}))
 	if err != nil {
 		t.Fatal(err)

@@ -246,7 +246,7 @@ func (w *world) client() *client.Client { return w.clientAs(w.token) }
 func (w *world) startRunner(name string) *exec.Cmd {
 	w.t.Helper()
 	made, err := w.client().Token.CreateToken(context.Background(), connect.NewRequest(&waypointv1.CreateTokenRequest{
-		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: name,
+		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: name, AllProjects: true,
 	}))
 	if err != nil {
 		w.t.Fatal(err)

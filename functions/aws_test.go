@@ -20,6 +20,7 @@ import (
 	apiidentity "github.com/waypoint-serverless/waypoint/api/identity"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
@@ -153,7 +154,7 @@ func (c *caller) queued(t *testing.T, change ...func(*waypointv1.JobSpec)) strin
 // rung are the jobs whose doorbells are in the queue of runners without labels, sorted.
 func (w *world) rung(t *testing.T) []string {
 	t.Helper()
-	url, err := w.SQS.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String(w.Spec.QueuePrefix + table.PoolName(nil))})
+	url, err := w.SQS.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String(w.Spec.QueuePrefix + table.PoolName(nil, job.Projects{All: true}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestRunnersGetKeysForTheirQueueAndAreRungInBatches(t *testing.T) {
 	runner, id := c.standing(t)
 	w.wantRung(t, one, two)
 	keys := must[waypointv1.GetQueueCredentialsResponse](t)(runner.agent.GetQueueCredentials(t.Context(), ask(&waypointv1.GetQueueCredentialsRequest{RunnerId: id})))
-	if keys.GetSessionToken() == "" || !strings.HasSuffix(keys.GetQueueUrl(), w.Spec.QueuePrefix+table.PoolName(nil)) {
+	if keys.GetSessionToken() == "" || !strings.HasSuffix(keys.GetQueueUrl(), w.Spec.QueuePrefix+table.PoolName(nil, job.Projects{All: true})) {
 		t.Errorf("%v", keys)
 	}
 	w.wantRung(t)
@@ -227,7 +228,7 @@ func TestTheSweepMakesTheQueueThatIsMissingAndRings(t *testing.T) {
 	id := c.queued(t)
 	// A runner registered, and the function died before it made the queue's first ring.
 	if _, err := w.Table.PutRunner(t.Context(), table.RunnerItem{
-		ID: w.ID(t), Name: "r", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING), Pool: table.PoolName(nil), Owner: "x",
+		ID: w.ID(t), Name: "r", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING), Pool: table.PoolName(nil, job.Projects{All: true}), Owner: "x",
 	}, ""); err != nil {
 		t.Fatal(err)
 	}

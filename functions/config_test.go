@@ -143,7 +143,8 @@ func (c *caller) deployed(t *testing.T) (id string, entrypoint *caller, fence *w
 	return id, c.as(token), fence
 }
 
-func TestEntrypointGetsItsConfigurationAndLearnsOfChangesForHalfAUnit(t *testing.T) {
+// A poll that finds nothing new reads the token strongly (a unit) and the clock of configuration weakly (half).
+func TestEntrypointGetsItsConfigurationAndLearnsOfChangesForAUnitAndAHalf(t *testing.T) {
 	w := newWorld(t)
 	ctx, c := t.Context(), w.as(w.admin)
 	c.project(t, "shop")
@@ -163,7 +164,7 @@ func TestEntrypointGetsItsConfigurationAndLearnsOfChangesForHalfAUnit(t *testing
 	poll := func(etag string) *waypointv1.GetAppConfigResponse {
 		return must[waypointv1.GetAppConfigResponse](t)(e.entrypoint.GetAppConfig(ctx, ask(&waypointv1.GetAppConfigRequest{DeploymentId: d, InstanceId: instance, Etag: etag})))
 	}
-	if got := poll(conf.GetEtag()); !got.GetUnchanged() || e.used(t, "r") != 0.5 || e.used(t, "w") != 0 {
+	if got := poll(conf.GetEtag()); !got.GetUnchanged() || e.used(t, "r") != 1.5 || e.used(t, "w") != 0 {
 		t.Errorf("%v, cost %s", got, e.cost)
 	}
 	c.set(t, appVar("DB", "b"))

@@ -85,7 +85,7 @@ func New(cfg aws.Config, s Settings) (*Handlers, error) {
 	spec := Resources(s.Prefix)
 	t := table.New(dynamodb.NewFromConfig(cfg), spec.Table.Name, s.Clock, s.Rand)
 	gate := auth.NewGate(t, s.Clock)
-	tokens := &api.Tokens{Table: t, Rand: s.Rand}
+	tokens := &api.Tokens{Table: t, Rand: s.Rand, Shared: s.shared()}
 	p := parts{Settings: s, cfg: cfg, table: t, queues: newQueues(cfg, s, spec), sealer: sealer, tokens: tokens}
 
 	front := func(function string, h http.Handler) http.Handler {
@@ -119,6 +119,9 @@ func (s Settings) complete() (Settings, error) {
 	}
 	return s, nil
 }
+
+// shared reports whether the server is not one machine's own: what belongs to one person there belongs to many here.
+func (s Settings) shared() bool { return s.Platform != "local" }
 
 func (s Settings) sealer(cfg aws.Config) (*secret.Sealer, error) {
 	var source secret.Source

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	apiidentity "github.com/waypoint-serverless/waypoint/api/identity"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
 	"github.com/waypoint-serverless/waypoint/runner/identity"
 )
@@ -248,14 +250,15 @@ func TestATokenThatLivesOnHasTheListsLabels(t *testing.T) {
 		t.Errorf("labels %v", tok.GetRunnerLabels())
 	}
 	later := tok.GetExpiresUnix() + 100
-	lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), tok.GetCreatedBy(), later, map[string]string{"team": "new"})
+	lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), tok.GetCreatedBy(), later, map[string]string{"team": "new"}, job.Projects{Names: []string{"shop"}})
 	if err != nil || !lives {
 		t.Fatal(lives, err)
 	}
-	if now := tokens(); now.GetRunnerLabels()["team"] != "new" || now.GetExpiresUnix() != later {
+	if now := tokens(); now.GetRunnerLabels()["team"] != "new" || now.GetExpiresUnix() != later || now.GetAllProjects() ||
+		!slices.Equal(now.GetProjects(), []string{"shop"}) {
 		t.Errorf("labels %v, until %d", now.GetRunnerLabels(), now.GetExpiresUnix())
 	}
-	if lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), "identity of another", later, nil); lives || err != nil {
+	if lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), "identity of another", later, nil, job.Projects{}); lives || err != nil {
 		t.Errorf("extended for another: %v %v", lives, err)
 	}
 }

@@ -49,7 +49,7 @@ func (p parts) api() http.Handler {
 		Runners:  &api.Runners{Table: p.table},
 		RunnerAgent: &api.RunnerAgent{
 			RecordWrites: api.RecordWrites{Table: p.table, Sealer: p.sealer, Rand: p.Rand},
-			Queues:       p.queues, Matches: selector.Matches, Logger: p.Logger,
+			Queues:       p.queues, Matches: selector.Matches, Shared: p.shared(), Logger: p.Logger,
 		},
 		Configs:     &api.Configs{Table: p.table, Sealer: p.sealer},
 		Entrypoints: &api.Entrypoints{Table: p.table, Sealer: p.sealer},

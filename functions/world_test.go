@@ -135,6 +135,8 @@ type caller struct {
 	tokens      waypointv1connect.TokenServiceClient
 	projects    waypointv1connect.ProjectServiceClient
 	builds      waypointv1connect.BuildServiceClient
+	artifacts   waypointv1connect.ArtifactServiceClient
+	runners     waypointv1connect.RunnerServiceClient
 	deployments waypointv1connect.DeploymentServiceClient
 	releases    waypointv1connect.ReleaseServiceClient
 	jobs        waypointv1connect.JobServiceClient
@@ -153,6 +155,8 @@ func (w *world) as(token string) *caller {
 	c.tokens = waypointv1connect.NewTokenServiceClient(hc, base, opt)
 	c.projects = waypointv1connect.NewProjectServiceClient(hc, base, opt)
 	c.builds = waypointv1connect.NewBuildServiceClient(hc, base, opt)
+	c.artifacts = waypointv1connect.NewArtifactServiceClient(hc, base, opt)
+	c.runners = waypointv1connect.NewRunnerServiceClient(hc, base, opt)
 	c.deployments = waypointv1connect.NewDeploymentServiceClient(hc, base, opt)
 	c.releases = waypointv1connect.NewReleaseServiceClient(hc, base, opt)
 	c.jobs = waypointv1connect.NewJobServiceClient(hc, base, opt)

@@ -100,6 +100,9 @@ func (v *vendedKeys) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		if err != nil {
 			return aws.Credentials{}, fmt.Errorf("getting the queue's keys: %w", err)
 		}
+		if v.got != nil && v.got.GetQueueUrl() != res.Msg.GetQueueUrl() {
+			return aws.Credentials{}, errMoved
+		}
 		v.got = res.Msg
 	}
 	v.fresh = false
@@ -122,10 +125,13 @@ func (q *queue) receive(ctx context.Context, n int) ([]types.Message, error) {
 	return out.Messages, nil
 }
 
-// gone says whether the queue is not there any more.
+// errMoved: the runner is in another pool now, since what its token may do has changed.
+var errMoved = errors.New("the runner's queue is another one now")
+
+// gone reports whether the queue is not there any more, or not this runner's.
 func gone(err error) bool {
 	var missing *types.QueueDoesNotExist
-	return errors.As(err, &missing)
+	return errors.As(err, &missing) || errors.Is(err, errMoved)
 }
 
 // refusesKeys reports whether the queue refused the call itself, so that other keys may help. It does not when the queue

@@ -159,8 +159,8 @@ func checkInput(v *waypointv1.ConfigVariable) error {
 	return first(errs)
 }
 
-// GetConfig reads variables. Their values are for those who could use them anyway (the role deployer); others
-// see the names. Of a sensitive input variable nobody sees the value.
+// GetConfig reads variables. Their values are for those who could use them anyway (see mayReadValue); others see the
+// names. Of a sensitive input variable nobody sees the value.
 func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1.GetConfigRequest]) (*connect.Response[waypointv1.GetConfigResponse], error) {
 	in := req.Msg
 	if err := checkGetConfig(in); err != nil {
@@ -191,7 +191,7 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 			in.GetWorkspace() != "" && scope.GetWorkspace() != "" && scope.GetWorkspace() != in.GetWorkspace():
 			continue
 		}
-		if p.May(in.GetProject(), deployer) && !v.GetSensitive() {
+		if mayReadValue(p, scope) && !v.GetSensitive() {
 			if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
 				return nil, err
 			}
@@ -199,6 +199,20 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 		out.Variables = append(out.Variables, v.ConfigVariable)
 	}
 	return connect.NewResponse(out), nil
+}
+
+// mayReadValue reports whether a caller may read the values of a scope. Those of a project are for its deployers, global ones
+// for deployers of all projects. Those for runners are for admins, of the project or of all: a deployer of one project
+// cannot use them, since they go to runners by the labels of their tokens.
+func mayReadValue(p auth.Principal, scope *waypointv1.ConfigScope) bool {
+	project, role := scope.GetProject(), deployer
+	if scope.GetLevel() == levelGlobal {
+		project = ""
+	}
+	if scope.GetRunner() {
+		role = admin
+	}
+	return p.May(project, role)
 }
 
 func checkGetConfig(in *waypointv1.GetConfigRequest) error {

@@ -125,6 +125,10 @@ func (s *Entrypoints) config(ctx context.Context, deployment string) (*waypointv
 	if err != nil {
 		return nil, err
 	}
+	// The gate looked at the token a moment ago; this is the deployment itself, read strongly.
+	if record.GetDeployment().GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED {
+		return nil, auth.DeploymentEnded()
+	}
 	meta := record.GetDeployment().GetMeta()
 	candidates, err := s.Table.ConfigCandidates(ctx, meta.GetProject(), meta.GetApp(), false)
 	if err != nil {

@@ -51,12 +51,12 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	if err != nil {
 		return nil, err
 	}
-	labels, ok := s.Allowed.Labels(caller.Principal)
+	grant, ok := s.Allowed.Grant(caller.Principal)
 	if !ok {
 		return nil, refuseIdentity("%s may not register runners", caller.Principal).
 			WithHint("Add it to the list: `waypoint upgrade --platform=aws --parameter RunnerRoles=ARN,…`.")
 	}
-	return s.token(ctx, caller, labels, sent)
+	return s.token(ctx, caller, grant, sent)
 }
 
 func (s *Identities) ready() error {
@@ -66,7 +66,7 @@ func (s *Identities) ready() error {
 			WithHint("Correct it: `waypoint upgrade --platform=aws --parameter RunnerRoles=ARN,…`.")
 	case len(s.Allowed) == 0:
 		return refuseIdentity("this server lets no role of AWS register runners").
-			WithHint("Make a runner token (`waypoint token create --kind runner NAME`), or name the role: `waypoint upgrade --platform=aws --parameter RunnerRoles=ARN`.")
+			WithHint("Make a runner token (`waypoint token create NAME --kind runner --project PROJECT`), or name the role: `waypoint upgrade --platform=aws --parameter RunnerRoles=ARN`.")
 	}
 	return nil
 }
@@ -77,16 +77,18 @@ func refuseIdentity(format string, args ...any) *fault.Error {
 
 // token makes a token. One that was sent lives on if the same principal got it, and is not replaced if it was revoked: its
 // runner ends then.
-func (s *Identities) token(ctx context.Context, caller identity.Caller, labels map[string]string, sent bool) (*waypointv1.ExchangeIdentityResponse, error) {
+func (s *Identities) token(ctx context.Context, caller identity.Caller, grant identity.Grant, sent bool) (*waypointv1.ExchangeIdentityResponse, error) {
 	by := "identity " + caller.Principal
 	tok := &waypointv1.Token{
 		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: cut(caller.ARN, validate.MaxTokenName), CreatedUnix: s.Table.Now().Unix(),
-		ExpiresUnix: s.Table.Now().Unix() + identityLife, RunnerLabels: labels, CreatedBy: by,
+		ExpiresUnix: s.Table.Now().Unix() + identityLife, RunnerLabels: grant.Labels, CreatedBy: by,
+		Projects: grant.Projects.Names, AllProjects: grant.Projects.All,
 	}
-	out := &waypointv1.ExchangeIdentityResponse{ExpiresUnix: tok.GetExpiresUnix(), Arn: caller.ARN, RunnerLabels: labels}
+	out := &waypointv1.ExchangeIdentityResponse{ExpiresUnix: tok.GetExpiresUnix(), Arn: caller.ARN, RunnerLabels: grant.Labels,
+		Projects: grant.Projects.Names, AllProjects: grant.Projects.All}
 	if sent {
 		p, _ := auth.PrincipalFrom(ctx)
-		lives, err := s.Table.ExtendToken(ctx, p.TokenID, by, tok.GetExpiresUnix(), labels)
+		lives, err := s.Table.ExtendToken(ctx, p.TokenID, by, tok.GetExpiresUnix(), grant.Labels, grant.Projects)
 		if err == nil && !lives {
 			err = refuseIdentity("the token that was sent cannot live on: it has expired, was revoked, or was given to somebody else").
 				WithHint("Start the runner again; to keep it out, take its role off the list of runner roles.")

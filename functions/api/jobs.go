@@ -48,6 +48,7 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 	}
 	queued, err := s.Table.QueueJob(ctx, s.Sealer, table.NewJob{
 		ID: id, Spec: spec, Owner: m.principal.TokenID, QueuedBy: m.principal.Name, Intent: m.intent, Audit: audit,
+		MayFollow: func(project string) bool { return m.principal.May(project, viewer) },
 	})
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (s *Jobs) GetJob(ctx context.Context, req *connect.Request[waypointv1.GetJo
 	if err != nil {
 		return nil, err
 	}
-	if _, err := auth.Require(ctx, m.Project, viewer); err != nil {
+	if _, err := auth.RequireOf(ctx, m.Project, viewer, "job "+m.ID); err != nil {
 		return nil, err
 	}
 	if out.WhyNot, err = s.Table.WhyNot(ctx, m, lease); err != nil {
@@ -148,6 +149,9 @@ func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.Ca
 	}
 	meta, err := s.Table.JobMeta(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := auth.RequireOf(ctx, meta.Project, deployer, "job "+id); err != nil {
 		return nil, err
 	}
 	m, err := person(ctx, s.Table, meta.Project, deployer, req)

@@ -20,6 +20,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/functions/api"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 	"github.com/waypoint-serverless/waypoint/functions/sweep"
@@ -113,7 +114,8 @@ func person(id string, role waypointv1.Role) auth.Principal {
 }
 
 func runnerToken(labels map[string]string) auth.Principal {
-	return auth.Principal{TokenID: "01RUNNER", Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "r", RunnerLabels: labels}
+	return auth.Principal{TokenID: "01RUNNER", Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "r", RunnerLabels: labels,
+		Projects: job.Projects{All: true}}
 }
 
 func spec(mutate ...func(*waypointv1.JobSpec)) *waypointv1.JobSpec {

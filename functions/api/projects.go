@@ -137,18 +137,14 @@ func (s *Projects) ListProjects(ctx context.Context, req *connect.Request[waypoi
 	if !ok {
 		return nil, auth.Missing()
 	}
+	mine := p.Where(viewer)
+	if mine.None() {
+		_, err := auth.Require(ctx, "", viewer)
+		return nil, err
+	}
 	var only []string
-	if !p.May("", viewer) {
-		if !p.MayAny(viewer) {
-			_, err := auth.Require(ctx, "", viewer)
-			return nil, err
-		}
-		only = []string{}
-		for project := range p.Roles {
-			if p.May(project, viewer) {
-				only = append(only, project)
-			}
-		}
+	if !mine.All {
+		only = mine.Names
 	}
 	page := req.Msg.GetPage()
 	projects, next, err := s.Table.ListProjects(ctx, validate.PageSize(page.GetSize()), page.GetToken(), only)

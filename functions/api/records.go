@@ -81,7 +81,7 @@ func (s *Records) get(ctx context.Context, kind table.RecordKind, ref *waypointv
 	return nil, invalid("ref", "say which %s: an id, a sequence, or the latest", kind)
 }
 
-// byID decides by the record's own project. Who may not see it is told so; ids are random and tell nothing.
+// byID decides by the record's own project.
 func (s *Records) byID(ctx context.Context, kind table.RecordKind, id string) (*waypointv1.Record, error) {
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (s *Records) byID(ctx context.Context, kind table.RecordKind, id string) (*
 		return nil, err
 	}
 	_, meta, _ := table.RecordParts(record)
-	if _, err := auth.Require(ctx, meta.GetProject(), viewer); err != nil {
+	if _, err := auth.RequireOf(ctx, meta.GetProject(), viewer, kind.String()+" "+id); err != nil {
 		return nil, err
 	}
 	return record, nil

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -25,7 +27,9 @@ type RunnerAgent struct {
 	Queues *queue.Queues
 	// Matches evaluates label selectors of configuration.
 	Matches func(selector string, labels map[string]string) bool
-	Logger  *slog.Logger
+	// Shared: the server is not one machine's own. A CLI's own runner then gets no configuration of runners.
+	Shared bool
+	Logger *slog.Logger
 }
 
 const (
@@ -49,7 +53,7 @@ func (s *RunnerAgent) Register(ctx context.Context, req *connect.Request[waypoin
 	}
 	url := ""
 	if r.Standing() {
-		r.Pool = table.PoolName(r.Labels)
+		r.Pool = table.PoolName(r.Labels, r.Projects.Read())
 		if url, err = s.Queues.Ensure(ctx, r.Pool); err != nil {
 			return nil, err
 		}
@@ -77,11 +81,11 @@ func (s *RunnerAgent) reroute(ctx context.Context) {
 	}
 }
 
-// runnerOf checks a registration against the caller's token: a user's token is for that user's CLI, a runner's token says which
-// labels its runner has.
+// runnerOf checks a registration against the caller's token: a user's token is for that user's CLI, a runner's token says
+// which labels its runner has and which projects it serves.
 func runnerOf(p auth.Principal, in *waypointv1.RegisterRequest) (table.RunnerItem, error) {
 	r := table.RunnerItem{ID: in.GetRunnerId(), Name: in.GetName(), Labels: in.GetLabels(), Kind: int32(in.GetKind()),
-		Owner: p.TokenID, Concurrency: int64(max(in.GetConcurrency(), 1)), Version: in.GetVersion()}
+		Projects: table.StoreProjects(p.RunnerProjects()), Owner: p.TokenID, Concurrency: int64(max(in.GetConcurrency(), 1)), Version: in.GetVersion()}
 	errs := []error{validate.ID("runner_id", r.ID), validate.Labels("labels", r.Labels)}
 	if r.Name == "" || len(r.Name) > validate.MaxTokenName {
 		errs = append(errs, invalid("name", "a runner's name must have 1 to %d characters", validate.MaxTokenName))
@@ -97,18 +101,33 @@ func runnerOf(p auth.Principal, in *waypointv1.RegisterRequest) (table.RunnerIte
 	case cli != (p.Kind == waypointv1.TokenKind_TOKEN_KIND_USER):
 		errs = append(errs, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
 			"a user's token is for that user's CLI, and only a runner's token for other runners").
-			WithHint("Make a runner token: waypoint token create --runner."))
-	case len(p.RunnerLabels) > 0:
+			WithHint("Make a runner token: `waypoint token create NAME --kind runner`."))
+	case ownLabels(p):
 		for k, v := range r.Labels {
 			if p.RunnerLabels[k] != v {
 				errs = append(errs, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
-					"the runner's token does not allow the label %.80q", k+"="+v).WithHint("Make a token with that label: waypoint token create --runner."))
+					"the runner's token does not have the label %.80q, and a runner has the labels of its token", k+"="+v).
+					WithHint("Make a token that has it: `waypoint token create NAME --kind runner --label KEY=VALUE`."))
 				break
 			}
 		}
 		r.Labels = maps.Clone(p.RunnerLabels)
 	}
 	return r, first(errs)
+}
+
+// ownLabels reports whether the caller's token alone says which labels its runner has. A CLI's labels open nothing: it
+// claims what names it. A runner token that is older than the binding to projects and has no labels lets its runner
+// name some, by which jobs may ask for it; configuration is not given by them.
+func ownLabels(p auth.Principal) bool {
+	return p.Kind == waypointv1.TokenKind_TOKEN_KIND_RUNNER && (!p.Unbound || len(p.RunnerLabels) > 0)
+}
+
+// registeredAs reports whether a runner is registered with what its token says now. A token that lives on by an identity
+// of AWS can change: its runner then registers again, and gets into another pool.
+func registeredAs(p auth.Principal, r table.RunnerItem) bool {
+	now, then := p.RunnerProjects(), r.Projects.Read()
+	return now.String() == then.String() && (!ownLabels(p) || maps.Equal(r.Labels, p.RunnerLabels))
 }
 
 // Beat notes that a runner lives, and answers with jobs that wait for it.
@@ -124,11 +143,11 @@ func (s *RunnerAgent) Beat(ctx context.Context, req *connect.Request[waypointv1.
 	if err != nil {
 		return nil, err
 	}
-	out := &waypointv1.BeatResponse{Registered: found}
-	if !found || !r.Standing() || req.Msg.GetFree() <= 0 {
+	out := &waypointv1.BeatResponse{Registered: found && registeredAs(p, r)}
+	if !out.GetRegistered() || !r.Standing() || req.Msg.GetFree() <= 0 {
 		return connect.NewResponse(out), nil
 	}
-	jobs, err := s.Table.WaitingJobs(ctx, r, min(int(req.Msg.GetFree()), waitingMost))
+	jobs, err := s.Table.WaitingJobs(ctx, r, p.RunnerProjects(), min(int(req.Msg.GetFree()), waitingMost))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +171,7 @@ func (s *RunnerAgent) GetQueueCredentials(ctx context.Context, req *connect.Requ
 	switch {
 	case err != nil:
 		return nil, err
-	case !found || r.Owner != p.TokenID:
+	case !found || r.Owner != p.TokenID || !registeredAs(p, r):
 		return nil, table.RunnerNotFound(id)
 	case !r.Standing():
 		return nil, invalid("runner_id", "only a standing runner has a queue")
@@ -183,6 +202,7 @@ func (s *RunnerAgent) ClaimJob(ctx context.Context, req *connect.Request[waypoin
 	}
 	c, err := s.Table.ClaimJob(ctx, s.Sealer, table.ClaimInput{
 		JobID: in.GetJobId(), RunnerID: in.GetRunnerId(), Nonce: in.GetNonce(), Owner: p.TokenID,
+		Projects: p.RunnerProjects(),
 	})
 	if err != nil {
 		return nil, err
@@ -206,7 +226,7 @@ func (s *RunnerAgent) ClaimJob(ctx context.Context, req *connect.Request[waypoin
 	out.Fence = &waypointv1.Fence{JobId: in.GetJobId(), Attempt: int32(l.Attempt), RunnerId: in.GetRunnerId()}
 	out.Job, out.LaneFence, out.NextOutput = c.Job, c.Grant.LaneFence, l.NextOutput
 	out.LeaseMs = leaseMS()
-	if err := s.furnish(ctx, c, out); err != nil {
+	if err := s.furnish(ctx, p, c, out); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(out), nil
@@ -215,31 +235,78 @@ func (s *RunnerAgent) ClaimJob(ctx context.Context, req *connect.Request[waypoin
 // A duration, not a time: runners compare it with their own monotonic clock only.
 func leaseMS() uint32 { return uint32(job.LeaseTime.Milliseconds()) }
 
+// Which secrets a claim gives, besides those that the job itself was queued with:
+//
+//	                          git credentials   runner configuration   sensitive input variables
+//	runner with a runner      of the project's  by the labels of its   yes
+//	token                     source            token
+//	CLI, job with a local     no: it needs      on a local server;     yes: they are for the file
+//	source                    none              none on a shared one   that it runs
+//	CLI, any other job        no                no                     no
+//
+// A CLI's own runner never runs a job without a local source: who claims one asks for what it has no use for.
+
 // furnish adds to a claim's answer what the runner needs besides the job: the source, its waypoint.hcl and its configuration.
-func (s *RunnerAgent) furnish(ctx context.Context, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
+func (s *RunnerAgent) furnish(ctx context.Context, p auth.Principal, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
+	spec := c.Job.GetSpec()
+	local := spec.GetDataSource().GetLocal() != nil
+	if err := s.source(ctx, c, out); err != nil {
+		return err
+	}
+	target := table.ConfigTarget{Workspace: spec.GetWorkspace(), Labels: p.RunnerLabels, RunnerID: c.Runner.ID}
+	env, input, err := s.Table.RunnerConfig(ctx, table.RunnerConfigInput{
+		Project: spec.GetProject(), App: spec.GetApp(), Target: target, Matches: s.Matches,
+		Sensitive: !c.Runner.CLI() || local, Runner: !c.Runner.CLI() || local && !s.Shared,
+	}, s.Sealer)
+	if err != nil {
+		return err
+	}
+	out.RunnerEnv, out.ServerVariables = env.Values, input
+	if len(env.Withheld) > 0 && local {
+		out.Notices = append(out.Notices, fmt.Sprintf("The configuration for runners (%s) is not given to a command that runs the job itself "+
+			"on a shared server. Set these in the environment here, or run the job on a standing runner with -local=false.", strings.Join(env.Withheld, ", ")))
+	}
+	return nil
+}
+
+// source adds where the job's source is, and its waypoint.hcl. The credentials of the project's source are for runners with a
+// runner token; those that a job was queued with belong to its user, who alone can claim it otherwise.
+func (s *RunnerAgent) source(ctx context.Context, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
 	spec := c.Job.GetSpec()
 	out.DataSource, out.WaypointHcl = spec.GetDataSource(), spec.GetWaypointHcl()
-	if out.GetDataSource().GetLocal() == nil {
-		if out.GetDataSource() == nil {
-			src, err := s.Table.ProjectDataSource(ctx, spec.GetProject(), s.Sealer)
-			if err != nil {
-				return err
-			}
-			out.DataSource = src
-		}
-		if len(out.GetWaypointHcl()) == 0 {
-			p, err := s.Table.GetProject(ctx, spec.GetProject())
-			if err != nil {
-				return err
-			}
-			out.WaypointHcl = p.GetProject().GetWaypointHcl()
-		}
-		out.DataSource = override(out.GetDataSource(), spec.GetDataSourceOverrides())
+	if out.GetDataSource().GetLocal() != nil {
+		return nil
 	}
-	env, input, err := s.Table.RunnerConfig(ctx, spec.GetProject(), spec.GetApp(),
-		table.ConfigTarget{Workspace: spec.GetWorkspace(), Labels: c.Runner.Labels, RunnerID: c.Runner.ID}, s.Sealer, s.Matches)
-	out.RunnerEnv, out.ServerVariables = env, input
-	return err
+	if out.GetDataSource() == nil {
+		src, err := s.Table.ProjectDataSource(ctx, spec.GetProject(), s.Sealer)
+		if err != nil {
+			return err
+		}
+		out.DataSource = src
+		if c.Runner.CLI() {
+			out.DataSource = withoutCredentials(src)
+		}
+	}
+	if len(out.GetWaypointHcl()) == 0 {
+		p, err := s.Table.GetProject(ctx, spec.GetProject())
+		if err != nil {
+			return err
+		}
+		out.WaypointHcl = p.GetProject().GetWaypointHcl()
+	}
+	out.DataSource = override(out.GetDataSource(), spec.GetDataSourceOverrides())
+	return nil
+}
+
+// withoutCredentials is a source as anybody may read it.
+func withoutCredentials(src *waypointv1.DataSource) *waypointv1.DataSource {
+	if src.GetGit() == nil {
+		return src
+	}
+	out := proto.CloneOf(src)
+	git := out.GetGit()
+	git.Username, git.Password, git.PrivateKeyPem, git.PrivateKeyPassword = "", "", "", ""
+	return out
 }
 
 // override applies a job's own choices to a git source. Credentials stay with the URL that they were given for.
@@ -256,7 +323,8 @@ func override(src *waypointv1.DataSource, with map[string]string) *waypointv1.Da
 		git.Path = path
 	}
 	if url, ok := with["url"]; ok && url != git.GetUrl() {
-		git.Url, git.Username, git.Password, git.PrivateKeyPem, git.PrivateKeyPassword = url, "", "", "", ""
+		out = withoutCredentials(out)
+		out.GetGit().Url = url
 	}
 	return out
 }

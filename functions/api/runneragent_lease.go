@@ -22,7 +22,11 @@ func (s *RunnerAgent) fence(ctx context.Context, f *waypointv1.Fence) (table.Fen
 	if err := validate.ID("fence.job_id", f.GetJobId()); err != nil {
 		return table.Fence{}, err
 	}
-	return table.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID}, nil
+	return fenceOf(p, f), nil
+}
+
+func fenceOf(p auth.Principal, f *waypointv1.Fence) table.Fence {
+	return table.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID, MayRead: p.RunnerProjects().Has}
 }
 
 // RenewLease keeps the job for another 30 s, and says whether somebody wants it canceled.

@@ -37,7 +37,11 @@ func (s *RecordWrites) fenced(ctx context.Context, f *waypointv1.Fence) (auth.Pr
 	if err != nil {
 		return p, table.Fence{}, job.Meta{}, err
 	}
-	return p, table.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID}, meta, nil
+	fence := fenceOf(p, f)
+	if !fence.MayRead(meta.Project) {
+		return p, fence, job.Meta{}, s.Table.StaleLease(ctx, fence) // before a refusal could name what the job is about
+	}
+	return p, fence, meta, nil
 }
 
 // staleLease words the loss of a lease; other errors pass.
@@ -112,7 +116,7 @@ func (s *RecordWrites) PutStatusReport(ctx context.Context, req *connect.Request
 	if report.GetReleaseId() != "" {
 		kind, id = table.Releases, report.GetReleaseId()
 	}
-	if err := s.ofJob(ctx, kind, id, of); err != nil {
+	if _, err := s.ofJob(ctx, kind, id, of); err != nil {
 		return nil, err
 	}
 	if kind == table.Deployments {
@@ -126,31 +130,33 @@ func (s *RecordWrites) PutStatusReport(ctx context.Context, req *connect.Request
 	return connect.NewResponse(&waypointv1.PutStatusReportResponse{}), nil
 }
 
-// ofJob checks that a record belongs to the job's project and app.
-func (s *RecordWrites) ofJob(ctx context.Context, kind table.RecordKind, id string, of job.Meta) error {
+// ofJob finds a record that belongs to the job's project, app and workspace.
+func (s *RecordWrites) ofJob(ctx context.Context, kind table.RecordKind, id string, of job.Meta) (*waypointv1.Record, error) {
 	if err := validate.ID(kind.String()+"_id", id); err != nil {
-		return err
+		return nil, err
 	}
 	record, err := s.Table.RecentRecord(ctx, kind, of.Project, of.App, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, meta, _ := table.RecordParts(record)
-	if meta.GetProject() != of.Project || (of.App != "" && meta.GetApp() != of.App) {
-		return table.RecordNotFound(kind, "with the id "+id+" in the job's app")
+	if meta.GetProject() != of.Project || meta.GetWorkspace() != of.Workspace || (of.App != "" && meta.GetApp() != of.App) {
+		return nil, table.RecordNotFound(kind, "with the id "+id+" in the job's app and workspace")
 	}
-	return nil
+	return record, nil
 }
 
-// CreateEntrypointToken makes a token that opens one deployment of the job. It does not expire: the deployment
-// may run for years; it is listed and can be revoked.
+// CreateEntrypointToken makes a token that opens one deployment of the job, in place of the one that an earlier attempt
+// got. It has no time of its own to expire, since a deployment may run for years: it ends with the attempt unless the
+// deployment is recorded as made, and with the deployment; it can be revoked before.
 func (s *RecordWrites) CreateEntrypointToken(ctx context.Context, req *connect.Request[waypointv1.CreateEntrypointTokenRequest]) (*connect.Response[waypointv1.CreateEntrypointTokenResponse], error) {
 	p, fence, of, err := s.fenced(ctx, req.Msg.GetFence())
 	if err != nil {
 		return nil, err
 	}
 	deployment := req.Msg.GetDeploymentId()
-	if err := s.ofJob(ctx, table.Deployments, deployment, of); err != nil {
+	record, err := s.ofJob(ctx, table.Deployments, deployment, of)
+	if err != nil {
 		return nil, err
 	}
 	id, err := s.Table.NewID()
@@ -165,9 +171,7 @@ func (s *RecordWrites) CreateEntrypointToken(ctx context.Context, req *connect.R
 	if err != nil {
 		return nil, err
 	}
-	tx := table.Tx{}
-	tx.Add(table.FenceCheck(fence), table.NewToken(tok, hash))
-	if err := s.Table.Transact(ctx, tx); err != nil {
+	if err := s.Table.IssueEntrypointToken(ctx, table.EntrypointToken{Token: tok, Hash: hash, Fence: fence, Deployment: record}); err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.CreateEntrypointTokenResponse{Token: secret}), nil

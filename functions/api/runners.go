@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"connectrpc.com/connect"
 
@@ -16,9 +17,11 @@ type Runners struct {
 	Table *table.Table
 }
 
-// ListRunners lists the runners that registered within the last days, by name.
+// ListRunners lists the runners that registered within the last days, by name. Those of projects that the caller may not
+// read are left out, which can make a page shorter than asked.
 func (s *Runners) ListRunners(ctx context.Context, req *connect.Request[waypointv1.ListRunnersRequest]) (*connect.Response[waypointv1.ListRunnersResponse], error) {
-	if err := maySeeRunners(ctx); err != nil {
+	p, err := maySeeRunners(ctx)
+	if err != nil {
 		return nil, err
 	}
 	runners, next, err := s.Table.Runners(ctx, validate.PageSize(req.Msg.GetPage().GetSize()), req.Msg.GetPage().GetToken())
@@ -27,14 +30,17 @@ func (s *Runners) ListRunners(ctx context.Context, req *connect.Request[waypoint
 	}
 	out := &waypointv1.ListRunnersResponse{NextPageToken: next}
 	for _, r := range runners {
-		out.Runners = append(out.Runners, r.Proto(s.Table.Now()))
+		if shown := runnerFor(p, r.Proto(s.Table.Now())); shown != nil {
+			out.Runners = append(out.Runners, shown)
+		}
 	}
 	return connect.NewResponse(out), nil
 }
 
 // GetRunner shows one runner.
 func (s *Runners) GetRunner(ctx context.Context, req *connect.Request[waypointv1.GetRunnerRequest]) (*connect.Response[waypointv1.GetRunnerResponse], error) {
-	if err := maySeeRunners(ctx); err != nil {
+	p, err := maySeeRunners(ctx)
+	if err != nil {
 		return nil, err
 	}
 	id := req.Msg.GetId()
@@ -45,18 +51,31 @@ func (s *Runners) GetRunner(ctx context.Context, req *connect.Request[waypointv1
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	shown := runnerFor(p, r.Proto(s.Table.Now()))
+	if !found || shown == nil {
 		return nil, table.RunnerNotFound(id)
 	}
-	return connect.NewResponse(&waypointv1.GetRunnerResponse{Runner: r.Proto(s.Table.Now())}), nil
+	return connect.NewResponse(&waypointv1.GetRunnerResponse{Runner: shown}), nil
 }
 
-// maySeeRunners: they belong to no project, so a viewer of any may see them.
-func maySeeRunners(ctx context.Context) error {
+// maySeeRunners returns the caller if it may read some project: runners are shown by the projects that they serve.
+func maySeeRunners(ctx context.Context) (auth.Principal, error) {
 	p, err := authenticated(ctx)
 	if err != nil || p.MayAny(viewer) {
-		return err
+		return p, err
 	}
-	_, err = auth.Require(ctx, "", viewer)
-	return err
+	return auth.Require(ctx, "", viewer)
+}
+
+// runnerFor is a runner as the caller may see it: with the projects among its own that the caller may read, or nil if
+// there are none. A runner that serves all projects serves the caller's too.
+func runnerFor(p auth.Principal, r *waypointv1.Runner) *waypointv1.Runner {
+	if r.GetAllProjects() {
+		return r
+	}
+	r.Projects = slices.DeleteFunc(slices.Clone(r.GetProjects()), func(project string) bool { return project == "" || !p.May(project, viewer) })
+	if len(r.GetProjects()) == 0 {
+		return nil
+	}
+	return r
 }

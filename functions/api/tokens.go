@@ -18,6 +18,8 @@ type Tokens struct {
 	Table *table.Table
 	// Rand is where tokens come from: crypto/rand.Reader outside tests. It must be safe for concurrent use.
 	Rand io.Reader
+	// Shared: the server is not one machine's own. A runner's token then has to say which projects it is for.
+	Shared bool
 }
 
 func invalid(field, format string, args ...any) *fault.Error {
@@ -66,7 +68,7 @@ func newSecret(tok *waypointv1.Token, rnd io.Reader) (string, auth.Hash, error) 
 }
 
 func (s *Tokens) tokenOf(in *waypointv1.CreateTokenRequest, by string) (*waypointv1.Token, error) {
-	if err := checkToken(in); err != nil {
+	if err := s.check(in); err != nil {
 		return nil, err
 	}
 	id, err := s.Table.NewID()
@@ -78,6 +80,9 @@ func (s *Tokens) tokenOf(in *waypointv1.CreateTokenRequest, by string) (*waypoin
 		Id: id, Kind: in.GetKind(), Name: in.GetName(), CreatedUnix: now, Roles: in.GetRoles(),
 		RunnerLabels: in.GetRunnerLabels(), CreatedBy: by,
 	}
+	if in.GetKind() == waypointv1.TokenKind_TOKEN_KIND_RUNNER {
+		tok.Projects, tok.AllProjects = in.GetProjects(), len(in.GetProjects()) == 0
+	}
 	if in.GetExpiresInSeconds() > 0 {
 		tok.ExpiresUnix = now + in.GetExpiresInSeconds()
 	}
@@ -87,7 +92,7 @@ func (s *Tokens) tokenOf(in *waypointv1.CreateTokenRequest, by string) (*waypoin
 // tokenLifeMost is the longest life that can be asked for, in seconds: a hundred years.
 const tokenLifeMost = 100 * 366 * 24 * 3600
 
-func checkToken(in *waypointv1.CreateTokenRequest) error {
+func (s *Tokens) check(in *waypointv1.CreateTokenRequest) error {
 	if err := validate.Size("name", len(in.GetName()), validate.MaxTokenName); err != nil {
 		return err
 	}
@@ -102,14 +107,43 @@ func checkToken(in *waypointv1.CreateTokenRequest) error {
 		if len(in.GetRunnerLabels()) > 0 {
 			return invalid("runner_labels", "only a runner's token has runner labels")
 		}
+		if len(in.GetProjects()) > 0 || in.GetAllProjects() {
+			return invalid("projects", "only a runner's token is bound to projects: a user's token has a role on each of its projects")
+		}
 		return checkRoles(in.GetRoles())
 	case waypointv1.TokenKind_TOKEN_KIND_RUNNER:
 		if len(in.GetRoles()) > 0 {
 			return invalid("roles", "a runner's token has no roles").WithHint("Give it labels: they say which jobs it may claim.")
 		}
-		return validate.Labels("runner_labels", in.GetRunnerLabels())
+		return first([]error{validate.Labels("runner_labels", in.GetRunnerLabels()), s.checkProjects(in)})
 	}
 	return invalid("kind", "a token must be for a user or a runner")
+}
+
+// checkProjects checks which projects a runner's token is for. A local server belongs to one person, so there a token that
+// names none is for all; elsewhere that has to be said.
+func (s *Tokens) checkProjects(in *waypointv1.CreateTokenRequest) error {
+	names := in.GetProjects()
+	switch {
+	case in.GetAllProjects() && len(names) > 0:
+		return invalid("projects", "a runner's token is for named projects or for all, not both")
+	case len(names) > rolesMost:
+		return invalid("projects", "a runner's token is for at most %d projects, or for all", rolesMost)
+	case len(names) == 0 && !in.GetAllProjects() && s.Shared:
+		return invalid("projects", "a runner's token has to say which projects it is for").
+			WithHint("`waypoint token create NAME --kind runner --project PROJECT` binds it to one, `--all-projects` instead to none.")
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		if err := validate.Name("project", name); err != nil {
+			return err
+		}
+		if seen[name] {
+			return invalid("projects", "the project %s is named twice", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // rolesMost keeps a token's item small: it is read often.
@@ -132,13 +166,13 @@ func checkRoles(roles map[string]waypointv1.Role) error {
 	return nil
 }
 
-// ListTokens lists tokens that have not been revoked, newest first.
+// ListTokens lists tokens that have not been revoked, newest first: those of users and runners, or those of entrypoints.
 func (s *Tokens) ListTokens(ctx context.Context, req *connect.Request[waypointv1.ListTokensRequest]) (*connect.Response[waypointv1.ListTokensResponse], error) {
 	if _, err := auth.Require(ctx, "", admin); err != nil {
 		return nil, err
 	}
 	page := req.Msg.GetPage()
-	toks, next, err := s.Table.ListTokens(ctx, validate.PageSize(page.GetSize()), page.GetToken())
+	toks, next, err := s.Table.ListTokens(ctx, req.Msg.GetEntrypoints(), validate.PageSize(page.GetSize()), page.GetToken())
 	if err != nil {
 		return nil, err
 	}

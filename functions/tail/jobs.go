@@ -138,7 +138,7 @@ func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobRe
 		return nil, err
 	}
 	if first {
-		if _, err := auth.Require(ctx, m.Project, waypointv1.Role_ROLE_VIEWER); err != nil {
+		if _, err := auth.RequireOf(ctx, m.Project, waypointv1.Role_ROLE_VIEWER, "job "+r.id); err != nil {
 			return nil, err
 		}
 	}

@@ -83,7 +83,7 @@ func TestTheServerLivesOnItsRoles(t *testing.T) {
 
 func register(t *testing.T, r *infra.Result, c *client.Client, name string, labels map[string]string) (runner *client.Client, idOrQueue string) {
 	t.Helper()
-	token := ask(t, c.Token.CreateToken, &waypointv1.CreateTokenRequest{Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: name, RunnerLabels: labels})
+	token := ask(t, c.Token.CreateToken, &waypointv1.CreateTokenRequest{Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: name, RunnerLabels: labels, AllProjects: true})
 	runner, err := client.New(client.Options{Address: r.Address, Token: token.GetSecret(), Component: "runner", Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)

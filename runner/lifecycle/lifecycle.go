@@ -126,6 +126,9 @@ func (j *job) run(ctx context.Context) error {
 		}
 	}()
 	j.temp = temp
+	for _, notice := range j.claim.GetNotices() {
+		j.ui.Line(plugin.Warning, "%s", notice)
+	}
 	if err := j.prepare(ctx); err != nil {
 		return err
 	}

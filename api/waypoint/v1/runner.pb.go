@@ -147,8 +147,11 @@ type Runner struct {
 	Concurrency    int32                  `protobuf:"varint,8,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
 	Running        int32                  `protobuf:"varint,9,opt,name=running,proto3" json:"running,omitempty"`
 	Version        string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The projects whose jobs it may run, as far as the caller may see them; empty with all_projects set: all of them.
+	Projects      []string `protobuf:"bytes,11,rep,name=projects,proto3" json:"projects,omitempty"`
+	AllProjects   bool     `protobuf:"varint,12,opt,name=all_projects,json=allProjects,proto3" json:"all_projects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Runner) Reset() {
@@ -249,6 +252,20 @@ func (x *Runner) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *Runner) GetProjects() []string {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *Runner) GetAllProjects() bool {
+	if x != nil {
+		return x.AllProjects
+	}
+	return false
 }
 
 type ListRunnersRequest struct {
@@ -440,7 +457,7 @@ type RegisterRequest struct {
 	// ULID made by the runner at its start.
 	RunnerId string `protobuf:"bytes,1,opt,name=runner_id,json=runnerId,proto3" json:"runner_id,omitempty"`
 	Name     string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Must be a subset of the token's labels when the token names any.
+	// Must be a subset of the token's labels: a runner has the labels of its token, whatever it says of itself.
 	Labels        map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Kind          RunnerKind        `protobuf:"varint,4,opt,name=kind,proto3,enum=waypoint.v1.RunnerKind" json:"kind,omitempty"`
 	Concurrency   int32             `protobuf:"varint,5,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
@@ -914,15 +931,17 @@ type ClaimJobResponse struct {
 	LeaseMs   uint32 `protobuf:"varint,6,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"`
 	// Position that the first append takes.
 	NextOutput int64 `protobuf:"varint,7,opt,name=next_output,json=nextOutput,proto3" json:"next_output,omitempty"`
-	// The project's data source resolved for this job, with credentials.
+	// The project's data source resolved for this job; with credentials for a runner with a runner token only.
 	DataSource *DataSource `protobuf:"bytes,8,opt,name=data_source,json=dataSource,proto3" json:"data_source,omitempty"`
-	// Configuration for this runner (runner-scoped variables).
+	// Configuration for this runner (runner-scoped variables), by the labels of its token.
 	RunnerEnv map[string]string `protobuf:"bytes,9,rep,name=runner_env,json=runnerEnv,proto3" json:"runner_env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Input variables stored with the server for this project and workspace.
 	ServerVariables []*Variable `protobuf:"bytes,10,rep,name=server_variables,json=serverVariables,proto3" json:"server_variables,omitempty"`
 	WaypointHcl     []byte      `protobuf:"bytes,11,opt,name=waypoint_hcl,json=waypointHcl,proto3" json:"waypoint_hcl,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Sentences for the job's output about what this runner is not given.
+	Notices       []string `protobuf:"bytes,13,rep,name=notices,proto3" json:"notices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClaimJobResponse) Reset() {
@@ -1028,6 +1047,13 @@ func (x *ClaimJobResponse) GetServerVariables() []*Variable {
 func (x *ClaimJobResponse) GetWaypointHcl() []byte {
 	if x != nil {
 		return x.WaypointHcl
+	}
+	return nil
+}
+
+func (x *ClaimJobResponse) GetNotices() []string {
+	if x != nil {
+		return x.Notices
 	}
 	return nil
 }
@@ -2357,7 +2383,7 @@ var File_waypoint_v1_runner_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/runner.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\x1a\x15waypoint/v1/job.proto\x1a\x18waypoint/v1/output.proto\x1a\x18waypoint/v1/record.proto\"\x8f\x03\n" +
+	"\x18waypoint/v1/runner.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\x1a\x15waypoint/v1/job.proto\x1a\x18waypoint/v1/output.proto\x1a\x18waypoint/v1/record.proto\"\xce\x03\n" +
 	"\x06Runner\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x127\n" +
@@ -2369,7 +2395,9 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\vconcurrency\x18\b \x01(\x05R\vconcurrency\x12\x18\n" +
 	"\arunning\x18\t \x01(\x05R\arunning\x12\x18\n" +
 	"\aversion\x18\n" +
-	" \x01(\tR\aversion\x1a9\n" +
+	" \x01(\tR\aversion\x12\x1a\n" +
+	"\bprojects\x18\v \x03(\tR\bprojects\x12!\n" +
+	"\fall_projects\x18\f \x01(\bR\vallProjects\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\";\n" +
@@ -2419,7 +2447,7 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\trunner_id\x18\x01 \x01(\tR\brunnerId\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05nonce\x18\x03 \x01(\tR\x05nonce\x12\x17\n" +
-	"\await_ms\x18\x04 \x01(\rR\x06waitMs\"\xc3\x05\n" +
+	"\await_ms\x18\x04 \x01(\rR\x06waitMs\"\xdd\x05\n" +
 	"\x10ClaimJobResponse\x12?\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2%.waypoint.v1.ClaimJobResponse.OutcomeR\aoutcome\x12$\n" +
 	"\x0eretry_after_ms\x18\x02 \x01(\rR\fretryAfterMs\x12(\n" +
@@ -2436,7 +2464,8 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"runner_env\x18\t \x03(\v2,.waypoint.v1.ClaimJobResponse.RunnerEnvEntryR\trunnerEnv\x12@\n" +
 	"\x10server_variables\x18\n" +
 	" \x03(\v2\x15.waypoint.v1.VariableR\x0fserverVariables\x12!\n" +
-	"\fwaypoint_hcl\x18\v \x01(\fR\vwaypointHcl\x1a<\n" +
+	"\fwaypoint_hcl\x18\v \x01(\fR\vwaypointHcl\x12\x18\n" +
+	"\anotices\x18\r \x03(\tR\anotices\x1a<\n" +
 	"\x0eRunnerEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"u\n" +

@@ -27,9 +27,9 @@ const (
 	TokenKind_TOKEN_KIND_UNSPECIFIED TokenKind = 0
 	// A person or a CI job.
 	TokenKind_TOKEN_KIND_USER TokenKind = 1
-	// A runner; bound to its labels.
+	// A runner; bound to its labels and to projects.
 	TokenKind_TOKEN_KIND_RUNNER TokenKind = 2
-	// An entrypoint; bound to one deployment.
+	// An entrypoint; bound to one deployment, and ends with it.
 	TokenKind_TOKEN_KIND_ENTRYPOINT TokenKind = 3
 )
 
@@ -184,8 +184,11 @@ type ExchangeIdentityResponse struct {
 	ExpiresUnix int64  `protobuf:"varint,2,opt,name=expires_unix,json=expiresUnix,proto3" json:"expires_unix,omitempty"`
 	// What AWS says who it is.
 	Arn string `protobuf:"bytes,3,opt,name=arn,proto3" json:"arn,omitempty"`
-	// The labels that the runner has, whatever it says of itself; empty: those that it names.
-	RunnerLabels  map[string]string `protobuf:"bytes,4,rep,name=runner_labels,json=runnerLabels,proto3" json:"runner_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The labels that the runner has, whatever it says of itself.
+	RunnerLabels map[string]string `protobuf:"bytes,4,rep,name=runner_labels,json=runnerLabels,proto3" json:"runner_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The projects whose jobs the runner may run; empty with all_projects set: all of them.
+	Projects      []string `protobuf:"bytes,5,rep,name=projects,proto3" json:"projects,omitempty"`
+	AllProjects   bool     `protobuf:"varint,6,opt,name=all_projects,json=allProjects,proto3" json:"all_projects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +249,20 @@ func (x *ExchangeIdentityResponse) GetRunnerLabels() map[string]string {
 		return x.RunnerLabels
 	}
 	return nil
+}
+
+func (x *ExchangeIdentityResponse) GetProjects() []string {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *ExchangeIdentityResponse) GetAllProjects() bool {
+	if x != nil {
+		return x.AllProjects
+	}
+	return false
 }
 
 type GetServerInfoRequest struct {
@@ -456,8 +473,12 @@ type Token struct {
 	// Runner tokens: the labels that its runner has, whatever it says of itself.
 	RunnerLabels map[string]string `protobuf:"bytes,7,rep,name=runner_labels,json=runnerLabels,proto3" json:"runner_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Entrypoint tokens.
-	DeploymentId  string `protobuf:"bytes,8,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
-	CreatedBy     string `protobuf:"bytes,9,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	DeploymentId string `protobuf:"bytes,8,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
+	CreatedBy    string `protobuf:"bytes,9,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// Runner tokens: the projects whose jobs the runner may run and whose records it may read; empty with all_projects
+	// set: all of them.
+	Projects      []string `protobuf:"bytes,10,rep,name=projects,proto3" json:"projects,omitempty"`
+	AllProjects   bool     `protobuf:"varint,11,opt,name=all_projects,json=allProjects,proto3" json:"all_projects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -555,6 +576,20 @@ func (x *Token) GetCreatedBy() string {
 	return ""
 }
 
+func (x *Token) GetProjects() []string {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *Token) GetAllProjects() bool {
+	if x != nil {
+		return x.AllProjects
+	}
+	return false
+}
+
 type CreateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// USER or RUNNER.
@@ -564,8 +599,12 @@ type CreateTokenRequest struct {
 	ExpiresInSeconds int64             `protobuf:"varint,3,opt,name=expires_in_seconds,json=expiresInSeconds,proto3" json:"expires_in_seconds,omitempty"`
 	Roles            map[string]Role   `protobuf:"bytes,4,rep,name=roles,proto3" json:"roles,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=waypoint.v1.Role"`
 	RunnerLabels     map[string]string `protobuf:"bytes,5,rep,name=runner_labels,json=runnerLabels,proto3" json:"runner_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// A runner's token is bound to these projects, or to all. A local server takes neither for all; any other server
+	// requires one of the two.
+	Projects      []string `protobuf:"bytes,6,rep,name=projects,proto3" json:"projects,omitempty"`
+	AllProjects   bool     `protobuf:"varint,7,opt,name=all_projects,json=allProjects,proto3" json:"all_projects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateTokenRequest) Reset() {
@@ -633,6 +672,20 @@ func (x *CreateTokenRequest) GetRunnerLabels() map[string]string {
 	return nil
 }
 
+func (x *CreateTokenRequest) GetProjects() []string {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *CreateTokenRequest) GetAllProjects() bool {
+	if x != nil {
+		return x.AllProjects
+	}
+	return false
+}
+
 type CreateTokenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Token *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -688,8 +741,10 @@ func (x *CreateTokenResponse) GetSecret() string {
 }
 
 type ListTokensRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Page          *Page                  `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Page  *Page                  `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
+	// List the tokens of entrypoints, one for each deployment that exists, instead of those of users and runners.
+	Entrypoints   bool `protobuf:"varint,2,opt,name=entrypoints,proto3" json:"entrypoints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -729,6 +784,13 @@ func (x *ListTokensRequest) GetPage() *Page {
 		return x.Page
 	}
 	return nil
+}
+
+func (x *ListTokensRequest) GetEntrypoints() bool {
+	if x != nil {
+		return x.Entrypoints
+	}
+	return false
 }
 
 type ListTokensResponse struct {
@@ -880,12 +942,14 @@ const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\aheaders\x18\x01 \x03(\v21.waypoint.v1.ExchangeIdentityRequest.HeadersEntryR\aheaders\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc5\x02\n" +
 	"\x18ExchangeIdentityResponse\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\tR\x06secret\x12!\n" +
 	"\fexpires_unix\x18\x02 \x01(\x03R\vexpiresUnix\x12\x10\n" +
 	"\x03arn\x18\x03 \x01(\tR\x03arn\x12\\\n" +
-	"\rrunner_labels\x18\x04 \x03(\v27.waypoint.v1.ExchangeIdentityResponse.RunnerLabelsEntryR\frunnerLabels\x1a?\n" +
+	"\rrunner_labels\x18\x04 \x03(\v27.waypoint.v1.ExchangeIdentityResponse.RunnerLabelsEntryR\frunnerLabels\x12\x1a\n" +
+	"\bprojects\x18\x05 \x03(\tR\bprojects\x12!\n" +
+	"\fall_projects\x18\x06 \x01(\bR\vallProjects\x1a?\n" +
 	"\x11RunnerLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x16\n" +
@@ -902,7 +966,7 @@ const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\tPrincipal\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.waypoint.v1.TokenKindR\x04kind\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xef\x03\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xae\x04\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.waypoint.v1.TokenKindR\x04kind\x12\x12\n" +
@@ -913,20 +977,25 @@ const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\rrunner_labels\x18\a \x03(\v2$.waypoint.v1.Token.RunnerLabelsEntryR\frunnerLabels\x12#\n" +
 	"\rdeployment_id\x18\b \x01(\tR\fdeploymentId\x12\x1d\n" +
 	"\n" +
-	"created_by\x18\t \x01(\tR\tcreatedBy\x1aK\n" +
+	"created_by\x18\t \x01(\tR\tcreatedBy\x12\x1a\n" +
+	"\bprojects\x18\n" +
+	" \x03(\tR\bprojects\x12!\n" +
+	"\fall_projects\x18\v \x01(\bR\vallProjects\x1aK\n" +
 	"\n" +
 	"RolesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12'\n" +
 	"\x05value\x18\x02 \x01(\x0e2\x11.waypoint.v1.RoleR\x05value:\x028\x01\x1a?\n" +
 	"\x11RunnerLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xaa\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe9\x03\n" +
 	"\x12CreateTokenRequest\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.waypoint.v1.TokenKindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
 	"\x12expires_in_seconds\x18\x03 \x01(\x03R\x10expiresInSeconds\x12@\n" +
 	"\x05roles\x18\x04 \x03(\v2*.waypoint.v1.CreateTokenRequest.RolesEntryR\x05roles\x12V\n" +
-	"\rrunner_labels\x18\x05 \x03(\v21.waypoint.v1.CreateTokenRequest.RunnerLabelsEntryR\frunnerLabels\x1aK\n" +
+	"\rrunner_labels\x18\x05 \x03(\v21.waypoint.v1.CreateTokenRequest.RunnerLabelsEntryR\frunnerLabels\x12\x1a\n" +
+	"\bprojects\x18\x06 \x03(\tR\bprojects\x12!\n" +
+	"\fall_projects\x18\a \x01(\bR\vallProjects\x1aK\n" +
 	"\n" +
 	"RolesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12'\n" +
@@ -936,9 +1005,10 @@ const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
 	"\x13CreateTokenResponse\x12(\n" +
 	"\x05token\x18\x01 \x01(\v2\x12.waypoint.v1.TokenR\x05token\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\":\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"\\\n" +
 	"\x11ListTokensRequest\x12%\n" +
-	"\x04page\x18\x01 \x01(\v2\x11.waypoint.v1.PageR\x04page\"h\n" +
+	"\x04page\x18\x01 \x01(\v2\x11.waypoint.v1.PageR\x04page\x12 \n" +
+	"\ventrypoints\x18\x02 \x01(\bR\ventrypoints\"h\n" +
 	"\x12ListTokensResponse\x12*\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x12.waypoint.v1.TokenR\x06tokens\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"$\n" +

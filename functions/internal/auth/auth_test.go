@@ -11,6 +11,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
 
 const (
@@ -90,7 +91,11 @@ func TestMay(t *testing.T) {
 		{"viewer of all reads any", all, "blog", viewer, true},
 		{"the higher of two roles counts", all, "shop", admin, true},
 		{"viewer of all deploys none other", all, "blog", deployer, false},
-		{"a runner reads", Principal{Kind: runner}, "shop", viewer, true},
+		{"a runner reads the projects that it is bound to", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, "shop", viewer, true},
+		{"a runner does not read others", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, "blog", viewer, false},
+		{"a runner of one project has no role on all", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, "", viewer, false},
+		{"a runner of all projects reads any", Principal{Kind: runner, Projects: job.Projects{All: true}}, "shop", viewer, true},
+		{"a runner of no project reads nothing", Principal{Kind: runner}, "shop", viewer, false},
 		{"a runner does not queue", Principal{Kind: runner}, "shop", deployer, false},
 		{"an entrypoint reads nothing", Principal{Kind: entrypoint, DeploymentID: "d"}, "shop", viewer, false},
 		{"nobody may nothing", Principal{}, "shop", waypointv1.Role_ROLE_UNSPECIFIED, false},
@@ -143,7 +148,7 @@ type tokens struct {
 	asked   int
 }
 
-func (s *tokens) FindToken(_ context.Context, h Hash) (Entry, bool, error) {
+func (s *tokens) FindToken(_ context.Context, h Hash, _ bool) (Entry, bool, error) {
 	s.asked++
 	e, ok := s.entries[h]
 	return e, ok, nil

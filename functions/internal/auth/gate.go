@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/version"
 )
 
@@ -27,7 +28,8 @@ const serverInfo = "/waypoint.v1.ServerService/GetServerInfo"
 // exchange is open too: what it is sent is the proof. It may come with a token, which is then to live on.
 const exchange = "/waypoint.v1.ServerService/ExchangeIdentity"
 
-// CacheFor is how long a token is trusted without asking again: a revoked token may work so long.
+// CacheFor is how long a token of a user or runner is trusted without asking again: a revoked token may work so long.
+// Those of entrypoints are asked for in each call, strongly: what a destroyed deployment had must open nothing.
 const CacheFor = 30 * time.Second
 
 // cacheMost bounds the cache; a full cache is dropped whole, which costs one read a token.
@@ -41,9 +43,10 @@ type Entry struct {
 	Revoked bool
 }
 
-// Source finds tokens. ok is false for a hash that is not known; err is for a store that did not answer.
+// Source finds tokens. ok is false for a hash that is not known; err is for a store that did not answer. With current set
+// the entry is as it is now, else it may be some seconds old.
 type Source interface {
-	FindToken(ctx context.Context, hash Hash) (entry Entry, ok bool, err error)
+	FindToken(ctx context.Context, hash Hash, current bool) (entry Entry, ok bool, err error)
 }
 
 // Gate turns bearer tokens into principals. It is safe for concurrent use.
@@ -73,15 +76,18 @@ func (g *Gate) Authenticate(ctx context.Context, h http.Header) (Principal, erro
 	if token == "" || !strings.EqualFold(scheme, "Bearer") {
 		return Principal{}, Missing()
 	}
-	if _, ok := Plausible(token); !ok {
+	kind, ok := Plausible(token)
+	if !ok {
 		return Principal{}, refuse(fault.TokenInvalid, "the token is not one of this server's: it may be mistyped or cut off")
 	}
-	entry, ok, err := g.find(ctx, HashOf(token))
+	entry, ok, err := g.find(ctx, HashOf(token), kind == waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT)
 	switch {
 	case err != nil:
 		return Principal{}, err
 	case !ok:
 		return Principal{}, refuse(fault.TokenInvalid, "this server does not know the token")
+	case entry.Revoked && kind == waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT:
+		return Principal{}, DeploymentEnded()
 	case entry.Revoked:
 		return Principal{}, refuse(fault.TokenRevoked, "the token has been revoked")
 	case !entry.Expires.IsZero() && !g.clock().Before(entry.Expires):
@@ -90,13 +96,24 @@ func (g *Gate) Authenticate(ctx context.Context, h http.Header) (Principal, erro
 	return entry.Principal, nil
 }
 
+// DeploymentEnded is the refusal of an entrypoint whose deployment has ended, or whose token was revoked.
+func DeploymentEnded() *fault.Error {
+	return fault.New(connect.CodeUnauthenticated, fault.TokenRevoked,
+		"the token has ended: its deployment was destroyed or never came to be, or the token was revoked").
+		WithHint("Deploy the app again: `waypoint up`.")
+}
+
 func refuse(reason fault.Reason, format string, args ...any) *fault.Error {
 	return fault.New(connect.CodeUnauthenticated, reason, format, args...).
 		WithHint("Run `waypoint login` with a token that an admin of this server made.")
 }
 
-// find asks the cache, then the source. Unknown hashes are not cached: a token works from its creation on.
-func (g *Gate) find(ctx context.Context, hash Hash) (Entry, bool, error) {
+// find asks the cache, unless the entry must be current, then the source. Unknown hashes are not cached: a token works
+// from its creation on.
+func (g *Gate) find(ctx context.Context, hash Hash, current bool) (Entry, bool, error) {
+	if current {
+		return g.source.FindToken(ctx, hash, true)
+	}
 	now := g.clock()
 	g.mu.RLock()
 	c, ok := g.cache[hash]
@@ -104,7 +121,7 @@ func (g *Gate) find(ctx context.Context, hash Hash) (Entry, bool, error) {
 	if ok && now.Before(c.until) {
 		return c.entry, true, nil
 	}
-	entry, ok, err := g.source.FindToken(ctx, hash)
+	entry, ok, err := g.source.FindToken(ctx, hash, false)
 	if err != nil || !ok {
 		return Entry{}, false, err
 	}

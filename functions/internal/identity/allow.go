@@ -3,13 +3,28 @@ package identity
 import (
 	"fmt"
 	"strings"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
 
-// Allowed is who may register runners by identity, with the labels that their runners get (none: those that they name).
-type Allowed map[string]map[string]string
+// Allowed is who may register runners by identity, and what their runners may do.
+type Allowed map[string]Grant
 
-// ParseAllowed reads the installation's list: ARNs of roles (or users) with commas between them; "ARN=k=v;k=v" binds the
-// runners of one to labels, and so to a pool.
+// Grant is what the runners of one role may do.
+type Grant struct {
+	// Labels are those that the runners have.
+	Labels map[string]string
+	// Projects are those whose jobs they may run.
+	Projects job.Projects
+}
+
+// projectKey is the key that binds a role to a project instead of giving its runners a label.
+const projectKey = "project"
+
+// ParseAllowed reads the installation's list: ARNs of roles (or users) with commas between them. "ARN=k=v;k=v" gives the
+// runners of one labels, and so a pool; the key "project", which may stand several times, binds them to projects. A role
+// without it, or with project=*, serves all.
 func ParseAllowed(list string) (Allowed, error) {
 	out := Allowed{}
 	for _, entry := range strings.Split(list, ",") {
@@ -22,19 +37,43 @@ func ParseAllowed(list string) (Allowed, error) {
 		if !ok {
 			return nil, fmt.Errorf("%q in the list of runner roles is no ARN of a role or user", arn)
 		}
-		labels := map[string]string{}
-		for _, pair := range strings.Split(rest, ";") {
-			k, v, ok := strings.Cut(pair, "=")
-			if bound && (!ok || k == "") {
-				return nil, fmt.Errorf("%q in the list of runner roles: labels are written k=v;k=v", entry)
-			}
-			if bound {
-				labels[k] = v
+		grant := Grant{Labels: map[string]string{}, Projects: job.Projects{All: true}}
+		if bound {
+			var err error
+			if grant, err = parseGrant(entry, rest); err != nil {
+				return nil, err
 			}
 		}
-		out[key] = labels
+		out[key] = grant
 	}
 	return out, nil
+}
+
+func parseGrant(entry, pairs string) (Grant, error) {
+	g := Grant{Labels: map[string]string{}}
+	named, all := 0, false
+	for _, pair := range strings.Split(pairs, ";") {
+		k, v, ok := strings.Cut(pair, "=")
+		switch {
+		case !ok || k == "":
+			return g, fmt.Errorf("%q in the list of runner roles: labels and projects are written key=value;key=value", entry)
+		case k != projectKey:
+			g.Labels[k] = v
+		case v == "*":
+			named, all = named+1, true
+		default:
+			if err := validate.Name("project", v); err != nil {
+				return g, fmt.Errorf("%q in the list of runner roles: %w", entry, err)
+			}
+			named++
+			g.Projects.Names = append(g.Projects.Names, v)
+		}
+	}
+	if all && named > 1 {
+		return g, fmt.Errorf("%q in the list of runner roles: it is either project=* or projects by name", entry)
+	}
+	g.Projects.All = named == 0 || all
+	return g, nil
 }
 
 // withoutPath is how STS names a role: without the path that its own ARN has.
@@ -57,8 +96,8 @@ func withoutPath(arn string) (string, bool) {
 	return "", false
 }
 
-// Labels says whether a principal may register runners, and with which labels.
-func (a Allowed) Labels(principal string) (map[string]string, bool) {
-	labels, ok := a[principal]
-	return labels, ok
+// Grant returns what a principal's runners may do, and false if it may not register any.
+func (a Allowed) Grant(principal string) (Grant, bool) {
+	grant, ok := a[principal]
+	return grant, ok
 }

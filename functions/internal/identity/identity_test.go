@@ -110,16 +110,17 @@ func TestTheListOfRoles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if labels, ok := a.Labels("arn:aws:iam::123456789012:role/ci"); !ok || len(labels) != 0 {
-		t.Errorf("a role with a path: %v, %v", labels, ok)
+	if g, ok := a.Grant("arn:aws:iam::123456789012:role/ci"); !ok || len(g.Labels) != 0 || !g.Projects.All {
+		t.Errorf("a role with a path: %v, %v", g, ok)
 	}
-	if labels, ok := a.Labels("arn:aws:iam::123456789012:role/gpu"); !ok || labels["gpu"] != "yes" || labels["size"] != "big" {
-		t.Errorf("a role with labels: %v, %v", labels, ok)
+	if g, ok := a.Grant("arn:aws:iam::123456789012:role/gpu"); !ok || g.Labels["gpu"] != "yes" || g.Labels["size"] != "big" || !g.Projects.All {
+		t.Errorf("a role with labels: %v, %v", g, ok)
 	}
-	if _, ok := a.Labels("arn:aws:iam::999999999999:role/ci"); ok {
+	if _, ok := a.Grant("arn:aws:iam::999999999999:role/ci"); ok {
 		t.Error("a role of another account is let in")
 	}
-	for _, wrong := range []string{"ci", "arn:aws:iam::1:role/ci", "arn:aws:s3:::bucket", "arn:aws:iam::123456789012:role/", "arn:aws:iam::123456789012:role/ci=gpu"} {
+	for _, wrong := range []string{"ci", "arn:aws:iam::1:role/ci", "arn:aws:s3:::bucket", "arn:aws:iam::123456789012:role/", "arn:aws:iam::123456789012:role/ci=gpu",
+		"arn:aws:iam::123456789012:role/ci=project=", "arn:aws:iam::123456789012:role/ci=project=a/b", "arn:aws:iam::123456789012:role/ci=project=*;project=shop"} {
 		if _, err := ParseAllowed(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}
@@ -144,4 +145,20 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("taken: server %q, date %s", server, s.Date)
 		}
 	})
+}
+
+func TestARoleIsBoundToProjects(t *testing.T) {
+	const role = "arn:aws:iam::123456789012:role/"
+	a, err := ParseAllowed(role + "web=project=shop;team=web;project=blog," + role + "every=project=*;team=core")
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, _ := a.Grant(role + "web")
+	if web.Projects.All || !web.Projects.Has("shop") || !web.Projects.Has("blog") || web.Projects.Has("other") ||
+		len(web.Labels) != 1 || web.Labels["team"] != "web" {
+		t.Errorf("a role of two projects: %+v", web)
+	}
+	if every, _ := a.Grant(role + "every"); !every.Projects.Has("other") || every.Labels["team"] != "core" {
+		t.Errorf("a role of all projects: %+v", every)
+	}
 }

@@ -7,22 +7,29 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
-// Runner is who claims: its labels come from its token and its registration, never from the request.
+// Runner is who claims: its labels and projects come from its token, never from the request.
 type Runner struct {
 	ID, Name string
 	Labels   map[string]string
+	// Projects are those that its token is bound to.
+	Projects Projects
 	// Standing runners take jobs of their pool; others only what names them.
 	Standing bool
 	// Owner is the id of the token.
 	Owner string
 }
 
-// Fits says whether a runner may claim jobs with that target.
-func (r Runner) Fits(t Target) bool {
-	if t.RunnerID != "" {
+// Fits reports whether a runner may claim the job: its token is bound to the job's project, and the job's target names
+// the runner or labels that it has.
+func (r Runner) Fits(m Meta) bool {
+	switch t := m.Target; {
+	case !r.Projects.Has(m.Project):
+		return false
+	case t.RunnerID != "":
 		return t.RunnerID == r.ID
+	default:
+		return r.Standing && covers(r.Labels, t.Labels)
 	}
-	return r.Standing && covers(r.Labels, t.Labels)
 }
 
 // covers says whether labels hold all of want.
@@ -82,9 +89,11 @@ type Grant struct {
 func Claim(f ClaimFacts, r Runner, now time.Time) Grant {
 	m := f.Meta
 	switch {
+	case !r.Projects.Has(m.Project):
+		return Grant{Answer: NotReady, Meta: m} // not even that it has ended
 	case m.State.Ended():
 		return Grant{Answer: Over, Meta: m}
-	case !r.Fits(m.Target):
+	case !r.Fits(m):
 		return Grant{Answer: NotReady, Meta: m}
 	case m.State == Ready:
 		return take(f, r, now)

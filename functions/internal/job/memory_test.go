@@ -296,8 +296,8 @@ func (w *world) holder(want string) {
 }
 
 var (
-	runnerA = Runner{ID: "A", Name: "a", Standing: true, Owner: "token-a"}
-	runnerB = Runner{ID: "B", Name: "b", Standing: true, Owner: "token-b"}
+	runnerA = Runner{ID: "A", Projects: Projects{All: true}, Name: "a", Standing: true, Owner: "token-a"}
+	runnerB = Runner{ID: "B", Projects: Projects{All: true}, Name: "b", Standing: true, Owner: "token-b"}
 )
 
 func (w *world) claim(id string, r Runner) Grant {

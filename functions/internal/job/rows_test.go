@@ -117,8 +117,8 @@ func TestRow04_ClaimMustFitTheTarget(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1", Target: Target{Labels: map[string]string{"arch": "arm"}}})
 	w.queue(Meta{ID: "2", Target: Target{RunnerID: "B"}})
-	arm := Runner{ID: "C", Labels: map[string]string{"arch": "arm", "x": "y"}, Standing: true}
-	cli := Runner{ID: "D", Labels: map[string]string{"arch": "arm"}}
+	arm := Runner{ID: "C", Projects: Projects{All: true}, Labels: map[string]string{"arch": "arm", "x": "y"}, Standing: true}
+	cli := Runner{ID: "D", Projects: Projects{All: true}, Labels: map[string]string{"arch": "arm"}}
 	for name, c := range map[string]struct {
 		job  string
 		r    Runner
@@ -730,7 +730,7 @@ func TestWhyNot_PoolSeenButItsRunnersSilent(t *testing.T) {
 	now := time.UnixMilli(1_000_000_000)
 	w := Waiting{
 		Meta:    Meta{ID: "j", State: Ready, Pool: "p", ReadyAt: now.Add(-10 * time.Second).UnixMilli()},
-		Pools:   []Pool{{Name: "p", Seen: now.Add(-40 * time.Second).UnixMilli()}},
+		Pools:   []Pool{{Name: "p", Projects: Projects{All: true}, Seen: now.Add(-40 * time.Second).UnixMilli()}},
 		Runners: []RunnerView{{ID: "r", Seen: 0}},
 	}
 	if r, _ := WhyNot(w, now); r.Reason != fault.NoRunner {

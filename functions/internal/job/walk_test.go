@@ -70,8 +70,8 @@ func newWalk(seed uint64, b bend) *walk {
 		ended: map[string]State{}, acts: map[string]int{}}
 	// The standing runners share a token: only the attempt tells their writes apart.
 	w.runners = []*walker{
-		{Runner: Runner{ID: "A", Standing: true, Owner: "token"}}, {Runner: Runner{ID: "B", Standing: true, Owner: "token"}},
-		{Runner: Runner{ID: "cli", Owner: "token-cli"}},
+		{Runner: Runner{ID: "A", Projects: Projects{All: true}, Standing: true, Owner: "token"}}, {Runner: Runner{ID: "B", Projects: Projects{All: true}, Standing: true, Owner: "token"}},
+		{Runner: Runner{ID: "cli", Projects: Projects{All: true}, Owner: "token-cli"}},
 	}
 	return w
 }

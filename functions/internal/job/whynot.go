@@ -26,6 +26,7 @@ type Waiting struct {
 // RunnerView is a runner as lists show it.
 type RunnerView struct {
 	ID, Name             string
+	Projects             Projects
 	Concurrency, Running int64
 	Seen                 int64
 }
@@ -79,13 +80,20 @@ func whyBlocked(w Waiting, now time.Time) Reason {
 
 func whyReady(w Waiting, now time.Time) Reason {
 	m := w.Meta
-	if m.Target.RunnerID != "" && len(w.Runners) == 0 {
-		return Reason{Reason: fault.NoRunner, Message: "waiting for runner " + m.Target.RunnerID + ", which has not been seen lately"}
+	if id := m.Target.RunnerID; id != "" {
+		switch {
+		case len(w.Runners) == 0:
+			return Reason{Reason: fault.NoRunner, Message: "waiting for runner " + id + ", which has not been seen lately"}
+		case !w.Runners[0].Projects.Has(m.Project):
+			return Reason{Reason: fault.NoRunner,
+				Message: "waiting for runner " + id + ", whose token does not let it run jobs of project " + m.Project}
+		}
 	}
-	var live, fit bool
+	var live, fit, elsewhere bool
 	var seen int64
 	for _, p := range w.Pools {
-		if !covers(p.Labels, m.Target.Labels) {
+		if !p.fits(m) {
+			elsewhere = elsewhere || covers(p.Labels, m.Target.Labels)
 			continue
 		}
 		fit, seen = true, max(seen, p.Seen)
@@ -99,6 +107,9 @@ func whyReady(w Waiting, now time.Time) Reason {
 		live = live || Online(p.Seen, now)
 	}
 	switch {
+	case !fit && elsewhere:
+		return Reason{Reason: fault.NoRunner, Message: fmt.Sprintf(
+			"no runner%s has registered that may run jobs of project %s: those that are there are bound to other projects", matching(m.Target), m.Project)}
 	case !fit:
 		return Reason{Reason: fault.NoRunner, Message: "no runner" + matching(m.Target) + " has registered yet"}
 	case !live:

@@ -356,29 +356,52 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 	return Put(key, item), true, nil
 }
 
+// RunnerConfigInput asks for the configuration of a runner for one job.
+type RunnerConfigInput struct {
+	Project, App string
+	// Target is the runner: its labels are those of its token.
+	Target  ConfigTarget
+	Matches func(selector string, labels map[string]string) bool
+	// Runner: the variables meant for runners are for this one. Sensitive: it gets sensitive input variables.
+	Runner, Sensitive bool
+}
+
+// RunnerEnv is what a runner gets of the variables meant for runners. Withheld names those that it would get if they were
+// for it.
+type RunnerEnv struct {
+	Values   map[string]string
+	Withheld []string
+}
+
 // RunnerConfig is the configuration of a runner for one job: the variables meant for runners, and the values of the
 // project's input variables in the job's workspace; resolved and opened.
-func (t *Table) RunnerConfig(ctx context.Context, project, app string, target ConfigTarget, sealer Sealer,
-	matches func(selector string, labels map[string]string) bool,
-) (env map[string]string, input []*waypointv1.Variable, err error) {
-	candidates, err := t.ConfigCandidates(ctx, project, app, false)
+func (t *Table) RunnerConfig(ctx context.Context, in RunnerConfigInput, sealer Sealer) (env RunnerEnv, input []*waypointv1.Variable, err error) {
+	candidates, err := t.ConfigCandidates(ctx, in.Project, in.App, false)
 	if err != nil {
-		return nil, nil, err
+		return env, nil, err
 	}
+	target := in.Target
 	target.Runner, target.Input = true, false
-	env = map[string]string{}
-	for _, v := range ResolveConfig(candidates, target, matches) {
+	env.Values = map[string]string{}
+	for _, v := range ResolveConfig(candidates, target, in.Matches) {
 		if v.GetInternal() || v.GetFile() {
 			continue
 		}
-		if err := OpenConfig(ctx, sealer, v); err != nil {
-			return nil, nil, err
+		if !in.Runner {
+			env.Withheld = append(env.Withheld, v.GetName())
+			continue
 		}
-		env[v.GetName()] = v.GetValue()
-	}
-	for _, v := range ResolveConfig(candidates, ConfigTarget{Workspace: target.Workspace, Input: true}, matches) {
 		if err := OpenConfig(ctx, sealer, v); err != nil {
-			return nil, nil, err
+			return env, nil, err
+		}
+		env.Values[v.GetName()] = v.GetValue()
+	}
+	for _, v := range ResolveConfig(candidates, ConfigTarget{Workspace: target.Workspace, Input: true}, in.Matches) {
+		if v.GetSensitive() && !in.Sensitive {
+			continue
+		}
+		if err := OpenConfig(ctx, sealer, v); err != nil {
+			return env, nil, err
 		}
 		input = append(input, &waypointv1.Variable{
 			Name: v.GetName(), Value: v.GetValue(), Sensitive: v.GetSensitive(),

@@ -56,13 +56,13 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 	cost("beat", 2.5, 2, func(ctx context.Context) error {
 		r, _, err := s.Table.SeeRunner(ctx, a.ID, a.Owner, 0)
 		if err == nil {
-			_, err = s.Table.WaitingJobs(ctx, r, 1)
+			_, err = s.Table.WaitingJobs(ctx, r, everywhere, 1)
 		}
 		return err
 	})
 	f := table.Fence{JobID: id, Attempt: 1, Owner: a.Owner}
 	cost("claim", 5, 10, func(ctx context.Context) error {
-		_, err := s.Table.ClaimJob(ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: a.ID, Nonce: "n", Owner: a.Owner})
+		_, err := s.Table.ClaimJob(ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: a.ID, Nonce: "n", Owner: a.Owner, Projects: everywhere})
 		return err
 	})
 	cost("renew", 0, 1, func(ctx context.Context) error {

@@ -13,6 +13,9 @@ type Fence struct {
 	Attempt int64
 	// Owner is the id of the token that claimed the job: nobody else may write for it.
 	Owner string
+	// MayRead reports whether the caller may know of a project how its jobs stand; nil: every project. Who may not is
+	// refused without a word about the job.
+	MayRead func(project string) bool
 }
 
 // FenceCheck is guard F of the protocol as a check in a write's own transaction: the job is RUNNING, this attempt is the

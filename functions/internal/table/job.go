@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"connectrpc.com/connect"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
@@ -78,8 +80,9 @@ func (t *Table) jobSteps(ctx context.Context, id string) ([]job.Step, error) {
 	return steps, nil
 }
 
-// states reads how jobs stand; those that do not exist are missing.
-func (t *Table) states(ctx context.Context, ids []string) (map[string]job.State, error) {
+// states reads how jobs stand; those that do not exist are missing. One of a project that may refuses is refused without a
+// word about its project or its state; a nil may lets all pass.
+func (t *Table) states(ctx context.Context, ids []string, may func(project string) bool) (map[string]job.State, error) {
 	states := make(map[string]job.State, len(ids))
 	if len(ids) == 0 {
 		return states, nil
@@ -93,9 +96,15 @@ func (t *Table) states(ctx context.Context, ids []string) (map[string]job.State,
 		return nil, err
 	}
 	for i, id := range ids {
-		if item, ok := found[keys[i]]; ok {
-			states[id] = job.State(str(item, "state"))
+		item, ok := found[keys[i]]
+		if !ok {
+			continue
 		}
+		if may != nil && !may(str(item, "project")) {
+			return nil, fault.New(connect.CodePermissionDenied, fault.PermissionDenied, "the token does not open job %s, so no job can depend on it", id).
+				WithHint("Ask an admin for a token with a role on its project.").WithFact("job_id", id)
+		}
+		states[id] = job.State(str(item, "state"))
 	}
 	return states, nil
 }

@@ -15,6 +15,8 @@ type ClaimInput struct {
 	JobID, RunnerID, Nonce string
 	// Owner is the id of the caller's token: the runner must be registered with it.
 	Owner string
+	// Projects are those that the caller's token lets it run jobs of.
+	Projects job.Projects
 }
 
 // Claimed is the answer to a claim. Job has secrets.
@@ -47,8 +49,8 @@ func (t *Table) ClaimJob(ctx context.Context, sealer Sealer, in ClaimInput) (Cla
 		}
 		found[JobReport(in.JobID)] = report
 		f.Nonce, steps = in.Nonce, f.Steps
-		out.Grant = job.Claim(f, out.Runner.facts(), t.clock())
-		if out.Runner.Kind == int32(waypointv1.RunnerKind_RUNNER_KIND_CLI) && m.Owner != in.Owner && !m.State.Ended() {
+		out.Grant = job.Claim(f, out.Runner.facts(in.Projects), t.clock())
+		if out.Runner.CLI() && m.Owner != in.Owner {
 			out.Grant = job.Grant{Answer: job.NotReady, Meta: m} // a user's token claims that user's jobs only
 		}
 		return out.Grant.Decision, nil, nil

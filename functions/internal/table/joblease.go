@@ -24,6 +24,10 @@ func (t *Table) StaleLease(ctx context.Context, f Fence) error {
 }
 
 func stale(m job.Meta, f Fence) error {
+	if f.MayRead != nil && !f.MayRead(m.Project) {
+		return fault.New(connect.CodeFailedPrecondition, fault.StaleLease, "attempt %d at job %s may not write", f.Attempt, f.JobID).
+			WithHint("Only the runner that claimed a job writes for it.").WithFact("job_id", f.JobID)
+	}
 	e := fault.New(connect.CodeFailedPrecondition, fault.StaleLease,
 		"attempt %d at job %s may no longer write: the job is %s, at attempt %d", f.Attempt, f.JobID, m.State, m.Attempt).
 		WithHint("Stop working on the job; if it has not ended, another runner has it.").

@@ -56,6 +56,9 @@ type NewJob struct {
 	// Owner and QueuedBy are the id and name of the token.
 	Owner, QueuedBy string
 	Intent          Intent
+	// MayFollow reports whether whoever queues the job may read a project, and so let the job depend on jobs of it: a
+	// dependency tells how that job ends, and leaves an edge with it. nil: every project.
+	MayFollow func(project string) bool
 	// Audit is written in the same transaction; nil for none.
 	Audit *AuditEntry
 }
@@ -140,11 +143,11 @@ func (t *Table) enqueueFacts(ctx context.Context, in NewJob, now time.Time) (job
 	facts := job.Enqueue{}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		m.Local, m.Pool, err = t.route(inner, m.Target, spec.GetDataSource().GetLocal() != nil, now)
+		m.Local, m.Pool, err = t.route(inner, m, spec.GetDataSource().GetLocal() != nil, now)
 		return err
 	})
 	g.Go(func() (err error) {
-		facts.States, err = t.states(inner, m.DependsOn)
+		facts.States, err = t.states(inner, m.DependsOn, in.MayFollow)
 		return err
 	})
 	g.Go(func() error {
@@ -190,9 +193,9 @@ func (t *Table) replaced(ctx context.Context, singleton string) (*job.Replaced, 
 
 // route finds where a job is rung. A job with a local source, or for a runner that is not a standing one, is local: only
 // that runner can run it, and it claims by id.
-func (t *Table) route(ctx context.Context, target job.Target, localSource bool, now time.Time) (local bool, pool string, err error) {
-	if target.RunnerID != "" {
-		r, found, err := t.Runner(ctx, target.RunnerID)
+func (t *Table) route(ctx context.Context, m job.Meta, localSource bool, now time.Time) (local bool, pool string, err error) {
+	if id := m.Target.RunnerID; id != "" {
+		r, found, err := t.Runner(ctx, id)
 		switch {
 		case err != nil:
 			return false, "", err
@@ -205,7 +208,7 @@ func (t *Table) route(ctx context.Context, target job.Target, localSource bool, 
 	if err != nil {
 		return false, "", err
 	}
-	return false, job.Route(target, poolFacts(pools), now), nil
+	return false, job.Route(m, poolFacts(pools), now), nil
 }
 
 // Follow does what is owed after decisions were committed: row 18 for each dependent of a job that ended, and for each job that was

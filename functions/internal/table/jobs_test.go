@@ -25,6 +25,9 @@ type site struct {
 // plainSealer marks what it sealed, so that a test sees what is stored in the clear.
 type plainSealer struct{}
 
+// everywhere is what a runner of all projects is bound to.
+var everywhere = job.Projects{All: true}
+
 func (plainSealer) Seal(_ context.Context, aad string, plain []byte) ([]byte, error) {
 	out := []byte("sealed:" + aad + ":")
 	for _, b := range plain {
@@ -69,7 +72,7 @@ func (s *site) runner(labels map[string]string) table.RunnerItem {
 	s.t.Helper()
 	id := s.ID(s.t)
 	r := table.RunnerItem{ID: id, Name: "runner", Labels: labels, Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING),
-		Pool: table.PoolName(labels), Owner: "token-" + id, Concurrency: 1}
+		Pool: table.PoolName(labels, everywhere), Owner: "token-" + id, Concurrency: 1}
 	r, err := s.Table.PutRunner(s.ctx, r, "http://sqs.test/"+r.Pool)
 	if err != nil {
 		s.t.Fatal(err)
@@ -140,7 +143,7 @@ func (s *site) state(id string, want job.State) {
 func (s *site) claim(id string, r table.RunnerItem) table.Claimed {
 	s.t.Helper()
 	s.n++
-	c, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: r.ID, Nonce: fmt.Sprint("nonce", s.n), Owner: r.Owner})
+	c, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: r.ID, Nonce: fmt.Sprint("nonce", s.n), Owner: r.Owner, Projects: everywhere})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -218,10 +218,16 @@ func User(id string) Key { return Key{"U#" + id, "META"} }
 // TokenIDIndex is Index2's entry of a token by id.
 func TokenIDIndex(id string) string { return "TOKEN#" + id }
 
-// Index1's lists of tokens (by creation) and users (by name).
+// DeploymentToken names the token that the entrypoints of a deployment have.
+func DeploymentToken(deployment string) Key { return Key{DeploymentPK(deployment), "TOKEN"} }
+
+// Index1's lists of tokens (by creation) and users (by name). Entrypoint tokens stand in a list of their own, in which
+// there are those of deployments that exist.
 const (
 	TokensIndex = "TOKENS"
-	UsersIndex  = "USERS"
+	// EntrypointTokensIndex is the list of entrypoint tokens.
+	EntrypointTokensIndex = "TOKENS#ENTRYPOINT"
+	UsersIndex            = "USERS"
 )
 
 // Logs of a deployment, spread over shards.

@@ -52,7 +52,7 @@ func (t *Table) laneView(ctx context.Context, m job.Meta) (view *job.LaneView, f
 }
 
 func (t *Table) dependencies(ctx context.Context, m job.Meta) (job.Dependencies, error) {
-	states, err := t.states(ctx, m.DependsOn)
+	states, err := t.states(ctx, m.DependsOn, nil)
 	if err != nil {
 		return job.Dependencies{}, err
 	}

@@ -109,6 +109,11 @@ func (t *Table) PutRecord(ctx context.Context, fence Fence, record *waypointv1.R
 		if err := t.addRecord(ctx, record, isNew, &tx); err != nil {
 			return nil, err
 		}
+		if kind == Deployments {
+			if err := t.settleToken(ctx, record, &tx); err != nil {
+				return nil, err
+			}
+		}
 		err = t.Transact(ctx, tx)
 		if err == nil {
 			return record, nil
@@ -123,14 +128,16 @@ func (t *Table) PutRecord(ctx context.Context, fence Fence, record *waypointv1.R
 	}
 }
 
-// raced says whether a transaction failed because somebody else took the number or moved LATEST first.
+// raced reports whether a transaction failed because somebody else took the number, moved LATEST or changed the
+// deployment's token first.
 func raced(err error) bool {
 	if FenceLost(err) {
 		return false
 	}
 	_, counter := Failed(err, counterLabel)
 	_, latest := Failed(err, latestLabel)
-	return counter || latest
+	_, token := Failed(err, deploymentTokenLabel)
+	return counter || latest || token
 }
 
 // recordRefused words the one condition that a caller can break.

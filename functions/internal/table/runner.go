@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type RunnerItem struct {
 	ID          string            `dynamodbav:"id"`
 	Name        string            `dynamodbav:"name"`
 	Labels      map[string]string `dynamodbav:"labels,omitempty"`
+	Projects    StoredProjects    `dynamodbav:"projects,omitempty"`
 	Kind        int32             `dynamodbav:"kind"`
 	Pool        string            `dynamodbav:"pool,omitempty"`
 	Owner       string            `dynamodbav:"owner"`
@@ -48,15 +50,21 @@ func (r RunnerItem) Standing() bool {
 	return r.Kind == int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING)
 }
 
-func (r RunnerItem) facts() job.Runner {
-	return job.Runner{ID: r.ID, Name: r.Name, Labels: r.Labels, Standing: r.Standing(), Owner: r.Owner}
+// CLI reports whether the runner is a CLI's own, with the token of its user.
+func (r RunnerItem) CLI() bool { return r.Kind == int32(waypointv1.RunnerKind_RUNNER_KIND_CLI) }
+
+// facts are what the engine decides on. projects are those of the token that is used now: those that the runner
+// registered with may be older.
+func (r RunnerItem) facts(projects job.Projects) job.Runner {
+	return job.Runner{ID: r.ID, Name: r.Name, Labels: r.Labels, Projects: projects, Standing: r.Standing(), Owner: r.Owner}
 }
 
 // Proto is the runner in the contract.
 func (r RunnerItem) Proto(now time.Time) *waypointv1.Runner {
 	return &waypointv1.Runner{Id: r.ID, Name: r.Name, Labels: r.Labels, Kind: waypointv1.RunnerKind(r.Kind),
 		RegisteredUnix: r.Registered / 1000, LastSeenUnixMs: r.Seen, Online: job.Online(r.Seen, now),
-		Concurrency: int32(r.Concurrency), Running: int32(r.Running), Version: r.Version}
+		Concurrency: int32(r.Concurrency), Running: int32(r.Running), Version: r.Version,
+		Projects: r.Projects.Read().Names, AllProjects: r.Projects.Read().All}
 }
 
 // RunnerNotFound is the refusal for a runner that is not registered (any more), or not with the caller's token.
@@ -65,16 +73,19 @@ func RunnerNotFound(id string) *fault.Error {
 		WithHint("A runner registers at its start: waypoint runner agent.").WithFact("runner_id", id)
 }
 
-// PoolItem is a pool of runners with equal labels.
+// PoolItem is a pool of runners with equal labels and projects.
 type PoolItem struct {
 	Name     string            `dynamodbav:"name"`
 	Labels   map[string]string `dynamodbav:"labels,omitempty"`
+	Projects StoredProjects    `dynamodbav:"projects,omitempty"`
 	Seen     int64             `dynamodbav:"seen,omitempty"`
 	QueueURL string            `dynamodbav:"queue_url"`
 }
 
-// PoolName is the name of the pool of runners with these labels: a hash, since labels may hold any characters.
-func PoolName(labels map[string]string) string {
+// PoolName is the name of the pool of runners with these labels and projects: a hash, since labels may hold any
+// characters. Runners of different projects share no pool: each would take, and throw away, wake-up messages for jobs
+// that only the other may claim. The name for all projects is that of labels alone, as pools were before.
+func PoolName(labels map[string]string, projects job.Projects) string {
 	keys := make([]string, 0, len(labels))
 	for k := range labels {
 		keys = append(keys, k)
@@ -83,6 +94,11 @@ func PoolName(labels map[string]string) string {
 	h := sha256.New()
 	for _, k := range keys {
 		_, _ = fmt.Fprintf(h, "%q=%q\n", k, labels[k])
+	}
+	if !projects.All {
+		for _, name := range slices.Sorted(slices.Values(projects.Names)) {
+			_, _ = fmt.Fprintf(h, "project %q\n", name)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -105,7 +121,7 @@ func (t *Table) Pools(ctx context.Context) ([]PoolItem, error) {
 func poolFacts(pools []PoolItem) []job.Pool {
 	out := make([]job.Pool, len(pools))
 	for i, p := range pools {
-		out[i] = job.Pool{Name: p.Name, Labels: p.Labels, Seen: p.Seen}
+		out[i] = job.Pool{Name: p.Name, Labels: p.Labels, Projects: p.Projects.Read(), Seen: p.Seen}
 	}
 	return out
 }
@@ -123,7 +139,7 @@ func (t *Table) PutRunner(ctx context.Context, r RunnerItem, queueURL string) (R
 	var tx Tx
 	tx.Add(Put(Runner(r.ID), r, If("attribute_not_exists(#pk) OR #owner = ? OR #ttl <= ?", r.Owner, now.Unix())).Named("runner"))
 	if r.Standing() {
-		tx.Add(Put(Pool(r.Pool), PoolItem{Name: r.Pool, Labels: r.Labels, Seen: r.Seen, QueueURL: queueURL}))
+		tx.Add(Put(Pool(r.Pool), PoolItem{Name: r.Pool, Labels: r.Labels, Projects: r.Projects, Seen: r.Seen, QueueURL: queueURL}))
 	}
 	err := t.Transact(ctx, tx)
 	if _, taken := Failed(err, "runner"); taken {
@@ -241,11 +257,12 @@ func (t *Table) runners(ctx context.Context, page []Item) ([]RunnerItem, error) 
 	return out, nil
 }
 
-// WaitingJobs finds READY jobs that a runner may claim: at most most of them, those that wait longest first. It looks at what is
-// owed to its pool, and to none yet.
-func (t *Table) WaitingJobs(ctx context.Context, r RunnerItem, most int) ([]job.Meta, error) {
+// WaitingJobs finds READY jobs that a runner may claim, whose token is bound to projects: at most most of them, those that
+// wait longest first. It looks at what is owed to its pool, and to none yet.
+func (t *Table) WaitingJobs(ctx context.Context, r RunnerItem, projects job.Projects, most int) ([]job.Meta, error) {
 	const look = 25
 	var out []job.Meta
+	runner := r.facts(projects)
 	for _, pool := range []string{r.Pool, ""} {
 		page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: PoolWork(pool), Forward: true, Limit: look})
 		if err != nil {
@@ -260,7 +277,7 @@ func (t *Table) WaitingJobs(ctx context.Context, r RunnerItem, most int) ([]job.
 			if err := Decode(item, &m); err != nil {
 				return nil, fmt.Errorf("reading the waiting jobs: %w", err)
 			}
-			if m.State == job.Ready && r.facts().Fits(m.Target) && len(out) < most {
+			if m.State == job.Ready && runner.Fits(m) && len(out) < most {
 				out = append(out, m)
 			}
 		}

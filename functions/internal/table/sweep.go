@@ -166,7 +166,7 @@ func (t *Table) ringAgain(ctx context.Context, id string) (job.Decision, error) 
 			return job.Decision{}, nil, err
 		}
 		now := t.clock()
-		_, pool, err := t.route(ctx, m.Target, false, now)
+		_, pool, err := t.route(ctx, m, false, now)
 		if err != nil {
 			return job.Decision{}, nil, fmt.Errorf("routing job %s: %w", id, err)
 		}

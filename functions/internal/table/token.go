@@ -11,24 +11,32 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
 
 type tokenItem struct {
-	ID         string            `dynamodbav:"id"`
-	Kind       int32             `dynamodbav:"kind"`
-	Name       string            `dynamodbav:"name"`
-	Created    int64             `dynamodbav:"created"`
-	Expires    int64             `dynamodbav:"expires,omitempty"`
-	Revoked    int64             `dynamodbav:"revoked,omitempty"`
-	Roles      map[string]int32  `dynamodbav:"roles,omitempty"`
-	Labels     map[string]string `dynamodbav:"labels,omitempty"`
-	Deployment string            `dynamodbav:"deployment,omitempty"`
-	CreatedBy  string            `dynamodbav:"created_by"`
-	Index1PK   string            `dynamodbav:"gsi1pk"`
-	Index1SK   string            `dynamodbav:"gsi1sk"`
-	Index2PK   string            `dynamodbav:"gsi2pk"`
-	Index2SK   string            `dynamodbav:"gsi2sk"`
-	TTL        int64             `dynamodbav:"ttl,omitempty"`
+	ID      string            `dynamodbav:"id"`
+	Kind    int32             `dynamodbav:"kind"`
+	Name    string            `dynamodbav:"name"`
+	Created int64             `dynamodbav:"created"`
+	Expires int64             `dynamodbav:"expires,omitempty"`
+	Revoked int64             `dynamodbav:"revoked,omitempty"`
+	Roles   map[string]int32  `dynamodbav:"roles,omitempty"`
+	Labels  map[string]string `dynamodbav:"labels,omitempty"`
+	// Projects are a runner token's; one without is older than the binding (see StoredProjects).
+	Projects StoredProjects `dynamodbav:"projects,omitempty"`
+	// Deployment is an entrypoint token's. Job and Attempt are who issued it: until it is Kept, it lasts as long as they do.
+	// One without Job is older than that, and ends with its deployment.
+	Deployment string `dynamodbav:"deployment,omitempty"`
+	Job        string `dynamodbav:"job,omitempty"`
+	Attempt    int64  `dynamodbav:"attempt,omitempty"`
+	Kept       bool   `dynamodbav:"kept,omitempty"`
+	CreatedBy  string `dynamodbav:"created_by"`
+	Index1PK   string `dynamodbav:"gsi1pk,omitempty"`
+	Index1SK   string `dynamodbav:"gsi1sk,omitempty"`
+	Index2PK   string `dynamodbav:"gsi2pk"`
+	Index2SK   string `dynamodbav:"gsi2sk"`
+	TTL        int64  `dynamodbav:"ttl,omitempty"`
 }
 
 // allProjects stands for the key "" of a token's roles: DynamoDB takes no empty attribute names.
@@ -41,6 +49,10 @@ const tokenKept = 90 * 24 * time.Hour
 // NewToken is the action that stores a token, of which only the hash is known here. It is listed by its id
 // and can be revoked by it.
 func NewToken(tok *waypointv1.Token, hash auth.Hash) TxAction {
+	return Put(tokenKey(hash), newTokenItem(tok), Absent())
+}
+
+func newTokenItem(tok *waypointv1.Token) tokenItem {
 	item := tokenItem{
 		ID: tok.GetId(), Kind: int32(tok.GetKind()), Name: tok.GetName(), Created: tok.GetCreatedUnix(),
 		Expires: tok.GetExpiresUnix(), Roles: map[string]int32{}, Labels: tok.GetRunnerLabels(),
@@ -56,7 +68,10 @@ func NewToken(tok *waypointv1.Token, hash auth.Hash) TxAction {
 	if item.Expires != 0 {
 		item.TTL = time.Unix(item.Expires, 0).Add(tokenKept).Unix()
 	}
-	return Put(tokenKey(hash), item, Absent())
+	if tok.GetKind() == waypointv1.TokenKind_TOKEN_KIND_RUNNER {
+		item.Projects = StoreProjects(job.Projects{All: tok.GetAllProjects(), Names: tok.GetProjects()})
+	}
+	return item
 }
 
 func tokenKey(hash auth.Hash) Key { return Token(hex.EncodeToString(hash[:])) }
@@ -65,6 +80,10 @@ func (i tokenItem) message() *waypointv1.Token {
 	tok := &waypointv1.Token{
 		Id: i.ID, Kind: waypointv1.TokenKind(i.Kind), Name: i.Name, CreatedUnix: i.Created, ExpiresUnix: i.Expires,
 		RunnerLabels: i.Labels, DeploymentId: i.Deployment, CreatedBy: i.CreatedBy,
+	}
+	if tok.GetKind() == waypointv1.TokenKind_TOKEN_KIND_RUNNER {
+		projects := i.Projects.Read()
+		tok.Projects, tok.AllProjects = projects.Names, projects.All
 	}
 	if len(i.Roles) > 0 {
 		tok.Roles = make(map[string]waypointv1.Role, len(i.Roles))
@@ -78,22 +97,33 @@ func (i tokenItem) message() *waypointv1.Token {
 	return tok
 }
 
-// FindToken implements auth.Source. It reads weakly first (half a unit), strongly only if nothing was found,
-// so that a token works from the moment of its creation.
-func (t *Table) FindToken(ctx context.Context, hash auth.Hash) (auth.Entry, bool, error) {
+// FindToken implements auth.Source. Unless it must be current, it reads weakly first (half a unit), strongly only if
+// nothing was found, so that a token works from the moment of its creation.
+func (t *Table) FindToken(ctx context.Context, hash auth.Hash, current bool) (auth.Entry, bool, error) {
 	var item tokenItem
-	found, err := t.Get(ctx, tokenKey(hash), false, &item)
-	if err == nil && !found {
+	found, err := t.Get(ctx, tokenKey(hash), current, &item)
+	if err == nil && !found && !current {
 		found, err = t.Get(ctx, tokenKey(hash), true, &item)
 	}
 	if err != nil || !found {
 		return auth.Entry{}, false, err
+	}
+	if item.Kind == int32(waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT) && item.Revoked == 0 {
+		ended, err := t.entrypointEnded(ctx, item)
+		if err != nil {
+			return auth.Entry{}, false, err
+		}
+		if ended {
+			item.Revoked = t.Now().Unix()
+		}
 	}
 	tok := item.message()
 	entry := auth.Entry{
 		Principal: auth.Principal{
 			TokenID: tok.GetId(), Kind: tok.GetKind(), Name: tok.GetName(), Roles: tok.GetRoles(),
 			RunnerLabels: tok.GetRunnerLabels(), DeploymentID: tok.GetDeploymentId(),
+			Projects: job.Projects{All: tok.GetAllProjects(), Names: tok.GetProjects()},
+			Unbound:  tok.GetKind() == waypointv1.TokenKind_TOKEN_KIND_RUNNER && len(item.Projects) == 0,
 		},
 		Revoked: item.Revoked != 0,
 	}
@@ -103,23 +133,37 @@ func (t *Table) FindToken(ctx context.Context, hash auth.Hash) (auth.Entry, bool
 	return entry, true, nil
 }
 
-// ListTokens lists the tokens that are neither revoked nor gone, newest first.
-func (t *Table) ListTokens(ctx context.Context, size int, token string) (toks []*waypointv1.Token, next string, err error) {
-	page, next, err := t.Query(ctx, QueryInput{Index: Index1, PK: TokensIndex, Limit: size, Token: token})
-	if err != nil {
-		return nil, "", err
+// ListTokens lists the tokens that are neither revoked nor gone, newest first: those of users and runners, or those of
+// entrypoints. What is passed over can make a page shorter than asked.
+func (t *Table) ListTokens(ctx context.Context, entrypoints bool, size int, token string) (toks []*waypointv1.Token, next string, err error) {
+	q := QueryInput{Index: Index1, PK: TokensIndex, Token: token}
+	if entrypoints {
+		q.PK = EntrypointTokensIndex
 	}
-	items, err := t.Hydrate(ctx, page)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, raw := range items {
-		var item tokenItem
-		if err := Decode(raw, &item); err != nil {
+	for range listRounds {
+		q.Limit = size - len(toks)
+		page, more, err := t.Query(ctx, q)
+		if err != nil {
 			return nil, "", err
 		}
-		if item.Revoked == 0 {
-			toks = append(toks, item.message())
+		items, err := t.Hydrate(ctx, page)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, raw := range items {
+			var item tokenItem
+			if err := Decode(raw, &item); err != nil {
+				return nil, "", err
+			}
+			// Entrypoint tokens of earlier versions stand in the list of the others.
+			forEntrypoint := item.Kind == int32(waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT)
+			if item.Revoked == 0 && forEntrypoint == entrypoints {
+				toks = append(toks, item.message())
+			}
+		}
+		next, q.Token = more, more
+		if more == "" || len(toks) >= size {
+			break
 		}
 	}
 	return toks, next, nil
@@ -142,12 +186,17 @@ func (t *Table) TokenByID(ctx context.Context, id string) (tok *waypointv1.Token
 		return nil, TxAction{}, fault.New(connect.CodeNotFound, fault.NotFound, "there is no token with the id %s", id).
 			WithHint("List the tokens: waypoint token list.")
 	}
+	return item.message(), t.revoke(key, item), nil
+}
+
+// revoke is the action that ends a token. It stays for a while, to be answered TOKEN_REVOKED, and leaves the list.
+func (t *Table) revoke(key Key, item tokenItem) TxAction {
 	now := t.Now()
 	ttl := now.Add(tokenKept).Unix()
 	if item.Expires != 0 {
 		ttl = min(ttl, item.TTL)
 	}
-	return item.message(), Update(key, Set("SET #revoked = if_not_exists(#revoked, ?), #ttl = ?", now.Unix(), ttl), Exists()), nil
+	return Update(key, Set("SET #revoked = if_not_exists(#revoked, ?), #ttl = ? REMOVE #gsi1pk, #gsi1sk", now.Unix(), ttl), Exists())
 }
 
 // byID finds the one item that Index2 has under pk. Right after a write the index may not have it yet, so a
@@ -186,9 +235,9 @@ func (t *Table) SpendIdentity(ctx context.Context, digest string, until time.Tim
 	return err == nil, err
 }
 
-// ExtendToken lets a token that by was given live until expires, with the labels that the list gives now; false: there is
-// none, or it was revoked.
-func (t *Table) ExtendToken(ctx context.Context, id, by string, expires int64, labels map[string]string) (lives bool, err error) {
+// ExtendToken lets a token that by was given live until expires, with the labels and projects that the list gives now;
+// false: there is none, or it was revoked.
+func (t *Table) ExtendToken(ctx context.Context, id, by string, expires int64, labels map[string]string, projects job.Projects) (lives bool, err error) {
 	key, found, err := t.byID(ctx, TokenIDIndex(id))
 	if err != nil || !found {
 		return false, err
@@ -196,7 +245,8 @@ func (t *Table) ExtendToken(ctx context.Context, id, by string, expires int64, l
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	change := Set("SET #expires = ?, #ttl = ?, #labels = ?", expires, time.Unix(expires, 0).Add(tokenKept).Unix(), labels)
+	change := Set("SET #expires = ?, #ttl = ?, #labels = ?, #projects = ?", expires, time.Unix(expires, 0).Add(tokenKept).Unix(), labels,
+		StoreProjects(projects))
 	_, err = t.single(ctx, Update(key, change, And(If("attribute_not_exists(#revoked)"), If("#created_by = ?", by))))
 	var refused *ConditionError
 	if errors.As(err, &refused) {

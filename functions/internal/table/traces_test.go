@@ -316,7 +316,7 @@ func TestTraceF12_ClaimsAreRememberedByReceipt(t *testing.T) {
 	s := newSite(t)
 	a, b := s.runner(nil), s.runner(nil)
 	id := s.queue(up())
-	in := table.ClaimInput{JobID: id, RunnerID: a.ID, Nonce: "receipt-1", Owner: a.Owner}
+	in := table.ClaimInput{JobID: id, RunnerID: a.ID, Nonce: "receipt-1", Owner: a.Owner, Projects: everywhere}
 	for range 2 { // the first answer is lost
 		c, err := s.Table.ClaimJob(s.ctx, plainSealer{}, in)
 		s.must(err)
@@ -462,7 +462,7 @@ func TestAJobWithoutAPoolIsRungWhenOneAppears(t *testing.T) {
 	if want := []job.Ring{{JobID: id, Pool: a.Pool}}; !slices.Equal(rings, want) {
 		t.Errorf("rings %v, want %v", rings, want)
 	}
-	waiting, err := s.Table.WaitingJobs(s.ctx, a, 5)
+	waiting, err := s.Table.WaitingJobs(s.ctx, a, everywhere, 5)
 	s.must(err)
 	if len(waiting) != 1 || waiting[0].ID != id {
 		t.Errorf("a beat would be answered with %v", waiting)
@@ -477,12 +477,12 @@ func TestOnlyItsOwnerClaimsALocalJob(t *testing.T) {
 	_, err := s.Table.PutRunner(s.ctx, table.RunnerItem{ID: theirs, Name: "cli", Kind: mine.Kind, Owner: "01OTHER"}, "")
 	s.must(err)
 	id := s.queue(local(mine))
-	c, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: theirs, Nonce: "n", Owner: "01OTHER"})
+	c, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: theirs, Nonce: "n", Owner: "01OTHER", Projects: everywhere})
 	s.must(err)
 	if c.Grant.Answer != job.NotReady || c.Job != nil {
 		t.Errorf("got %+v", c)
 	}
-	if _, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: mine.ID, Nonce: "n", Owner: "01OTHER"}); !fault.Is(err, fault.RunnerNotFound) {
+	if _, err := s.Table.ClaimJob(s.ctx, plainSealer{}, table.ClaimInput{JobID: id, RunnerID: mine.ID, Nonce: "n", Owner: "01OTHER", Projects: everywhere}); !fault.Is(err, fault.RunnerNotFound) {
 		t.Errorf("another token under the runner's id: %v", err)
 	}
 }

@@ -77,7 +77,7 @@ func (t *Table) runnersFor(ctx context.Context, m job.Meta, w *job.Waiting) erro
 		}
 	}
 	for _, r := range runners {
-		w.Runners = append(w.Runners, job.RunnerView{ID: r.ID, Name: r.Name, Concurrency: r.Concurrency, Running: r.Running, Seen: r.Seen})
+		w.Runners = append(w.Runners, job.RunnerView{ID: r.ID, Name: r.Name, Projects: r.Projects.Read(), Concurrency: r.Concurrency, Running: r.Running, Seen: r.Seen})
 	}
 	return nil
 }

@@ -206,7 +206,8 @@ type RunnerAgentServiceClient interface {
 	PutStatusReport(context.Context, *connect.Request[v1.PutStatusReportRequest]) (*connect.Response[v1.PutStatusReportResponse], error)
 	// Reports what the job resolved: source, variables.
 	ReportJob(context.Context, *connect.Request[v1.ReportJobRequest]) (*connect.Response[v1.ReportJobResponse], error)
-	// A token for the entrypoints of a deployment of this job.
+	// A token for the entrypoints of a deployment of this job. It replaces the one that an earlier attempt got, and ends
+	// with the attempt unless the deployment succeeds, and with the deployment.
 	CreateEntrypointToken(context.Context, *connect.Request[v1.CreateEntrypointTokenRequest]) (*connect.Response[v1.CreateEntrypointTokenResponse], error)
 	// Sets app configuration from waypoint.hcl's config stanzas.
 	SyncConfig(context.Context, *connect.Request[v1.SyncConfigRequest]) (*connect.Response[v1.SyncConfigResponse], error)
@@ -447,7 +448,8 @@ type RunnerAgentServiceHandler interface {
 	PutStatusReport(context.Context, *connect.Request[v1.PutStatusReportRequest]) (*connect.Response[v1.PutStatusReportResponse], error)
 	// Reports what the job resolved: source, variables.
 	ReportJob(context.Context, *connect.Request[v1.ReportJobRequest]) (*connect.Response[v1.ReportJobResponse], error)
-	// A token for the entrypoints of a deployment of this job.
+	// A token for the entrypoints of a deployment of this job. It replaces the one that an earlier attempt got, and ends
+	// with the attempt unless the deployment succeeds, and with the deployment.
 	CreateEntrypointToken(context.Context, *connect.Request[v1.CreateEntrypointTokenRequest]) (*connect.Response[v1.CreateEntrypointTokenResponse], error)
 	// Sets app configuration from waypoint.hcl's config stanzas.
 	SyncConfig(context.Context, *connect.Request[v1.SyncConfigRequest]) (*connect.Response[v1.SyncConfigResponse], error)

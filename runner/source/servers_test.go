@@ -141,6 +141,8 @@ type serving struct {
 	host string
 	// first may answer a request in the server's place.
 	first func(w http.ResponseWriter, r *http.Request) bool
+	// then may answer one that brought the right password.
+	then func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // gitServer serves repositories with git's own program, and records what it is sent.
@@ -150,7 +152,7 @@ type gitServer struct {
 	seen []request
 }
 
-type request struct{ path, authorization string }
+type request struct{ host, path, authorization string }
 
 func (s *gitServer) requests() []request {
 	s.mu.Lock()
@@ -179,7 +181,7 @@ func serveGit(t *testing.T, dir string, how serving) *gitServer {
 	s := &gitServer{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		s.seen = append(s.seen, request{r.URL.Path, r.Header.Get("Authorization")})
+		s.seen = append(s.seen, request{r.Host, r.URL.Path, r.Header.Get("Authorization")})
 		s.mu.Unlock()
 		if how.first != nil && how.first(w, r) {
 			return
@@ -187,6 +189,9 @@ func serveGit(t *testing.T, dir string, how serving) *gitServer {
 		if u, p, _ := r.BasicAuth(); how.user != "" && (u != how.user || p != how.password) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
 			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if how.then != nil && how.then(w, r) {
 			return
 		}
 		handler.ServeHTTP(w, r)
@@ -249,5 +254,6 @@ func testCertificate(t *testing.T) tls.Certificate {
 		t.Fatal(err)
 	}
 	t.Setenv("SSL_CERT_FILE", path)
+	t.Setenv("GIT_SSL_CAINFO", path)
 	return certificate.pair
 }

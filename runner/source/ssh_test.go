@@ -36,6 +36,9 @@ func newKey(t *testing.T) (ssh.Signer, string) {
 	return signer, string(pem.EncodeToMemory(block))
 }
 
+// sshPassword opens sshServer, besides its key.
+const sshPassword = "an-ssh-s3cret"
+
 // sshServer serves git-upload-pack over ssh to one key.
 func sshServer(t *testing.T, host ssh.Signer, user ssh.PublicKey) string {
 	t.Helper()
@@ -46,6 +49,12 @@ func sshServer(t *testing.T, host ssh.Signer, user ssh.PublicKey) string {
 	config := &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			if string(key.Marshal()) != string(user.Marshal()) {
+				return nil, os.ErrPermission
+			}
+			return nil, nil
+		},
+		PasswordCallback: func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+			if string(password) != sshPassword {
 				return nil, os.ErrPermission
 			}
 			return nil, nil

@@ -166,6 +166,9 @@ func (f *fetch) fetchSubmodule(ctx context.Context, at address, s submodule, roo
 	}
 	// git's own directory of a submodule stands in the source's, under a name that is not the repository's choice.
 	store := filepath.Join(root, ".git", "modules", strconv.Itoa(f.fetched))
+	if err := os.MkdirAll(filepath.Dir(store), 0o755); err != nil {
+		return fmt.Errorf("making a place for the submodule: %w", err)
+	}
 	if err := f.clone(ctx, at, path, "--separate-git-dir="+store); err != nil {
 		return err
 	}

@@ -169,14 +169,14 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 	if err := localstack.Uninstall(ctx, dir, o.purge); err != nil {
 		return fmt.Errorf("uninstalling the local server: %w", err)
 	}
+	var left []string
+	var purging error // told at the end: the contexts lead nowhere now, whatever could not be removed
 	if o.purge {
 		state, err := sh.env.stateDir()
 		if err != nil {
 			return err
 		}
-		if err := sh.deps.PurgeMachine(ctx, filepath.Join(state, "runner")); err != nil {
-			return err
-		}
+		left, purging = sh.deps.PurgeMachine(ctx, filepath.Join(state, "runner"))
 	}
 	gone, err := sh.deleteContexts(func(c contexts.Context) bool { return c.Dir == dir })
 	if err != nil {
@@ -190,6 +190,12 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 		sh.sayf("Deleted the data in %s and ended the apps that ran as processes of this machine.\n", dir)
 	} else {
 		sh.sayf("The data is kept in %s; `waypoint install --platform=local` uses it again.\n", dir)
+	}
+	for _, what := range left {
+		sh.sayf("Left: %s.\n", what)
+	}
+	if purging != nil {
+		return fmt.Errorf("ending what runs on this machine: %w", purging)
 	}
 	return nil
 }

@@ -31,8 +31,9 @@ type Deps struct {
 	// PluginProcess is what the process plugin starts as processes of their own (the hidden command plugin-proxy). It
 	// handles signals itself.
 	PluginProcess func(ctx context.Context, args []string) error
-	// PurgeMachine ends what plugins run on this machine and kept below a runner's state directory.
-	PurgeMachine func(ctx context.Context, stateDir string) error
+	// PurgeMachine ends what plugins run on this machine and kept below a runner's state directory. It names what had to
+	// stay because others use it.
+	PurgeMachine func(ctx context.Context, stateDir string) (left []string, err error)
 }
 
 // shell is what all commands of one invocation share.

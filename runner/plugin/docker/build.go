@@ -48,7 +48,7 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 	}
 	name := localName(env)
 	base := baseName(env)
-	e.forget(ctx, base) // of a build that was cut short
+	e.forget(ctx, base) // of an attempt that was cut short
 	plan.tag, plan.labels = base, ownLabels(env)
 	id, err := e.buildFor(ctx, env, plan, keys)
 	if err != nil {
@@ -132,11 +132,14 @@ func localName(env *plugin.Env) string {
 	return "waypoint.local/" + pathPart(env.Project) + "/" + pathPart(env.App)
 }
 
-// baseName is the name that an image has while the entrypoint is put into it. A lane has one operation at a time, so
-// that the workspace's one name is enough, and one that was left over is found again.
+// baseName is the name that an image has while the entrypoint is put into it. Builds take no lane, so several of one app
+// may run at once: the job's id keeps them apart, and a second attempt at a job finds what the first one left.
 func baseName(env *plugin.Env) string {
-	return localName(env) + "/base:" + tagPart(env.Workspace)
+	return baseNames(env) + tagPart(env.Workspace) + "-" + tagPart(env.JobID)
 }
+
+// baseNames begins all names that baseName gives for the app.
+func baseNames(env *plugin.Env) string { return localName(env) + "/base:" }
 
 // pathPart makes a name fit for a part of an image's: small letters and digits, joined by single dashes.
 func pathPart(name string) string {

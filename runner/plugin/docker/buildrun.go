@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -90,7 +91,16 @@ func (e *engine) build(ctx context.Context, env *plugin.Env, p *buildPlan, keys 
 		Tags: []string{p.tag}, Labels: p.labels, BuildArgs: map[string]*string{}, Target: p.target, NoCache: p.noCache,
 		Remove: true, ForceRemove: true,
 	}
-	for name, value := range p.args {
+	proxies, err := image.Proxies(env.Environ, e.host)
+	if err != nil {
+		return "", err
+	}
+	for name := range p.args { // builders take both ways to write a proxy's name for one: what the file says counts
+		delete(proxies, strings.ToUpper(name))
+		delete(proxies, strings.ToLower(name))
+	}
+	maps.Copy(proxies, p.args)
+	for name, value := range proxies { // every Dockerfile has the proxies as arguments, as with Docker's command
 		options.BuildArgs[name] = &value
 	}
 	if p.platform != nil {
@@ -102,7 +112,6 @@ func (e *engine) build(ctx context.Context, env *plugin.Env, p *buildPlan, keys 
 	}
 	env.UI.Line(plugin.Info, "Building %s with %s, in the Docker engine at %s", p.shown, with, e.host)
 	var id string
-	var err error
 	if p.buildKit {
 		id, err = e.buildInSession(ctx, env.UI, p, options, keys, "waypoint/"+env.Project+"/"+env.App)
 	} else {

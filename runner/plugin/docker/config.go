@@ -70,7 +70,9 @@ type PlatformConfig struct {
 	ServicePort uint `hcl:"service_port,optional" default:"3000"`
 	// Further ports of the app to publish.
 	ExtraPorts []uint `hcl:"extra_ports,optional"`
-	// Docker networks that the container is connected to.
+	// Docker networks that the container is connected to. "host" alone is the machine's own network: the app listens on a
+	// port of the machine, service_port or, without it, a free one that it finds in PORT. "none" alone is no network: the
+	// app cannot be reached, nor can it reach anything.
 	Networks []string `hcl:"networks,optional" default:"[\"waypoint\"]"`
 	// Directories of the engine's machine to mount, each "host-path:container-path", with ":ro" for read-only.
 	Binds []string `hcl:"binds,optional"`
@@ -80,6 +82,9 @@ type PlatformConfig struct {
 	Resources map[string]string `hcl:"resources,optional"`
 	// Whether the image is pulled even if the engine has one of that name.
 	ForcePull bool `hcl:"force_pull,optional"`
+	// How to authenticate to the registry that the image is pulled from. Without it the Docker configuration of the
+	// runner's machine is used.
+	Auth *image.Auth `hcl:"auth,block"`
 	// Which Docker engine to use.
 	ClientConfig *ClientConfig `hcl:"client_config,block"`
 }

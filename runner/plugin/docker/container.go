@@ -98,7 +98,7 @@ func hasDigest(digests []string, digest string) bool {
 
 func (c *creation) pull(ctx context.Context, name string) (client.ImageInspectResult, error) {
 	host := image.Host(c.image.Image)
-	keys, err := image.NewKeychain(c.env.Environ, host, image.Settings{})
+	keys, err := image.NewKeychain(c.env.Environ, host, image.Settings{Auth: c.wanted.Auth})
 	if err != nil {
 		return client.ImageInspectResult{}, err
 	}
@@ -154,6 +154,12 @@ func (c *creation) start(ctx context.Context, d *deployment) error {
 	if err := c.network(ctx); err != nil {
 		return err
 	}
+	if c.where.mode == hostNetwork {
+		if err := c.hostPort(); err != nil {
+			return err
+		}
+		d.ServicePort = c.wanted.servicePort
+	}
 	environ, err := c.environ(ctx)
 	if err != nil {
 		return err
@@ -169,6 +175,12 @@ func (c *creation) start(ctx context.Context, d *deployment) error {
 		if err == nil {
 			d.Port, err = c.published(ctx, d.ID)
 			return err
+		}
+		if c.otherAddress(err) {
+			if _, err := c.engine.removeDeployment(ctx, c.env, c.req.DeploymentID); err != nil {
+				return err
+			}
+			continue
 		}
 		if !portTaken(err) || c.where.remote || try == portTries {
 			return c.explainStart(err, *d)
@@ -192,15 +204,18 @@ func portTaken(err error) bool {
 // chooses.
 func (c *creation) ports(taken map[int]bool) (network.PortMap, error) {
 	out := network.PortMap{}
+	if c.where.mode != bridged {
+		return out, nil
+	}
 	for i, own := range append([]uint{uint(c.wanted.servicePort)}, c.wanted.ExtraPorts...) {
 		port, ok := network.PortFrom(uint16(own), network.TCP) // read has checked its size
 		if !ok {
-			return nil, fmt.Errorf("%d is no port", own)
+			return nil, fmt.Errorf("%d is not a valid port", own)
 		}
 		if _, twice := out[port]; twice {
 			continue
 		}
-		binding := network.PortBinding{HostIP: netip.IPv4Unspecified()}
+		binding := network.PortBinding{HostIP: c.where.bindTo}
 		if !c.where.remote {
 			binding.HostIP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 			chosen, err := stableport.ChooseDeployment(fmt.Sprintf("%s %d", c.req.DeploymentID, i), taken)
@@ -217,6 +232,12 @@ func (c *creation) ports(taken map[int]bool) (network.PortMap, error) {
 
 // published asks the engine where the service port is.
 func (c *creation) published(ctx context.Context, id string) (int, error) {
+	switch c.where.mode {
+	case hostNetwork:
+		return c.wanted.servicePort, nil
+	case noNetwork:
+		return 0, nil
+	}
 	about, err := c.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
 		return 0, c.engine.explain("looking at the container", err)
@@ -251,16 +272,15 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 		Binds: w.Binds, PortBindings: ports, NetworkMode: container.NetworkMode(c.where.networks[0]),
 		Resources: container.Resources{Memory: w.memory, CPUShares: w.cpu},
 	}
+	host.LogConfig = c.where.logs
 	if w.ScratchPath != "" {
 		host.Tmpfs = map[string]string{w.ScratchPath: ""}
 	}
 	made, err := c.engine.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name:       d.Container,
-		Config:     &container.Config{Image: c.about.ID, Cmd: w.Command, Env: environ, Labels: labels, ExposedPorts: exposed},
-		HostConfig: host,
-		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-			c.where.networks[0]: {},
-		}},
+		Name:             d.Container,
+		Config:           &container.Config{Image: c.about.ID, Cmd: w.Command, Env: environ, Labels: labels, ExposedPorts: exposed},
+		HostConfig:       host,
+		NetworkingConfig: c.endpoints(),
 	})
 	if err != nil {
 		return err
@@ -278,12 +298,14 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 	return err
 }
 
-// environ is the app's environment: what the file says, its port, and what the entrypoint needs.
+// environ is the app's environment: proxies that Docker's command would tell it of, what the file says, its port, and what
+// the entrypoint needs.
 func (c *creation) environ(ctx context.Context) ([]string, error) {
-	vars := maps.Clone(c.wanted.StaticEnvironment)
-	if vars == nil {
-		vars = map[string]string{}
+	vars, err := image.Proxies(c.env.Environ, c.engine.host)
+	if err != nil {
+		return nil, err
 	}
+	maps.Copy(vars, c.wanted.StaticEnvironment)
 	vars["PORT"] = strconv.Itoa(c.wanted.servicePort)
 	server, err := c.serverEnv(ctx)
 	if err != nil {
@@ -311,7 +333,12 @@ func (c *creation) explainStart(err error, d deployment) error {
 	refuse := func(hint, format string, args ...any) error {
 		return &plugin.Error{Message: fmt.Sprintf(format, args...), Hint: hint}
 	}
-	program := strings.Join(slices.Concat(c.wanted.Command, c.about.Config.Entrypoint, c.about.Config.Cmd)[:1], "")
+	program := ""
+	for _, words := range [][]string{c.wanted.Command, c.imageCommand()} {
+		if program == "" && len(words) > 0 {
+			program = words[0]
+		}
+	}
 	switch {
 	case portTaken(err):
 		return refuse("Stop what uses it, or choose other extra_ports.", "a port that the container %s is published on is in use: %s", d.Container, text)
@@ -329,6 +356,14 @@ func (c *creation) explainStart(err error, d deployment) error {
 		return refuse("Give resources more memory.", "the container cannot be given so little memory: %s", text)
 	}
 	return c.engine.explain("starting the container "+d.Container, err)
+}
+
+// imageCommand is what the image itself runs; empty where it says nothing.
+func (c *creation) imageCommand() []string {
+	if c.about.Config == nil {
+		return nil
+	}
+	return slices.Concat(c.about.Config.Entrypoint, c.about.Config.Cmd)
 }
 
 func (c *creation) otherArchitecture() error {

@@ -127,37 +127,40 @@ func DestroyImages(ctx context.Context, env *plugin.Env) error {
 	return e.removeImages(ctx, env, 0)
 }
 
-// Purge removes all containers and networks of an installation, known by its state directory. Without a Docker engine
-// there is nothing to remove. It is for the end of an installation.
-func Purge(ctx context.Context, stateDir string) error {
+// Purge removes all containers and networks of an installation, known by its state directory, and names what had to stay:
+// networks that containers of others use. What cannot be removed keeps it from nothing else. Without a Docker engine there
+// is nothing to remove. It is for the end of an installation.
+func Purge(ctx context.Context, stateDir string) (left []string, err error) {
 	e, err := connect(ctx, nil, nil)
 	var gone *unreachable
 	var known *plugin.Error
 	if errors.As(err, &gone) || errors.As(err, &known) {
-		return nil // what cannot be reached holds nothing that this user started
+		return nil, nil // what cannot be reached holds nothing that this user started
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer e.Close()
 	filters := client.Filters{}.Add("label", labelHome+"="+homeOf(stateDir))
 	list, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
 	if err != nil {
-		return e.explain("looking for containers", err)
+		return nil, e.explain("looking for containers", err)
 	}
+	var failed []error
 	for _, c := range list.Items {
-		if err := e.removeContainer(ctx, c); err != nil {
-			return err
-		}
+		failed = append(failed, e.removeContainer(ctx, c))
 	}
 	networks, err := e.NetworkList(ctx, client.NetworkListOptions{Filters: filters})
 	if err != nil {
-		return e.explain("listing networks", err)
+		failed = append(failed, e.explain("listing networks", err))
 	}
 	for _, n := range networks.Items {
-		if _, err := e.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
-			return fmt.Errorf("removing the network %s: %w", n.Name, err)
+		err := e.removeNetwork(ctx, n)
+		if errors.Is(err, errInUse) {
+			left = append(left, fmt.Sprintf("the Docker network %s, which other containers use (`docker network rm %s` removes it later)", n.Name, n.Name))
+			continue
 		}
+		failed = append(failed, err)
 	}
-	return nil
+	return left, errors.Join(failed...)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -59,8 +58,10 @@ func theEngine(t *testing.T) *engine {
 // bins is where `make build` puts what goes into images.
 func bins(t *testing.T) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	dir := filepath.Join(filepath.Dir(here), "..", "..", "..", "bin")
+	dir, err := filepath.Abs(filepath.Join("..", "..", "..", "bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "waypoint-entrypoint-linux-arm64")); err != nil {
 		t.Fatal("the entrypoints are missing: run `make build`")
 	}
@@ -86,6 +87,10 @@ func main() {
 			fmt.Fprintln(os.Stderr, "boom at line 7")
 			code, _ := strconv.Atoi(os.Args[i+1])
 			os.Exit(code)
+		case "proxies":
+			for _, v := range os.Environ() {
+				fmt.Println(v)
+			}
 		case "stamp":
 			os.WriteFile("/stamp", []byte(time.Now().Format(time.RFC3339Nano)), 0o644)
 		}

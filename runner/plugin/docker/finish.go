@@ -214,6 +214,9 @@ func (e *engine) removeImages(ctx context.Context, env *plugin.Env, keep int, sp
 			continue
 		}
 		names := slices.DeleteFunc(slices.Clone(item.RepoTags), func(name string) bool { return name == "<none>:<none>" })
+		if keep > 0 && e.inUse(ctx, env, item.ID, names) {
+			continue
+		}
 		if len(names) == 0 {
 			names = []string{item.ID}
 		}
@@ -225,6 +228,20 @@ func (e *engine) removeImages(ctx context.Context, env *plugin.Env, keep int, sp
 		}
 	}
 	return e.explain("removing the app's images", errors.Join(failed...))
+}
+
+// buildMost is how long a build may take that another one leaves alone.
+const buildMost = 24 * time.Hour
+
+// inUse reports whether another build of the app works with the image now: an old source gives an old image, which counts
+// among those to remove as soon as the builder has found it in its cache.
+func (e *engine) inUse(ctx context.Context, env *plugin.Env, id string, names []string) bool {
+	own := baseName(env)
+	if !slices.ContainsFunc(names, func(name string) bool { return name != own && strings.HasPrefix(name, baseNames(env)) }) {
+		return false
+	}
+	about, err := e.ImageInspect(ctx, id)
+	return err != nil || time.Since(about.Metadata.LastTagTime) < buildMost
 }
 
 // silence is a UI that shows nothing.

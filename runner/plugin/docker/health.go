@@ -35,11 +35,13 @@ type patience struct {
 	// port that the file names; guess, the default port, on which an app that is no server never listens; health, the
 	// container's own check, which has an interval of 30 s if nobody says otherwise.
 	port, guess, health time.Duration
+	// alone is how long an app that cannot be reached must run before it counts as started.
+	alone time.Duration
 }
 
 func (p patience) orDefault() patience {
 	if p == (patience{}) {
-		return patience{port: time.Minute, guess: 10 * time.Second, health: 5 * time.Minute}
+		return patience{port: time.Minute, guess: 10 * time.Second, health: 5 * time.Minute, alone: 2 * time.Second}
 	}
 	return p
 }
@@ -126,6 +128,13 @@ func (c *creation) look(ctx context.Context, about container.InspectResponse, d 
 			}
 		}
 		return false, nil
+	}
+	if c.where.mode == noNetwork {
+		if since < c.patience.alone {
+			return false, nil
+		}
+		c.found(plugin.Ready, fmt.Sprintf("The container %s runs, without a network", d.Container))
+		return true, nil
 	}
 	problem := listens(ctx, about, c.where.networks[0], c.wanted.servicePort, c.where.direct, stableport.Target{Host: d.Host, Port: d.Port})
 	switch {
@@ -285,6 +294,9 @@ func judge(ctx context.Context, about container.InspectResponse, kept deployment
 		if err := answers(ctx, kept.addr()); err != nil {
 			return plugin.Alive, fmt.Sprintf("The container runs, but %v%s", err, end)
 		}
+	}
+	if kept.Port == 0 {
+		return plugin.Ready, "The container runs" + end
 	}
 	return plugin.Ready, fmt.Sprintf("The container listens on port %d%s", kept.ServicePort, end)
 }

@@ -19,6 +19,7 @@ const (
 	labelHome       = "waypoint.home"       // the installation that made it (homeOf)
 	labelDoor       = "waypoint.door"       // the address at which the local server was opened for a container
 	labelManaged    = "waypoint.managed"    // "true" on networks, which belong to no app
+	labelUse        = "use"                 // "waypoint" on networks: by it HashiCorp Waypoint finds its own
 )
 
 // ownLabels are the labels of what belongs to the app in its workspace.

@@ -46,7 +46,12 @@ func (p *platform) Config() any { return &p.config }
 func (p *platform) DeployRerunnable() bool { return true }
 
 // DefaultReleaser gives apps without a release stanza a stable port too.
-func (p *platform) DefaultReleaser() plugin.Releaser { return newReleaser(p.options) }
+func (p *platform) DefaultReleaser() plugin.Releaser {
+	if modeOf(p.config.Networks) == noNetwork {
+		return nil // nothing leads to such an app
+	}
+	return newReleaser(p.options)
+}
 
 // deployment is the state of a deployment's record.
 type deployment struct {
@@ -137,8 +142,11 @@ func (c PlatformConfig) read() (wanted, error) {
 	}
 	for _, port := range append([]uint{uint(w.servicePort)}, c.ExtraPorts...) {
 		if port == 0 || port > 65535 {
-			return w, &plugin.Error{Message: fmt.Sprintf("%d is no port", port), Hint: "service_port and extra_ports are numbers from 1 to 65535."}
+			return w, &plugin.Error{Message: fmt.Sprintf("%d is not a valid port", port), Hint: "service_port and extra_ports are numbers from 1 to 65535."}
 		}
+	}
+	if err := c.checkNetworks(); err != nil {
+		return w, err
 	}
 	for name, value := range c.Resources {
 		var err error
@@ -165,7 +173,7 @@ func (c PlatformConfig) read() (wanted, error) {
 	if _, set := c.StaticEnvironment["PORT"]; set && c.ServicePort == 0 {
 		port, err := strconv.Atoi(c.StaticEnvironment["PORT"])
 		if err != nil || port < 1 || port > 65535 {
-			return w, &plugin.Error{Message: fmt.Sprintf("static_environment: PORT = %q is no port", c.StaticEnvironment["PORT"]), Hint: "Set service_port instead."}
+			return w, &plugin.Error{Message: fmt.Sprintf("static_environment: PORT = %q is not a valid port", c.StaticEnvironment["PORT"]), Hint: "Set service_port instead."}
 		}
 		w.servicePort, w.chosen = port, true
 	}
@@ -223,7 +231,10 @@ func releaseTarget(ctx context.Context, env *plugin.Env, target *plugin.Deployme
 		return stableport.Target{}, err
 	}
 	if d.Port == 0 {
-		return stableport.Target{}, &plugin.Error{Message: "the deployment is published on no port, so it cannot be released", Hint: "Deploy again."}
+		return stableport.Target{}, &plugin.Error{
+			Message: "the deployment has no port that can be reached, so it cannot be released",
+			Hint:    `Deploy again; an app with networks = ["none"] cannot be released at all.`,
+		}
 	}
 	e, err := connect(ctx, env.Environ, remembered(d))
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
 )
 
 // server is a static program for linux that serves on $PORT, unless its arguments say otherwise: "exit N", "sleep", "eat".
@@ -95,6 +96,8 @@ type bench struct {
 	env *plugin.Env
 	ui  *screen
 	n   int
+	// patience with apps; quick, unless a test sets it.
+	patience patience
 }
 
 func newBench(t *testing.T) *bench {
@@ -102,7 +105,7 @@ func newBench(t *testing.T) *bench {
 	e := theEngine(t)
 	env, ui := engineEnv(t, t.TempDir())
 	env.StateDir, env.LaneFence = t.TempDir(), 7
-	b := &bench{t: t, e: e, env: env, ui: ui}
+	b := &bench{t: t, e: e, env: env, ui: ui, patience: quick}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
@@ -142,12 +145,12 @@ func (b *bench) image(dockerfile string, c BuilderConfig) *plugin.Artifact {
 const plainImage = "FROM scratch\nCOPY server /server\nENTRYPOINT [\"/server\"]\n"
 
 // quick is a patience for tests that wait for its end.
-var quick = patience{port: 2 * time.Second, guess: time.Second, health: 20 * time.Second}
+var quick = patience{port: 2 * time.Second, guess: time.Second, health: 20 * time.Second, alone: time.Second}
 
 func (b *bench) try(a *plugin.Artifact, c PlatformConfig) (*plugin.Deployment, *plugin.DeployResult, error) {
 	b.n++
 	id := fmt.Sprintf("01J%023d", b.n)
-	p := &platform{config: c, patience: quick}
+	p := &platform{config: c, patience: b.patience}
 	r, err := p.Deploy(b.t.Context(), b.env, &plugin.DeployRequest{
 		Artifact: a, DeploymentID: id, Sequence: int64(b.n),
 		EntrypointEnv: map[string]string{"WAYPOINT_DEPLOYMENT_ID": id},
@@ -595,6 +598,10 @@ func (b *bench) architecture() string {
 
 func encodedAuth(name, password string) string {
 	return strings.TrimPrefix(basicAuth(name, password), "Basic ")
+}
+
+func authOf(name, password string) image.Auth {
+	return image.Auth{Username: name, Password: password}
 }
 
 func basicAuth(name, password string) string {

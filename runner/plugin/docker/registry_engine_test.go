@@ -92,7 +92,28 @@ func newStore(t *testing.T, secure, bearer bool) *store {
 		t.Fatal(err)
 	}
 	s.host = at.Host
+	t.Cleanup(s.forget)
 	return s
+}
+
+// forget removes what engines have pulled from the registry, or named after it: the registry ends with its test.
+func (s *store) forget() {
+	e, err := connect(context.Background(), nil, nil)
+	if err != nil {
+		return
+	}
+	defer e.Close()
+	list, err := e.ImageList(context.Background(), client.ImageListOptions{All: true})
+	if err != nil {
+		return
+	}
+	for _, item := range list.Items {
+		for _, name := range slices.Concat(item.RepoTags, item.RepoDigests) {
+			if strings.HasPrefix(name, s.host+"/") {
+				_, _ = e.ImageRemove(context.Background(), name, client.ImageRemoveOptions{Force: true})
+			}
+		}
+	}
 }
 
 // token gives an access token for the account's identity token or password.

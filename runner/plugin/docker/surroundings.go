@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -23,8 +26,13 @@ const defaultNetwork = "waypoint"
 
 // surroundings are what a container is put into.
 type surroundings struct {
-	// networks that the container is connected to; one at least.
+	// mode is how the container is connected; networks are those that it is connected to, one at least.
+	mode     networkMode
 	networks []string
+	// bindTo is the engine's address on which ports are published: that by which it was named, if it is on another machine.
+	bindTo netip.Addr
+	// logs bounds what the engine keeps of the app's output.
+	logs container.LogConfig
 	// gateway is the machine's address in the first of them, as containers see it.
 	gateway netip.Addr
 	// remote says that the engine is on another machine; publishedAt is its name then.
@@ -55,7 +63,48 @@ func (c *creation) surroundings(ctx context.Context) error {
 	if len(c.where.networks) == 0 {
 		c.where.networks = []string{defaultNetwork}
 	}
+	c.where.mode = modeOf(c.wanted.Networks)
+	c.where.bindTo = c.address(ctx)
+	c.where.logs = logLimits(info.Info.LoggingDriver)
 	return nil
+}
+
+// address finds the address of another machine's engine on which ports are published: the one that we were told, not every
+// one that the machine has.
+func (c *creation) address(ctx context.Context) netip.Addr {
+	if !c.where.remote {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	if ip, err := netip.ParseAddr(c.where.publishedAt); err == nil {
+		return ip
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	addrs, err := new(net.Resolver).LookupNetIP(ctx, "ip", c.where.publishedAt)
+	if err != nil || len(addrs) == 0 {
+		return netip.IPv4Unspecified()
+	}
+	return addrs[0].Unmap()
+}
+
+// otherAddress reports whether ports should be published on all addresses after err: the engine's machine is behind an
+// address that it does not have itself, as machines of clouds are.
+func (c *creation) otherAddress(err error) bool {
+	if !c.where.remote || c.where.bindTo.IsUnspecified() || !strings.Contains(err.Error(), "cannot assign requested address") {
+		return false
+	}
+	c.env.UI.Line(plugin.Warning, "The engine's machine does not have the address %s itself: ports are published on all of its addresses.", c.where.bindTo)
+	c.where.bindTo = netip.IPv4Unspecified()
+	return true
+}
+
+// logLimits bounds what the engine keeps of a container's output where its driver would keep everything. Other drivers
+// have limits of their own, or send it elsewhere.
+func logLimits(driver string) container.LogConfig {
+	if driver != "json-file" {
+		return container.LogConfig{}
+	}
+	return container.LogConfig{Type: driver, Config: map[string]string{"max-size": "10m", "max-file": "3"}}
 }
 
 // architecture is Go's word for the kernel's.
@@ -71,11 +120,14 @@ func architecture(kernel string) string {
 
 // network makes the networks that are not there, and finds the machine's address in the first.
 func (c *creation) network(ctx context.Context) error {
+	if c.where.mode != bridged {
+		return nil
+	}
 	for i, name := range c.where.networks {
 		about, err := c.engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
 		if cerrdefs.IsNotFound(err) {
 			_, err = c.engine.NetworkCreate(ctx, name, client.NetworkCreateOptions{
-				Driver: "bridge", Labels: map[string]string{labelManaged: "true", labelHome: homeOf(c.env.StateDir)},
+				Driver: "bridge", Labels: map[string]string{labelManaged: "true", labelHome: homeOf(c.env.StateDir), labelUse: "waypoint"},
 			})
 			if err == nil || cerrdefs.IsConflict(err) {
 				about, err = c.engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
@@ -135,8 +187,10 @@ func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
 // doorAddress is the address of this machine that the container reaches, and how it calls it; "" for none.
 func (c *creation) doorAddress() (bind, name string) {
 	switch {
-	case c.where.remote:
+	case c.where.remote, c.where.mode == noNetwork:
 		return "", ""
+	case c.where.mode == hostNetwork && !c.where.desktop:
+		return "127.0.0.1", "127.0.0.1"
 	case c.where.desktop:
 		return "127.0.0.1", "host.docker.internal"
 	case c.where.direct:
@@ -184,11 +238,45 @@ func (e *engine) tidy(ctx context.Context, env *plugin.Env, doors ...string) err
 			return e.explain("listing the containers of a network", err)
 		}
 		if len(using.Items) > 0 {
+			if others := strangers(using.Items, homeOf(env.StateDir)); len(others) > 0 {
+				env.UI.Line(plugin.Info, "The network %s stays: other containers use it (%s).", n.Name, strings.Join(others, ", "))
+			}
 			continue
 		}
-		if _, err := e.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
-			return e.explain("removing the network "+n.Name, err)
+		if err := e.removeNetwork(ctx, n); err != nil && !errors.Is(err, errInUse) {
+			return err
 		}
 	}
 	return nil
+}
+
+// errInUse says that a network has containers.
+var errInUse = errors.New("containers use the network")
+
+// removeNetwork removes a network. That it is gone already is fine; that somebody uses it is errInUse.
+func (e *engine) removeNetwork(ctx context.Context, n network.Summary) error {
+	_, err := e.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+	switch {
+	case err == nil, cerrdefs.IsNotFound(err):
+		return nil
+	case cerrdefs.IsConflict(err), cerrdefs.IsPermissionDenied(err): // engines differ in how they say it
+		return errInUse
+	}
+	return e.explain("removing the network "+n.Name, err)
+}
+
+// strangers are the names of those containers that are not of the installation.
+func strangers(containers []container.Summary, home string) []string {
+	var out []string
+	for _, c := range containers {
+		if c.Labels[labelHome] != home {
+			name := c.ID[:min(12, len(c.ID))]
+			if len(c.Names) > 0 {
+				name = strings.TrimPrefix(c.Names[0], "/")
+			}
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -170,7 +170,7 @@ func TestABrokenDockerConfigurationIsSaid(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewKeychain([]string{"DOCKER_CONFIG=" + dir}, "x", Settings{}); err == nil || !strings.Contains(err.Error(), "config.json is not a JSON object") {
+	if _, err := NewKeychain([]string{"DOCKER_CONFIG=" + dir}, "x", Settings{}); err == nil || !strings.Contains(err.Error(), "config.json is not valid") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -35,6 +35,7 @@ type dockerConfig struct {
 	Auths       map[string]dockerAuth `json:"auths"`
 	CredsStore  string                `json:"credsStore"`
 	CredHelpers map[string]string     `json:"credHelpers"`
+	Proxies     map[string]proxies    `json:"proxies"`
 }
 
 type dockerAuth struct {
@@ -56,18 +57,30 @@ func NewKeychain(environ []string, host string, s Settings) (*Keychain, error) {
 	if k.ownHost == "" {
 		k.ownHost = normalHost(host)
 	}
-	path := filepath.Join(k.configDir(), "config.json")
+	if k.settings, err = readDockerConfig(environ); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// readDockerConfig reads the configuration of Docker's command. Without one registries are asked anonymously, and answer
+// themselves if that will not do.
+func readDockerConfig(environ []string) (dockerConfig, error) {
+	var out dockerConfig
+	path := filepath.Join(configDir(environ), "config.json")
 	content, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return k, nil // without it registries are asked anonymously, and say so themselves if that will not do
+		return out, nil
 	case err != nil:
-		return nil, &plugin.Error{Message: "Docker's configuration cannot be read", Cause: err}
+		return out, &plugin.Error{Message: "Docker's configuration cannot be read", Cause: err}
 	}
-	if err := json.Unmarshal(content, &k.settings); err != nil {
-		return nil, &plugin.Error{Message: path + " is not a JSON object", Hint: "Mend it, or log in again with `docker login`."}
+	if err := json.Unmarshal(content, &out); err != nil {
+		return out, &plugin.Error{
+			Message: path + " is not valid: " + err.Error(), Hint: "Correct the file, or log in again with `docker login`.",
+		}
 	}
-	return k, nil
+	return out, nil
 }
 
 // For gives the credentials for a registry's host; the zero value if there are none.
@@ -155,7 +168,7 @@ func (k *Keychain) ask(ctx context.Context, helper, server string) (Credentials,
 
 // find looks for a program in the PATH of the environment.
 func (k *Keychain) find(name string) string {
-	for _, dir := range filepath.SplitList(k.get("PATH")) {
+	for _, dir := range filepath.SplitList(get(k.environ, "PATH")) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -166,20 +179,21 @@ func (k *Keychain) find(name string) string {
 	return ""
 }
 
-func (k *Keychain) configDir() string {
-	if dir := k.get("DOCKER_CONFIG"); dir != "" {
+func configDir(environ []string) string {
+	if dir := get(environ, "DOCKER_CONFIG"); dir != "" {
 		return dir
 	}
-	home := k.get("HOME")
+	home := get(environ, "HOME")
 	if home == "" {
 		home, _ = os.UserHomeDir()
 	}
 	return filepath.Join(home, ".docker")
 }
 
-func (k *Keychain) get(name string) string {
-	for i := len(k.environ) - 1; i >= 0; i-- {
-		if key, value, _ := strings.Cut(k.environ[i], "="); strings.EqualFold(key, name) {
+// get returns the value of an environment variable; the last one counts.
+func get(environ []string, name string) string {
+	for i := len(environ) - 1; i >= 0; i-- {
+		if key, value, _ := strings.Cut(environ[i], "="); strings.EqualFold(key, name) {
 			return value
 		}
 	}

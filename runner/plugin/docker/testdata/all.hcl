@@ -57,6 +57,16 @@ app "docker" {
       labels             = { image = artifact.image, tag = artifact.tag, name = artifact.name }
       resources          = { memory = "512m", cpu = 100 }
       force_pull         = true
+      auth {
+        hostname      = "ghcr.io"
+        username      = "acme-bot"
+        password      = "secret"
+        email         = "bot@example.com"
+        auth          = "YWNtZS1ib3Q6c2VjcmV0"
+        serverAddress = "https://ghcr.io"
+        identityToken = "token"
+        registryToken = "token"
+      }
       client_config {
         host        = "tcp://10.0.0.5:2376"
         cert_path   = "/etc/docker"

@@ -4,6 +4,8 @@
 // One append is in flight at a time. An append whose fate is unknown is repeated with the same events at the same
 // position, which the server answers as accepted; so nothing is lost or doubled. The buffer is bounded: while the
 // server is away, writers block. The package knows the event messages and nothing else of the API.
+//
+// What is sensitive is taken out of everything before it becomes an event, so no plugin has to think of it.
 package output
 
 import (
@@ -16,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // Sizes and times of batching. The server accepts 256 KB and 5,000 events in one append.
@@ -48,7 +51,9 @@ type Options struct {
 	Next int64
 	// Prefix makes ids of steps unique in the job: the attempt, say.
 	Prefix string
-	Now    func() time.Time
+	// Secrets are the values that must not be shown; nil: there are none.
+	Secrets *redact.Secrets
+	Now     func() time.Time
 }
 
 // Writer is a job's output. It is safe for concurrent use.
@@ -86,8 +91,8 @@ func New(ctx context.Context, o Options) *Writer {
 	}
 	w := &Writer{o: o, next: o.Next, pace: rate.NewLimiter(rate.Every(interval), burst), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.room = sync.NewCond(&w.mu)
-	w.stdout = &stream{w: w, event: func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, false) }}
-	w.stderr = &stream{w: w, event: func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, true) }}
+	w.stdout = w.newStream(func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, false) })
+	w.stderr = w.newStream(func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, true) })
 	w.streams = []*stream{w.stdout, w.stderr}
 	go w.run(ctx)
 	return w
@@ -167,7 +172,7 @@ func (w *Writer) add(e *waypointv1.OutputEvent, from *stream) {
 		return
 	}
 	for _, s := range w.streams {
-		s.release(true) // what was printed before comes before
+		s.release(whole) // what was printed before comes before
 	}
 	w.push(e, from)
 	w.nudge()

@@ -76,8 +76,10 @@ func (w *Writer) take() (batch []*waypointv1.OutputEvent, position int64, wait t
 	now, urgent := w.o.Now(), w.urgent > 0 || w.closed
 	wait = -1
 	for _, s := range w.streams {
-		if left := s.heldFor(now); urgent || left <= 0 {
-			s.release(urgent)
+		if left := s.heldFor(now); urgent {
+			s.release(ended)
+		} else if left <= 0 {
+			s.release(lapsed)
 		} else if wait < 0 || left < wait {
 			wait = left
 		}

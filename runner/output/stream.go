@@ -6,16 +6,36 @@ import (
 	"unicode/utf8"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // stream takes what a command prints. It passes whole lines on at once and holds the rest of a line back for a
 // moment, so that events are cut between lines, or at least never inside a character.
 type stream struct {
-	w      *Writer
-	event  func(data []byte) *waypointv1.OutputEvent
+	w     *Writer
+	event func(data []byte) *waypointv1.OutputEvent
+	// hiding has what may be the beginning of a sensitive value; held is free of them.
+	hiding *redact.Stream
 	held   []byte
 	heldAt time.Time
 }
+
+func (w *Writer) newStream(event func(data []byte) *waypointv1.OutputEvent) *stream {
+	return &stream{w: w, event: event, hiding: w.o.Secrets.Stream()}
+}
+
+// How much of what is held back release passes on.
+type releasing int
+
+const (
+	// lapsed: the time is over. What ends inside a character stays.
+	lapsed releasing = iota
+	// whole: something else is to be shown after it. What may be the beginning of a sensitive value stays unless it is
+	// too short to tell anything, so that it may come later than it should; the rest of the value can still follow.
+	whole
+	// ended: nothing follows for now. Nothing stays.
+	ended
+)
 
 // Write never fails: a command must not die of its output. It blocks while the buffer is full, and drops when
 // the writer has failed or is closed.
@@ -33,7 +53,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		}
 		piece := p[:min(len(p), pieceMost)]
 		p = p[len(piece):]
-		s.held = append(s.held, piece...)
+		s.held = append(s.held, s.hiding.Write(piece)...)
 		s.emit(lineCut(s.held))
 		s.heldAt = w.o.Now()
 		w.nudge()
@@ -43,21 +63,28 @@ func (s *stream) Write(p []byte) (int, error) {
 
 // heldFor is how much longer a rest of a line may be held; without one, long.
 func (s *stream) heldFor(now time.Time) time.Duration {
-	if len(s.held) == 0 {
+	if len(s.held) == 0 && !s.tellsNothing() {
 		return time.Hour
 	}
 	return interval - now.Sub(s.heldAt)
 }
 
-// release passes on the rest of a line: all of it, or what does not end inside a character. The caller holds mu.
-func (s *stream) release(all bool) {
-	if all {
-		s.emit(len(s.held))
-		return
+// tellsNothing reports whether something is held back as the beginning of a sensitive value that is too short to matter.
+func (s *stream) tellsNothing() bool {
+	n := s.hiding.Held()
+	return n > 0 && n < redact.MinLength
+}
+
+// release passes on the rest of a line. The caller holds mu.
+func (s *stream) release(how releasing) {
+	if how == ended || s.tellsNothing() {
+		s.held = append(s.held, s.hiding.Release()...)
 	}
-	cut := runeCut(s.held)
-	if cut == 0 {
-		cut = len(s.held)
+	cut := len(s.held)
+	if how == lapsed {
+		if at := runeCut(s.held); at > 0 {
+			cut = at
+		}
 	}
 	s.emit(cut)
 }

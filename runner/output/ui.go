@@ -20,26 +20,26 @@ const textMost = 64 << 10
 // Line shows a line.
 func (w *Writer) Line(style plugin.Style, format string, args ...any) {
 	w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_Line_{Line: &waypointv1.OutputEvent_Line{
-		Text: text(format, args), Style: wireStyle(style),
+		Text: w.text(format, args), Style: wireStyle(style),
 	}}}, nil)
 }
 
 // Status shows a passing state; the last counts.
 func (w *Writer) Status(style plugin.Style, done bool, format string, args ...any) {
 	w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_Status_{Status: &waypointv1.OutputEvent_Status{
-		Text: text(format, args), Style: wireStyle(style), Done: done,
+		Text: w.text(format, args), Style: wireStyle(style), Done: done,
 	}}}, nil)
 }
 
 // Table shows a table. One that is too large for an event is shown in parts, each under its headers.
 func (w *Writer) Table(headers []string, rows [][]string) {
-	table := &waypointv1.OutputEvent_Table{Headers: clean(headers)}
+	table := &waypointv1.OutputEvent_Table{Headers: w.clean(headers)}
 	size := 0
 	show := func() {
 		w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_Table_{Table: table}}, nil)
 	}
 	for _, row := range rows {
-		cells := clean(row)
+		cells := w.clean(row)
 		for _, cell := range cells {
 			size += len(cell) + eventOverhead
 		}
@@ -56,7 +56,7 @@ func (w *Writer) Table(headers []string, rows [][]string) {
 func (w *Writer) NamedValues(pairs ...[2]string) {
 	values := &waypointv1.OutputEvent_NamedValues{}
 	for _, pair := range pairs {
-		values.Values = append(values.Values, &waypointv1.OutputEvent_NamedValue{Name: cleanText(pair[0]), Value: cleanText(pair[1])})
+		values.Values = append(values.Values, &waypointv1.OutputEvent_NamedValue{Name: w.cleanText(pair[0]), Value: w.cleanText(pair[1])})
 	}
 	w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_NamedValues_{NamedValues: values}}, nil)
 }
@@ -72,9 +72,9 @@ func (w *Writer) Step(format string, args ...any) plugin.Step {
 	w.mu.Lock()
 	w.ids++
 	s := &step{w: w, id: w.o.Prefix + strconv.Itoa(w.ids)}
-	s.out = &stream{w: w, event: func(data []byte) *waypointv1.OutputEvent {
+	s.out = w.newStream(func(data []byte) *waypointv1.OutputEvent {
 		return stepEvent(&waypointv1.OutputEvent_Step{Id: s.id, State: waypointv1.OutputEvent_STEP_STATE_RUNNING, Output: data})
-	}}
+	})
 	w.streams = append(w.streams, s.out)
 	w.mu.Unlock()
 	s.show(waypointv1.OutputEvent_STEP_STATE_RUNNING, format, args)
@@ -106,6 +106,9 @@ func (s *step) Fail(format string, args ...any) {
 // end ends the step once; a second end is ignored, so that Fail may stand in a defer.
 func (s *step) end(state waypointv1.OutputEvent_StepState, format string, args []any) {
 	s.once.Do(func() {
+		s.w.mu.Lock()
+		s.out.release(ended)
+		s.w.mu.Unlock()
 		s.show(state, format, args)
 		s.w.mu.Lock()
 		defer s.w.mu.Unlock()
@@ -114,7 +117,7 @@ func (s *step) end(state waypointv1.OutputEvent_StepState, format string, args [
 }
 
 func (s *step) show(state waypointv1.OutputEvent_StepState, format string, args []any) {
-	s.w.add(stepEvent(&waypointv1.OutputEvent_Step{Id: s.id, Text: text(format, args), State: state}), nil)
+	s.w.add(stepEvent(&waypointv1.OutputEvent_Step{Id: s.id, Text: s.w.text(format, args), State: state}), nil)
 }
 
 func stepEvent(s *waypointv1.OutputEvent_Step) *waypointv1.OutputEvent {
@@ -122,25 +125,27 @@ func stepEvent(s *waypointv1.OutputEvent_Step) *waypointv1.OutputEvent {
 }
 
 // text formats; without arguments the format is text, in which '%' is a character like any other.
-func text(format string, args []any) string {
+func (w *Writer) text(format string, args []any) string {
 	if len(args) == 0 {
-		return cleanText(format)
+		return w.cleanText(format)
 	}
-	return cleanText(fmt.Sprintf(format, args...))
+	return w.cleanText(fmt.Sprintf(format, args...))
 }
 
-// cleanText makes text fit for the wire: valid UTF-8 and not too long.
-func cleanText(s string) string {
+// cleanText makes text fit for the wire: without what is sensitive, valid UTF-8, and not too long. Hiding comes first: half
+// of a value would not be recognised.
+func (w *Writer) cleanText(s string) string {
+	s = w.o.Secrets.Hide(s)
 	if len(s) > textMost {
 		s = s[:textMost] + "…"
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-func clean(texts []string) []string {
+func (w *Writer) clean(texts []string) []string {
 	out := make([]string, len(texts))
 	for i, s := range texts {
-		out[i] = cleanText(s)
+		out[i] = w.cleanText(s)
 	}
 	return out
 }

@@ -65,6 +65,9 @@ func (f *File) rootScope(in Input, p phase) *scope {
 	}
 	dynamic := dynamicFunc()
 	table["dynamic"], table["configdynamic"] = dynamic, dynamic
+	for name, fn := range table {
+		table[name] = f.secrets.watched(name, fn)
+	}
 	s.ctx = &hcl.EvalContext{
 		Functions: table,
 		Variables: map[string]cty.Value{
@@ -96,6 +99,7 @@ func (s *scope) addFileFunctions(tempDir string) {
 	for name, fn := range s.templateFunctions(w) {
 		added[name] = fn
 	}
+	added["templatestring"] = s.file.secrets.watched("templatestring", added["templatestring"])
 	if s.ctx.Functions == nil {
 		s.ctx.Functions = added
 		return

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,37 @@ type secrets struct {
 	mu     sync.Mutex
 	texts  []string // longest first
 	ranges []hcl.Range
+	// whole are the texts as they were added, for told, which is called with each.
+	whole map[string]bool
+	told  func(text string)
+}
+
+// OnSensitive calls told with each sensitive text that is known of the file, and with those that become known when it is
+// evaluated: values of sensitive variables, and what functions made of them.
+func (f *File) OnSensitive(told func(text string)) {
+	s := f.secrets
+	s.mu.Lock()
+	known := slices.Sorted(maps.Keys(s.whole))
+	s.told = told
+	s.mu.Unlock()
+	for _, text := range known {
+		told(text)
+	}
+}
+
+// tell passes a text on that was added.
+func (s *secrets) tell(text string) {
+	s.mu.Lock()
+	before := s.whole[text]
+	if s.whole == nil {
+		s.whole = map[string]bool{}
+	}
+	s.whole[text] = true
+	told := s.told
+	s.mu.Unlock()
+	if told != nil && !before {
+		told(text)
+	}
 }
 
 // addRange hides a piece of source.
@@ -32,6 +64,7 @@ func (s *secrets) addRange(r hcl.Range) {
 
 // addText hides a text, and its lines if it has several.
 func (s *secrets) addText(text string) {
+	defer s.tell(text)
 	pieces := append(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), text)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,6 +25,7 @@ type configScopeOptions struct {
 	runner        bool
 	internal      bool
 	file          bool
+	sensitive     bool
 }
 
 func (o *configScopeOptions) register(cmd *cobra.Command) {
@@ -78,11 +79,14 @@ func newCmdConfigSet(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set NAME=VALUE ...", Short: "Set configuration variables", Args: argCount(0, -1),
 		Long: `Sets variables. Without arguments, lines of the form NAME=VALUE are read from stdin, which keeps secrets out of
-the shell's history. An empty value deletes.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return runConfigSet(cmd, sh, o, args) },
+the shell's history. An empty value deletes. A variable that is sensitive stays so when it is set again; to make it readable,
+delete it first.`,
+		Example: "  waypoint config set PORT=8080\n  waypoint config set -app web -sensitive <secrets.txt\n  waypoint config set -runner -sensitive <credentials.txt",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runConfigSet(cmd, sh, o, args) },
 	}
 	o.register(cmd)
 	cmd.Flags().BoolVar(&o.internal, "internal", false, "only for reference by others, not exported to the app")
+	cmd.Flags().BoolVar(&o.sensitive, "sensitive", false, "do not show the value: `waypoint config get` needs -reveal for it, and jobs hide it")
 	cmd.Flags().BoolVar(&o.file, "file", false, "NAME is the path of a file that gets VALUE as its content")
 	return cmd
 }
@@ -101,7 +105,7 @@ func runConfigSet(cmd *cobra.Command, sh *shell, o *configScopeOptions, args []s
 		return err
 	}
 	for _, v := range vars {
-		v.Internal, v.File = o.internal, o.file
+		v.Internal, v.File, v.Sensitive = o.internal, o.file, o.sensitive
 	}
 	ctx := cmd.Context()
 	c, err := sh.look(ctx)
@@ -172,26 +176,30 @@ func settings(args []string, at *waypointv1.ConfigScope, check func(name string)
 }
 
 type configGetOptions struct {
-	json, raw, runner bool
-	labels            []string
+	json, raw, runner, reveal bool
+	labels                    []string
 }
 
 func newCmdConfigGet(sh *shell) *cobra.Command {
 	o := &configGetOptions{}
 	cmd := &cobra.Command{
 		Use: "get [PREFIX]", Short: "Show configuration variables", Args: argCount(0, 1),
-		Long: "Shows all variables that the project may see; with -app, the set that this app gets in the workspace.",
+		Long: `Shows all variables that the project may see; with -app, the set that this app gets in the workspace.
+
+The value of a variable that was set with -sensitive, or that waypoint.hcl made from a sensitive input variable, is shown with
+-reveal alone, to those who may set it.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runConfigGet(cmd.Context(), sh, o, args) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON array")
 	cmd.Flags().BoolVar(&o.raw, "raw", false, "print the value of the one variable that is named")
 	cmd.Flags().BoolVar(&o.runner, "runner", false, "of runners instead of apps")
+	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values too")
 	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "labels that selectors are matched with, k=v (repeatable)")
 	return cmd
 }
 
 func runConfigGet(ctx context.Context, sh *shell, o *configGetOptions, args []string) error {
-	req := &waypointv1.GetConfigRequest{App: sh.flags.app, Workspace: sh.flags.workspace, Runner: o.runner}
+	req := &waypointv1.GetConfigRequest{App: sh.flags.app, Workspace: sh.flags.workspace, Runner: o.runner, Reveal: o.reveal}
 	var err error
 	if req.Labels, err = keyValues("label", o.labels); err != nil {
 		return err
@@ -217,19 +225,44 @@ func runConfigGet(ctx context.Context, sh *shell, o *configGetOptions, args []st
 	}
 	vars := res.Msg.GetVariables()
 	if o.raw {
-		return sh.rawConfig(vars, req.GetPrefix())
+		return sh.rawConfig(vars, req)
+	}
+	if o.json {
+		return sh.printJSON(jsonConfig(vars, o.reveal))
 	}
 	cols := []terminal.Column{{Title: "SCOPE", Rank: 1}, {Title: "NAME"}, {Title: "VALUE"}, {Title: "WORKSPACE", Rank: 2}, {Title: "LABELS", Rank: 3}}
-	return showList(sh, o.json, vars, "configuration variables", cols, func(v *waypointv1.ConfigVariable) []string {
+	return showList(sh, false, vars, "configuration variables", cols, func(v *waypointv1.ConfigVariable) []string {
 		workspace := v.GetScope().GetWorkspace()
 		if workspace == "" {
 			workspace = "(all)"
 		}
-		return []string{configScopeName(v.GetScope()), v.GetName(), v.GetValue(), workspace, v.GetScope().GetLabelSelector()}
+		return []string{configScopeName(v.GetScope()), v.GetName(), shownValue(v, o.reveal), workspace, v.GetScope().GetLabelSelector()}
 	})
 }
 
-func (sh *shell) rawConfig(vars []*waypointv1.ConfigVariable, name string) error {
+// shownValue is the value of a variable in a table.
+func shownValue(v *waypointv1.ConfigVariable, reveal bool) string {
+	if v.GetSensitive() && (!reveal || v.GetValue() == "") { // none is empty: it is not the caller's to see
+		return "(sensitive)"
+	}
+	return v.GetValue()
+}
+
+// jsonConfig is the JSON form of variables: a sensitive one has no value, rather than an empty one, unless it is revealed.
+func jsonConfig(vars []*waypointv1.ConfigVariable, reveal bool) []any {
+	out := make([]any, len(vars))
+	for i, v := range vars {
+		object := jsonObject(v)
+		if v.GetSensitive() && !reveal {
+			delete(object, "value")
+		}
+		out[i] = object
+	}
+	return out
+}
+
+func (sh *shell) rawConfig(vars []*waypointv1.ConfigVariable, req *waypointv1.GetConfigRequest) error {
+	name := req.GetPrefix()
 	var found []*waypointv1.ConfigVariable
 	for _, v := range vars {
 		if v.GetName() == name {
@@ -241,6 +274,12 @@ func (sh *shell) rawConfig(vars []*waypointv1.ConfigVariable, name string) error
 	}
 	if len(found) > 1 {
 		return problem("AMBIGUOUS", "%q is set in %d scopes", name, len(found)).withHint("Add -app, and -workspace if need be, for the value that the app gets.")
+	}
+	if found[0].GetSensitive() && req.GetReveal() && found[0].GetValue() == "" {
+		return problem("PERMISSION_DENIED", "you may not read the value of %q", name).withHint("Those of runners are for admins.")
+	}
+	if found[0].GetSensitive() && !req.GetReveal() {
+		return problem("SENSITIVE", "%q is sensitive: its value is not shown", name).withHint("Add -reveal to print it all the same.")
 	}
 	sh.printf("%s\n", found[0].GetValue())
 	return nil

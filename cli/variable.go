@@ -141,16 +141,16 @@ func runVariableList(ctx context.Context, sh *shell, json bool, args []string) e
 	if err != nil {
 		return fmt.Errorf("reading the input variables: %w", err)
 	}
+	if json {
+		return sh.printJSON(jsonConfig(res.Msg.GetVariables(), false))
+	}
 	cols := []terminal.Column{{Title: "NAME"}, {Title: "VALUE"}, {Title: "WORKSPACE"}, {Title: "SET BY", Rank: 1}, {Title: "SET", Rank: 2}}
-	return showList(sh, json, res.Msg.GetVariables(), "input variables", cols, func(v *waypointv1.ConfigVariable) []string {
-		value, workspace := v.GetValue(), v.GetScope().GetWorkspace()
-		if v.GetSensitive() {
-			value = "(sensitive)"
-		}
+	return showList(sh, false, res.Msg.GetVariables(), "input variables", cols, func(v *waypointv1.ConfigVariable) []string {
+		workspace := v.GetScope().GetWorkspace()
 		if workspace == "" {
 			workspace = "(all)"
 		}
-		return []string{v.GetName(), value, workspace, v.GetUpdatedBy(), sh.ago(time.Unix(v.GetUpdatedUnix(), 0))}
+		return []string{v.GetName(), shownValue(v, false), workspace, v.GetUpdatedBy(), sh.ago(time.Unix(v.GetUpdatedUnix(), 0))}
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -84,6 +86,68 @@ func TestConfigurationValuesAreSealedAndOnlyForThoseWhoUseThem(t *testing.T) {
 		if strings.Contains(fmt.Sprint(item), "postgres") {
 			t.Error("the table holds the value in clear")
 		}
+	}
+}
+
+// A value that is sensitive is sent to who asks for it and may set it; apps and runners get it as before.
+func TestSensitiveConfigurationIsRevealedToThoseWhoAskAndMay(t *testing.T) {
+	w := newWorld(t)
+	c := w.as(w.admin)
+	c.project(t, "shop")
+	secret := appVar("DB", "postgres://secret")
+	secret.Sensitive = true
+	c.set(t, secret, appVar("DEBUG", "1"))
+	ask := func(reveal bool) *waypointv1.GetConfigRequest {
+		return &waypointv1.GetConfigRequest{Project: "shop", App: "web", Reveal: reveal}
+	}
+	token := func(role waypointv1.Role) string {
+		return must[waypointv1.CreateTokenResponse](t)(c.tokens.CreateToken(t.Context(), connect.NewRequest(&waypointv1.CreateTokenRequest{
+			Kind: user, Name: role.String(), Roles: map[string]waypointv1.Role{"shop": role},
+		}))).GetSecret()
+	}
+	deployer, viewer := w.as(token(waypointv1.Role_ROLE_DEPLOYER)), w.as(token(waypointv1.Role_ROLE_VIEWER))
+	for name, got := range map[string]string{
+		"admin": c.get(t, ask(false)), "deployer": deployer.get(t, ask(false)),
+	} {
+		if got != "DB= DEBUG=1" {
+			t.Errorf("%s, without asking: %s", name, got)
+		}
+	}
+	for name, got := range map[string]string{
+		"admin": c.get(t, ask(true)), "deployer": deployer.get(t, ask(true)),
+		"of the project": c.get(t, &waypointv1.GetConfigRequest{Project: "shop", Reveal: true}),
+	} {
+		if got != "DB=postgres://secret DEBUG=1" {
+			t.Errorf("%s, asking: %s", name, got)
+		}
+	}
+	if got := viewer.get(t, ask(false)); got != "DB= DEBUG=" {
+		t.Error(got)
+	}
+	_, err := viewer.configs.GetConfig(t.Context(), connect.NewRequest(ask(true)))
+	wantFault(t, err, fault.PermissionDenied)
+	// Set again without the flag it stays so, and a change of the flag alone is a change.
+	c.set(t, appVar("DB", "postgres://new"), appVar("DEBUG", "1"))
+	if got := c.get(t, ask(false)); got != "DB= DEBUG=1" {
+		t.Error(got)
+	}
+	debug := appVar("DEBUG", "1")
+	debug.Sensitive = true
+	c.set(t, debug)
+	if got := c.get(t, ask(false)); got != "DB= DEBUG=" {
+		t.Error(got)
+	}
+	c.set(t, appVar("DB", ""))
+	c.set(t, appVar("DB", "sqlite"))
+	if got := c.get(t, ask(false)); got != "DB=sqlite DEBUG=" {
+		t.Error(got)
+	}
+	// The values of input variables are revealed to nobody.
+	c.set(t, &waypointv1.ConfigVariable{Name: "password", Value: "swordfish", Sensitive: true, Scope: &waypointv1.ConfigScope{
+		Level: waypointv1.ConfigScope_LEVEL_PROJECT, Project: "shop", Input: true,
+	}})
+	if got := c.get(t, &waypointv1.GetConfigRequest{Project: "shop", Input: true, Reveal: true}); got != "password=" {
+		t.Error(got)
 	}
 }
 

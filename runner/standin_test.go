@@ -2,8 +2,10 @@ package runner_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -47,6 +49,8 @@ type standIn struct {
 	// broken says what goes wrong with the nth call of a method: "" nothing, "refuse" before, "lose" after it acted.
 	broken func(method string, n int) string
 	counts map[string]int
+	// heard is told every request: all that a runner says.
+	heard func(method, body string)
 }
 
 type jobItem struct {
@@ -57,6 +61,7 @@ type jobItem struct {
 	cancel    bool
 	serverHCL []byte
 	env       map[string]string
+	sensitive []string
 	vars      []*waypointv1.Variable
 	changed   chan struct{}
 }
@@ -93,6 +98,9 @@ func (s *standIn) faulty(next http.Handler) http.Handler {
 			what = s.broken(method, s.counts[method])
 		}
 		s.mu.Unlock()
+		if s.heard != nil {
+			s.heard(method, readBody(r))
+		}
 		switch what {
 		case "refuse":
 			w.WriteHeader(http.StatusBadGateway)
@@ -103,6 +111,18 @@ func (s *standIn) faulty(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// readBody reads a request's body and puts it back.
+func readBody(r *http.Request) string {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		if z, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
+			body, _ = io.ReadAll(z)
+		}
+	}
+	return string(body)
 }
 
 func (s *standIn) add(id string, spec *waypointv1.JobSpec, state waypointv1.JobState) *jobItem {
@@ -250,7 +270,7 @@ func (s *standIn) ClaimJob(_ context.Context, req *connect.Request[waypointv1.Cl
 			Outcome: waypointv1.ClaimJobResponse_OUTCOME_CLAIMED, Job: proto.CloneOf(j.job), LaneFence: int64(j.job.Attempt),
 			Fence:   &waypointv1.Fence{JobId: j.job.Id, Attempt: j.job.Attempt, RunnerId: req.Msg.GetRunnerId()},
 			LeaseMs: s.lease(), NextOutput: int64(len(j.output)), DataSource: j.job.GetSpec().GetDataSource(),
-			RunnerEnv: j.env, ServerVariables: j.vars, WaypointHcl: j.serverHCL,
+			RunnerEnv: j.env, SensitiveRunnerEnv: j.sensitive, ServerVariables: j.vars, WaypointHcl: j.serverHCL,
 		}
 		j.nonces[req.Msg.GetNonce()] = res
 	}

@@ -160,13 +160,17 @@ func checkInput(v *waypointv1.ConfigVariable) error {
 }
 
 // GetConfig reads variables. Their values are for those who could use them anyway (see mayReadValue); others see the
-// names. Of a sensitive input variable nobody sees the value.
+// names. A sensitive value is sent only to those of them who ask for it, and that of an input variable to nobody.
 func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1.GetConfigRequest]) (*connect.Response[waypointv1.GetConfigResponse], error) {
 	in := req.Msg
 	if err := checkGetConfig(in); err != nil {
 		return nil, err
 	}
-	p, err := auth.Require(ctx, in.GetProject(), viewer)
+	role := viewer
+	if in.GetReveal() {
+		role = deployer
+	}
+	p, err := auth.Require(ctx, in.GetProject(), role)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +195,7 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 			in.GetWorkspace() != "" && scope.GetWorkspace() != "" && scope.GetWorkspace() != in.GetWorkspace():
 			continue
 		}
-		if mayReadValue(p, scope) && !v.GetSensitive() {
+		if mayReadValue(p, scope) && (!v.GetSensitive() || in.GetReveal() && !in.GetInput()) {
 			if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
 				return nil, err
 			}

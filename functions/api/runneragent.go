@@ -261,7 +261,7 @@ func (s *RunnerAgent) furnish(ctx context.Context, p auth.Principal, c table.Cla
 	if err != nil {
 		return err
 	}
-	out.RunnerEnv, out.ServerVariables = env.Values, input
+	out.RunnerEnv, out.SensitiveRunnerEnv, out.ServerVariables = env.Values, env.Sensitive, input
 	if len(env.Withheld) > 0 && local {
 		out.Notices = append(out.Notices, fmt.Sprintf("The configuration for runners (%s) is not given to a command that runs the job itself "+
 			"on a shared server. Set these in the environment here, or run the job on a standing runner with -local=false.", strings.Join(env.Withheld, ", ")))

@@ -189,7 +189,7 @@ func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[wayp
 		if e.GetAppScope() {
 			scope.Level, scope.App = levelApp, of.App
 		}
-		vars[i] = &waypointv1.ConfigVariable{Name: e.GetName(), Value: e.GetValue(), Internal: e.GetInternal(), File: e.GetFile(), Scope: scope}
+		vars[i] = &waypointv1.ConfigVariable{Name: e.GetName(), Value: e.GetValue(), Internal: e.GetInternal(), File: e.GetFile(), Sensitive: e.GetSensitive(), Scope: scope}
 	}
 	if len(vars) > 0 {
 		if _, err := checkVariables(vars); err != nil {

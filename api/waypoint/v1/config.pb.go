@@ -190,7 +190,9 @@ type ConfigVariable struct {
 	File        bool   `protobuf:"varint,5,opt,name=file,proto3" json:"file,omitempty"`
 	UpdatedUnix int64  `protobuf:"varint,6,opt,name=updated_unix,json=updatedUnix,proto3" json:"updated_unix,omitempty"`
 	UpdatedBy   string `protobuf:"bytes,7,opt,name=updated_by,json=updatedBy,proto3" json:"updated_by,omitempty"`
-	// For an input variable: only runners that claim a job of the project are given the value.
+	// The value is not shown. That of an input variable is given only to runners that claim a job of the project, that of any
+	// other to those who use it, and to a reader who asks for it with reveal. A variable for apps or runners that is sensitive
+	// stays so when it is set again without saying it; to make it readable, delete it first.
 	Sensitive     bool `protobuf:"varint,8,opt,name=sensitive,proto3" json:"sensitive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -381,7 +383,10 @@ type GetConfigRequest struct {
 	Runner bool              `protobuf:"varint,5,opt,name=runner,proto3" json:"runner,omitempty"`
 	Labels map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Input variables of waypoint.hcl. With a workspace: the one value per name that jobs in it get.
-	Input         bool `protobuf:"varint,7,opt,name=input,proto3" json:"input,omitempty"`
+	Input bool `protobuf:"varint,7,opt,name=input,proto3" json:"input,omitempty"`
+	// The values of sensitive variables as well. The caller needs the permission to set them; input variables are not
+	// revealed to anybody.
+	Reveal        bool `protobuf:"varint,8,opt,name=reveal,proto3" json:"reveal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -461,6 +466,13 @@ func (x *GetConfigRequest) GetLabels() map[string]string {
 func (x *GetConfigRequest) GetInput() bool {
 	if x != nil {
 		return x.Input
+	}
+	return false
+}
+
+func (x *GetConfigRequest) GetReveal() bool {
+	if x != nil {
+		return x.Reveal
 	}
 	return false
 }
@@ -629,7 +641,7 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\x10SetConfigRequest\x129\n" +
 	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\"-\n" +
 	"\x11SetConfigResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x03R\aversion\"\xa0\x02\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\"\xb8\x02\n" +
 	"\x10GetConfigRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -637,7 +649,8 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\x06prefix\x18\x04 \x01(\tR\x06prefix\x12\x16\n" +
 	"\x06runner\x18\x05 \x01(\bR\x06runner\x12A\n" +
 	"\x06labels\x18\x06 \x03(\v2).waypoint.v1.GetConfigRequest.LabelsEntryR\x06labels\x12\x14\n" +
-	"\x05input\x18\a \x01(\bR\x05input\x1a9\n" +
+	"\x05input\x18\a \x01(\bR\x05input\x12\x16\n" +
+	"\x06reveal\x18\b \x01(\bR\x06reveal\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"N\n" +

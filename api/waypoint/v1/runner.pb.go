@@ -938,6 +938,8 @@ type ClaimJobResponse struct {
 	// Input variables stored with the server for this project and workspace.
 	ServerVariables []*Variable `protobuf:"bytes,10,rep,name=server_variables,json=serverVariables,proto3" json:"server_variables,omitempty"`
 	WaypointHcl     []byte      `protobuf:"bytes,11,opt,name=waypoint_hcl,json=waypointHcl,proto3" json:"waypoint_hcl,omitempty"`
+	// Names in runner_env that were set as sensitive.
+	SensitiveRunnerEnv []string `protobuf:"bytes,12,rep,name=sensitive_runner_env,json=sensitiveRunnerEnv,proto3" json:"sensitive_runner_env,omitempty"`
 	// Sentences for the job's output about what this runner is not given.
 	Notices       []string `protobuf:"bytes,13,rep,name=notices,proto3" json:"notices,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1047,6 +1049,13 @@ func (x *ClaimJobResponse) GetServerVariables() []*Variable {
 func (x *ClaimJobResponse) GetWaypointHcl() []byte {
 	if x != nil {
 		return x.WaypointHcl
+	}
+	return nil
+}
+
+func (x *ClaimJobResponse) GetSensitiveRunnerEnv() []string {
+	if x != nil {
+		return x.SensitiveRunnerEnv
 	}
 	return nil
 }
@@ -1978,13 +1987,15 @@ func (x *SyncConfigRequest) GetEntries() []*ConfigEntry {
 }
 
 type ConfigEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Internal      bool                   `protobuf:"varint,3,opt,name=internal,proto3" json:"internal,omitempty"`
-	File          bool                   `protobuf:"varint,4,opt,name=file,proto3" json:"file,omitempty"`
-	Workspace     string                 `protobuf:"bytes,5,opt,name=workspace,proto3" json:"workspace,omitempty"`
-	AppScope      bool                   `protobuf:"varint,6,opt,name=app_scope,json=appScope,proto3" json:"app_scope,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value     string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Internal  bool                   `protobuf:"varint,3,opt,name=internal,proto3" json:"internal,omitempty"`
+	File      bool                   `protobuf:"varint,4,opt,name=file,proto3" json:"file,omitempty"`
+	Workspace string                 `protobuf:"bytes,5,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	AppScope  bool                   `protobuf:"varint,6,opt,name=app_scope,json=appScope,proto3" json:"app_scope,omitempty"`
+	// A sensitive value went into it.
+	Sensitive     bool `protobuf:"varint,7,opt,name=sensitive,proto3" json:"sensitive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2057,6 +2068,13 @@ func (x *ConfigEntry) GetWorkspace() string {
 func (x *ConfigEntry) GetAppScope() bool {
 	if x != nil {
 		return x.AppScope
+	}
+	return false
+}
+
+func (x *ConfigEntry) GetSensitive() bool {
+	if x != nil {
+		return x.Sensitive
 	}
 	return false
 }
@@ -2447,7 +2465,7 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\trunner_id\x18\x01 \x01(\tR\brunnerId\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05nonce\x18\x03 \x01(\tR\x05nonce\x12\x17\n" +
-	"\await_ms\x18\x04 \x01(\rR\x06waitMs\"\xdd\x05\n" +
+	"\await_ms\x18\x04 \x01(\rR\x06waitMs\"\x8f\x06\n" +
 	"\x10ClaimJobResponse\x12?\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2%.waypoint.v1.ClaimJobResponse.OutcomeR\aoutcome\x12$\n" +
 	"\x0eretry_after_ms\x18\x02 \x01(\rR\fretryAfterMs\x12(\n" +
@@ -2464,7 +2482,8 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"runner_env\x18\t \x03(\v2,.waypoint.v1.ClaimJobResponse.RunnerEnvEntryR\trunnerEnv\x12@\n" +
 	"\x10server_variables\x18\n" +
 	" \x03(\v2\x15.waypoint.v1.VariableR\x0fserverVariables\x12!\n" +
-	"\fwaypoint_hcl\x18\v \x01(\fR\vwaypointHcl\x12\x18\n" +
+	"\fwaypoint_hcl\x18\v \x01(\fR\vwaypointHcl\x120\n" +
+	"\x14sensitive_runner_env\x18\f \x03(\tR\x12sensitiveRunnerEnv\x12\x18\n" +
 	"\anotices\x18\r \x03(\tR\anotices\x1a<\n" +
 	"\x0eRunnerEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -2528,14 +2547,15 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\"q\n" +
 	"\x11SyncConfigRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x122\n" +
-	"\aentries\x18\x02 \x03(\v2\x18.waypoint.v1.ConfigEntryR\aentries\"\xa2\x01\n" +
+	"\aentries\x18\x02 \x03(\v2\x18.waypoint.v1.ConfigEntryR\aentries\"\xc0\x01\n" +
 	"\vConfigEntry\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1a\n" +
 	"\binternal\x18\x03 \x01(\bR\binternal\x12\x12\n" +
 	"\x04file\x18\x04 \x01(\bR\x04file\x12\x1c\n" +
 	"\tworkspace\x18\x05 \x01(\tR\tworkspace\x12\x1b\n" +
-	"\tapp_scope\x18\x06 \x01(\bR\bappScope\"\x14\n" +
+	"\tapp_scope\x18\x06 \x01(\bR\bappScope\x12\x1c\n" +
+	"\tsensitive\x18\a \x01(\bR\tsensitive\"\x14\n" +
 	"\x12SyncConfigResponse\"\xbc\x01\n" +
 	"\x12CompleteJobRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12+\n" +

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/aws/smithy-go"
+	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -330,6 +331,7 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 		if err := Decode(old, &item); err != nil {
 			return TxAction{}, false, err
 		}
+		v = staySensitive(v, item)
 		have := item.variable(key)
 		if err := OpenConfig(ctx, sealer, have); err == nil && have.GetValue() == v.GetValue() &&
 			have.GetInternal() == v.GetInternal() && have.GetFile() == v.GetFile() && have.GetName() == v.GetName() &&
@@ -356,6 +358,17 @@ func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigV
 	return Put(key, item), true, nil
 }
 
+// staySensitive is a new value of a variable that is stored: it is sensitive if the old one was. Somebody who sets a password
+// anew and forgets the flag does not show it. Of an input variable the flag counts each time, as waypoint.hcl can give it.
+func staySensitive(v *waypointv1.ConfigVariable, old configItem) *waypointv1.ConfigVariable {
+	if !old.Sensitive || v.GetSensitive() || v.GetScope().GetInput() {
+		return v
+	}
+	v = proto.CloneOf(v)
+	v.Sensitive = true
+	return v
+}
+
 // RunnerConfigInput asks for the configuration of a runner for one job.
 type RunnerConfigInput struct {
 	Project, App string
@@ -371,6 +384,8 @@ type RunnerConfigInput struct {
 type RunnerEnv struct {
 	Values   map[string]string
 	Withheld []string
+	// Sensitive names those in Values that were set so.
+	Sensitive []string
 }
 
 // RunnerConfig is the configuration of a runner for one job: the variables meant for runners, and the values of the
@@ -395,6 +410,9 @@ func (t *Table) RunnerConfig(ctx context.Context, in RunnerConfigInput, sealer S
 			return env, nil, err
 		}
 		env.Values[v.GetName()] = v.GetValue()
+		if v.GetSensitive() {
+			env.Sensitive = append(env.Sensitive, v.GetName())
+		}
 	}
 	for _, v := range ResolveConfig(candidates, ConfigTarget{Workspace: target.Workspace, Input: true}, in.Matches) {
 		if v.GetSensitive() && !in.Sensitive {

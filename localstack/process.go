@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,8 @@ func spawn(ctx context.Context, executable string, args, env []string, logPath s
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), executable, args...)
-	cmd.Env = append(os.Environ(), env...)
+	// The server outlives this command. Values of input variables are for a job, which the server does not run.
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "WP_VAR_") }), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = os.TempDir() // no project's directory is kept busy
 	detach(cmd)

@@ -12,6 +12,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
 	"github.com/waypoint-serverless/waypoint/runner/output"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // ending is how a claimed job left this runner.
@@ -32,6 +33,8 @@ type execution struct {
 	claim  *waypointv1.ClaimJobResponse
 	keeper *lease.Keeper
 	out    *output.Writer
+	// secrets are the job's sensitive values: nothing that is sent or logged for it shows them.
+	secrets *redact.Secrets
 }
 
 // execute runs a claimed job to its end. ctx stops it hard; drain stops it between steps; interrupt cancels it. kept is
@@ -39,14 +42,14 @@ type execution struct {
 func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse, sentAt time.Time, drain, interrupt <-chan struct{}, kept func(context.Context)) ending {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e := &execution{r: r, claim: claim}
+	e := &execution{r: r, claim: claim, secrets: redact.New()}
 	e.keeper = lease.Start(ctx, lease.Options{
 		Renew: e.renew, Stale: lifecycle.Stale, Lease: milliseconds(claim.GetLeaseMs()), SentAt: sentAt, Logger: r.log,
 	})
 	defer e.keeper.Stop()
 	e.out = output.New(ctx, output.Options{
 		Append: e.append, Permanent: lifecycle.Final, Next: claim.GetNextOutput(),
-		Prefix: fmt.Sprintf("%d.", claim.GetFence().GetAttempt()),
+		Prefix: fmt.Sprintf("%d.", claim.GetFence().GetAttempt()), Secrets: e.secrets,
 		Failed: func(err error) {
 			if lifecycle.Stale(err) {
 				e.keeper.Lose()
@@ -59,7 +62,7 @@ func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse
 	defer stop()
 
 	r.log.InfoContext(ctx, "running a job", "job", claim.GetJob().GetId(), "attempt", claim.GetFence().GetAttempt())
-	outcome := lifecycle.Run(ctx, r.host, claim, e.keeper, e.out, drain)
+	outcome := lifecycle.Run(ctx, r.host, claim, e.keeper, e.out, e.secrets, drain)
 	end := e.finish(ctx, cancel, outcome)
 	r.log.InfoContext(ctx, "a job left", "job", claim.GetJob().GetId(), "lost", end == endLost, "handed_back", end == endHandedBack,
 		"error", outcome.Err.GetReason())
@@ -109,9 +112,9 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 		}
 		return endHandedBack
 	}
-	_, err := lifecycle.Call(ctx, e.keeper, e.r.o.Client.Agent.CompleteJob, &waypointv1.CompleteJobRequest{
+	_, err := lifecycle.Call(ctx, e.keeper, e.r.o.Client.Agent.CompleteJob, redact.Message(e.secrets, &waypointv1.CompleteJobRequest{
 		Fence: e.claim.GetFence(), Error: o.Err, Result: o.Result, NextOutput: e.out.Next(),
-	})
+	}))
 	if err != nil {
 		e.r.log.WarnContext(ctx, "could not complete a job", "job", e.claim.GetJob().GetId(), "error", err)
 		return endLost

@@ -360,7 +360,7 @@ variable "secret" {
 }
 app "web" {
   build {
-    use "shell" { script = "echo ${var.a} ${var.b} ${var.from_env}; env | grep -c leak || true; echo $FROM_RUNNER" }
+    use "shell" { script = "echo ${var.a} ${var.b} ${var.from_env}; env | grep -c leak || true; echo $FROM_RUNNER $${#FROM_RUNNER}" }
   }
   deploy {
     use "null" {}
@@ -383,7 +383,7 @@ app "web" {
 	}
 	j := w.api.job(id)
 	wantState(t, j, succeeded, "")
-	if text := w.api.text(id); !strings.Contains(text, "flag auto env\n0\nconfigured\n") {
+	if text := w.api.text(id); !strings.Contains(text, "flag auto env\n0\n(sensitive) 10\n") {
 		t.Fatalf("got %s", text)
 	}
 	used := map[string]string{}

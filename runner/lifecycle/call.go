@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/internal/retry"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // typedBound is how long a typed refusal that may pass (throttled, disk full) is waited out.
@@ -21,7 +23,11 @@ var callWaits = retry.Policy{First: 100 * time.Millisecond, Most: 5 * time.Secon
 // Method is a generated client's method.
 type Method[Req, Res any] = func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error)
 
+// call makes a call of the job without its sensitive values; what the apps are to have is sent by syncConfig.
 func call[Req, Res any](ctx context.Context, j *job, f Method[Req, Res], req *Req) (*Res, error) {
+	if m, ok := any(req).(proto.Message); ok {
+		req, _ = any(redact.Message(j.secrets, m)).(*Req)
+	}
 	return Call(ctx, j.lease, f, req)
 }
 

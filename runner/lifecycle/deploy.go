@@ -64,6 +64,7 @@ func (j *job) callPlatform(ctx context.Context, env *plugin.Env, artifact *waypo
 	if err != nil {
 		return err
 	}
+	j.secrets.Add(token.GetToken())
 	in := j.deployInput(artifact, d.GetMeta().GetId(), token.GetToken())
 	_, platform, err := j.platform(in)
 	if err != nil {
@@ -138,13 +139,13 @@ func (j *job) syncConfig(ctx context.Context) error {
 		}
 		req.Entries = append(req.Entries, &waypointv1.ConfigEntry{
 			Name: e.Name, Value: e.Value, Internal: e.Kind == config.ConfigInternal, File: e.Kind == config.ConfigFile,
-			Workspace: e.Workspace, AppScope: e.App != "",
+			Workspace: e.Workspace, AppScope: e.App != "", Sensitive: e.Sensitive,
 		})
 	}
 	if len(req.Entries) == 0 {
 		return nil
 	}
-	_, err := call(ctx, j, j.h.Server.Agent.SyncConfig, req)
+	_, err := Call(ctx, j.lease, j.h.Server.Agent.SyncConfig, req) // with the values: the server keeps them for the app
 	return err
 }
 

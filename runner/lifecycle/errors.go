@@ -15,6 +15,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 	"github.com/waypoint-serverless/waypoint/runner/source"
 )
 
@@ -38,8 +39,8 @@ func (f *failure) Unwrap() error { return f.cause }
 const messageMost = 4000
 
 // jobError words an error for the job's record.
-func jobError(err error, step string) *waypointv1.JobError {
-	e := &waypointv1.JobError{Reason: string(fault.PluginFailed), Message: clip(err.Error()), Step: step}
+func jobError(err error, step string, secrets *redact.Secrets) *waypointv1.JobError {
+	e := &waypointv1.JobError{Reason: string(fault.PluginFailed), Message: clip(err.Error(), secrets), Step: step}
 	var (
 		own  *failure
 		plug *plugin.Error
@@ -64,13 +65,16 @@ func jobError(err error, step string) *waypointv1.JobError {
 		e.Reason = string(fault.Canceled)
 	default:
 		if f, ok := fault.From(err); ok {
-			e.Reason, e.Message, e.Hint = string(f.Reason), clip(f.Message), f.Hint
+			e.Reason, e.Message, e.Hint = string(f.Reason), clip(f.Message, secrets), f.Hint
 		}
 	}
+	e.Hint = secrets.Hide(e.Hint)
 	return e
 }
 
-func clip(s string) string {
+// clip makes a text fit for a record. What is sensitive is taken out first: half of a value would not be recognised.
+func clip(s string, secrets *redact.Secrets) string {
+	s = secrets.Hide(s)
 	if len(s) > messageMost {
 		s = s[:messageMost] + "…"
 	}

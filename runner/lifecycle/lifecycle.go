@@ -19,6 +19,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 	"github.com/waypoint-serverless/waypoint/runner/source"
 )
 
@@ -80,26 +81,33 @@ type job struct {
 	ui    UI
 	lease *lease.Keeper
 	drain <-chan struct{}
+	// secrets are taken out of all that leaves the runner: by ui, by call, and by log.
+	secrets *redact.Secrets
+	log     *slog.Logger
 
-	temp    string
-	environ []string
-	source  *source.Fetched
-	file    *config.File
-	input   config.Input
-	project *config.Project
-	app     *config.App
+	temp string
+	// environ is for what runs on the runner's behalf, appEnviron for apps.
+	environ, appEnviron []string
+	source              *source.Fetched
+	file                *config.File
+	input               config.Input
+	project             *config.Project
+	app                 *config.App
 	// current is the step that runs, for the error.
 	current string
 	result  *waypointv1.JobResult
 }
 
 // Run runs the job. ctx bounds everything, writes included; what the lease says stops the plugins alone. drain, when
-// closed, stops the job before its next step.
-func Run(ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, drain <-chan struct{}) Outcome {
+// closed, stops the job before its next step. secrets, which ui hides too, is filled with the job's sensitive values.
+func Run(
+	ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, secrets *redact.Secrets, drain <-chan struct{},
+) Outcome {
 	j := &job{
-		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain,
-		environ: environment(h.Environ, claim.GetRunnerEnv()), result: &waypointv1.JobResult{},
+		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain, secrets: secrets, log: secrets.Logger(h.Logger),
+		environ: environment(h.Environ, claim.GetRunnerEnv()), appEnviron: plugin.AppEnviron(h.Environ), result: &waypointv1.JobResult{},
 	}
+	j.learn()
 	err := j.run(ctx)
 	switch {
 	case err == nil:
@@ -109,7 +117,7 @@ func Run(ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keepe
 	case errors.Is(err, errHandBack):
 		return Outcome{HandBack: true}
 	}
-	return Outcome{Result: j.result, Err: jobError(err, j.current)}
+	return Outcome{Result: j.result, Err: jobError(err, j.current, secrets)}
 }
 
 func (j *job) run(ctx context.Context) error {
@@ -122,7 +130,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	defer func() {
 		if err := filecopy.Remove(temp); err != nil {
-			j.h.Logger.WarnContext(ctx, "could not remove a job's directory", "error", err)
+			j.log.WarnContext(ctx, "could not remove a job's directory", "error", err)
 		}
 	}()
 	j.temp = temp

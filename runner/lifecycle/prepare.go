@@ -28,6 +28,7 @@ func (j *job) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.file.OnSensitive(func(value string) { j.secrets.Add(value) })
 	if err := j.diagnosed(diags); err != nil {
 		return err
 	}
@@ -40,6 +41,7 @@ func (j *job) prepare(ctx context.Context) error {
 	}
 	var projectDiags hcl.Diagnostics
 	j.project, projectDiags = j.file.Project(j.input)
+	j.learnSources()
 	if err := j.diagnosed(projectDiags); err != nil {
 		return err
 	}

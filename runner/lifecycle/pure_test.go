@@ -95,7 +95,7 @@ func TestErrorsHaveAStableReason(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := jobError(c.err, "build")
+			got := jobError(c.err, "build", nil)
 			if got.GetReason() != c.reason || got.GetHint() != c.hint || got.GetStep() != "build" || got.GetMessage() == "" {
 				t.Fatalf("got %v", got)
 			}

@@ -48,14 +48,16 @@ func component[C plugin.Component](j *job, stage *config.Stage, of func(name str
 		}
 		return c, err
 	}
-	return c, j.diagnosed(stage.Decode(c.Config()))
+	err = j.diagnosed(stage.Decode(c.Config()))
+	j.secrets.Add(credentials(c.Config())...)
+	return c, err
 }
 
 func (j *job) env(labels map[string]string) *plugin.Env {
 	temp, _ := j.tempDir() // made when the stage was evaluated
 	return &plugin.Env{
-		UI: j.ui, Logger: j.h.Logger, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
-		JobID: j.claim.GetJob().GetId(), Labels: labels, Environ: j.environ, Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
+		UI: j.ui, Secrets: j.secrets, Logger: j.log, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
+		JobID: j.claim.GetJob().GetId(), Labels: labels, Environ: j.environ, AppEnviron: j.appEnviron, Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
 		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LocalServer: j.h.LocalServer,
 		LaneFence: j.claim.GetLaneFence(),
 	}
@@ -94,7 +96,7 @@ func (j *job) runStage(ctx context.Context, s stageRun) error {
 		}
 		meta.State, meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_SUCCESS, j.h.Now().UnixMilli()
 		if err != nil {
-			meta.State, meta.Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error())
+			meta.State, meta.Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), j.secrets)
 		}
 		if putErr := j.put(ctx, s.record); putErr != nil && err == nil {
 			err = putErr

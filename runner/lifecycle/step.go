@@ -82,7 +82,7 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 // flush waits until what a step printed is safe. A step whose output is lost counts all the same.
 func (j *job) flush(ctx context.Context, step string) {
 	if err := j.ui.Flush(ctx); err != nil {
-		j.h.Logger.WarnContext(ctx, "a step's output is not whole", "step", step, "error", err)
+		j.log.WarnContext(ctx, "a step's output is not whole", "step", step, "error", err)
 	}
 }
 
@@ -93,7 +93,7 @@ func (j *job) guarded(ctx context.Context, f func(ctx context.Context) error) (e
 	defer end()
 	defer func() {
 		if p := recover(); p != nil {
-			j.h.Logger.ErrorContext(ctx, "a plugin panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			j.log.ErrorContext(ctx, "a plugin panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = &plugin.Error{Message: fmt.Sprintf("the plugin panicked: %v", p), Hint: "This is a bug in the plugin; the runner's log has the details."}
 		}
 	}()

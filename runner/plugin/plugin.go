@@ -12,6 +12,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // Component is what every kind has in common.
@@ -33,6 +35,13 @@ type Env struct {
 	// Environ is the environment, "NAME=value", for commands that the component starts: the runner's own with the
 	// configuration that is set for runners, without the runner's credentials for the server. nil: os.Environ.
 	Environ []string
+	// AppEnviron is the environment that a process of an app on the runner's machine begins with (see the function
+	// AppEnviron): what the runner has, or what is configured for it, is not for apps. It is read with AppBase.
+	AppEnviron []string
+	// Secrets are the job's sensitive values. UI and Logger hide them, and so does everything that is made of what the
+	// component returns; a component adds what it gets to know itself, such as a password from a credential helper. nil:
+	// there are none.
+	Secrets *redact.Secrets
 
 	// Dir is the app's directory (path.app), ProjectDir the project's (path.project).
 	Dir, ProjectDir string

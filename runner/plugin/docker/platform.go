@@ -219,7 +219,6 @@ func newReleaser(o Options) *stableport.Releaser {
 		Target:  releaseTarget,
 		Healthy: func(ctx context.Context, t stableport.Target) error { return answers(ctx, t.Addr()) },
 		Helper:  o.Proxy,
-		Environ: func(env *plugin.Env) []string { return env.Environ },
 		Now:     o.now,
 	}}
 }

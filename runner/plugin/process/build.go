@@ -67,12 +67,12 @@ func (b *builder) run(ctx context.Context, env *plugin.Env) error {
 	if err != nil {
 		return err
 	}
-	environ := with(baseEnv(env), b.config.Env)
+	environ := with(buildEnv(env), b.config.Env)
 	program, err := findProgram(args[0], dir, environ)
 	if err != nil {
 		return buildProgramMissing(args[0], dir, err)
 	}
-	step := env.UI.Step("Running %s", strings.Join(args, " "))
+	step := env.UI.Step("Running %s", env.ShowCommand(args))
 	err = command.Run(ctx, command.Spec{
 		Args: append([]string{program}, args[1:]...), Dir: dir, Env: environ,
 		Stdout: env.UI.Stdout(), Stderr: env.UI.Stderr(),
@@ -91,7 +91,7 @@ func (b *builder) run(ctx context.Context, env *plugin.Env) error {
 		how = "a signal (" + exit.Signal + ")"
 	}
 	return &plugin.Error{
-		Message: fmt.Sprintf("the build command %q ended with %s", strings.Join(args, " "), how),
+		Message: fmt.Sprintf("the build command %q ended with %s", env.ShowCommand(args), how),
 		Hint:    "What it printed stands above; nothing was deployed.",
 	}
 }

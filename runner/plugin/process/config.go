@@ -27,8 +27,9 @@ type DeployConfig struct {
 	// Program and arguments of the app; no shell reads them. A relative path with a slash is relative to the artifact's
 	// directory. The app must listen on the port in the environment variable PORT.
 	Command []string `hcl:"command"`
-	// Environment variables of the app. Values that differ between environments, and secrets, are better kept with
-	// `waypoint config set`.
+	// Environment variables of the app, besides PATH, HOME, LANG, LC_*, TZ and TMPDIR, which it has from the runner (on
+	// Windows, what the system sets), and its configuration. Nothing else of the runner's environment reaches it. Values
+	// that differ between environments, and secrets, are better kept with `waypoint config set`.
 	Env map[string]string `hcl:"env,optional"`
 	// When the app counts as healthy. Without it, when it accepts connections on its port.
 	HealthCheck *HealthCheck `hcl:"health_check,block"`

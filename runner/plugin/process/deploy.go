@@ -84,7 +84,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	if _, err := copyTree(env, source, d.Dir, false); err != nil {
 		return d, fmt.Errorf("copying the artifact: %w", err)
 	}
-	environ := with(baseEnv(env), o.env)
+	environ := with(env.AppBase(), o.env)
 	program, err := findProgram(o.command[0], d.Dir, environ)
 	if err != nil {
 		return d, programMissing(o.command[0], d.Dir, err)

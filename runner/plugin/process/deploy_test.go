@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,6 +48,28 @@ func TestADeploymentRunsUnderTheEntrypointAndIsRemovedWhole(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	b.nothingRuns(t)
+}
+
+// What the runner has in its environment, or is configured with, is not for apps, nor for the proxy before them.
+func TestAnAppHasLittleOfTheRunnersEnvironment(t *testing.T) {
+	b := newBench(t)
+	b.env.Environ = append(b.env.Environ, "RUNNERSECRET=configured", "AWS_SECRET_ACCESS_KEY=x", "WP_VAR_password=x", "LANG=C.UTF-8", "TZ=UTC")
+	b.env.AppEnviron = plugin.AppEnviron(b.env.Environ)
+	d := b.deploy("v1", map[string]string{"GREETING": "hi", "TZ": "Europe/Berlin"})
+	var names []string
+	for _, kv := range strings.Split(strings.TrimSpace(get(t, d.URL+"/env")), "\n") {
+		name, value, _ := strings.Cut(kv, "=")
+		if name == "TZ" && value != "Europe/Berlin" {
+			t.Errorf("TZ is %s", value)
+		}
+		if !strings.HasPrefix(name, "WAYPOINT_") && name != "VERSION" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if got := strings.Join(names, " "); got != "GREETING HOME LANG PATH PORT PWD TZ" {
+		t.Errorf("the app's environment has %s", got)
+	}
 }
 
 func TestAnAppThatIsKilledIsStartedAgain(t *testing.T) {

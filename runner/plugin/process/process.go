@@ -106,8 +106,8 @@ func (o Options) helper(args ...string) ([]string, error) {
 	return append(append([]string(nil), command...), args...), nil
 }
 
-// baseEnv is the environment of what the plugin starts: the runner's, without what is Waypoint's own.
-func baseEnv(env *plugin.Env) []string {
+// buildEnv is the environment of the build: the runner's, without what is Waypoint's own.
+func buildEnv(env *plugin.Env) []string {
 	base := env.Environ
 	if base == nil {
 		base = os.Environ()

@@ -22,7 +22,6 @@ func newReleaser(o Options) *stableport.Releaser {
 		},
 		Healthy: func(ctx context.Context, t stableport.Target) error { return (checkup{}).once(ctx, t.Port) },
 		Helper:  o.Proxy,
-		Environ: baseEnv,
 		Now:     o.Now,
 	}}
 }

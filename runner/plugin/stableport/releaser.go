@@ -54,9 +54,7 @@ type Platform struct {
 	Healthy func(ctx context.Context, t Target) error
 	// Helper is the command, and the arguments, that run proxy.Main.
 	Helper func() ([]string, error)
-	// Environ is the environment of the proxy.
-	Environ func(env *plugin.Env) []string
-	Now     func() time.Time
+	Now    func() time.Time
 }
 
 // Releaser moves an app's stable port. It is fit to be released again after an attempt that was cut short.
@@ -150,7 +148,7 @@ func (r *Releaser) route(ctx context.Context, env *plugin.Env, place Place, next
 		if err := proxy.Prepare(dir, next); err != nil {
 			return proxy.Status{}, err
 		}
-		_, started, err := proxy.Ensure(ctx, dir, helper, r.Platform.Environ(env))
+		_, started, err := proxy.Ensure(ctx, dir, helper, env.AppBase())
 		if err != nil {
 			return proxy.Status{}, errors.Join(err, undo(ctx, dir, kept, had, next.Fence))
 		}
@@ -255,7 +253,7 @@ func (r *Releaser) ReleaseStatus(ctx context.Context, env *plugin.Env, rel *plug
 	if err != nil {
 		return nil, err
 	}
-	st, started, err := proxy.Ensure(ctx, dir, helper, r.Platform.Environ(env))
+	st, started, err := proxy.Ensure(ctx, dir, helper, env.AppBase())
 	if err != nil {
 		return &plugin.Status{Health: plugin.Down, Message: fmt.Sprintf("The proxy of port %d does not run and could not be started: %v.", kept.Port, err)}, nil
 	}

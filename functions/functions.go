@@ -49,6 +49,9 @@ type Settings struct {
 	KMSKey string
 	// TailHold is how long a read of the function `tail` is held at most; 0 means 20 s, less than 0: not at all.
 	TailHold time.Duration
+	// SweepHold is how long after its beginning a run of the function `sweep` may wait for the moment at which it is decided
+	// what becomes of a job whose runner is silent; 0: not at all.
+	SweepHold time.Duration
 	// Clock and Rand are the system's if nil.
 	Clock func() time.Time
 	Rand  io.Reader

@@ -83,7 +83,7 @@ type sweepHandler struct {
 }
 
 func (p parts) sweep() Handler {
-	return sweepHandler{&sweep.Sweeper{Table: p.table, Queues: p.queues, Logger: p.Logger}, p.Settings}
+	return sweepHandler{&sweep.Sweeper{Table: p.table, Queues: p.queues, Logger: p.Logger, Hold: p.SweepHold}, p.Settings}
 }
 
 // Invoke sweeps once and answers the run's report.

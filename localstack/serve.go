@@ -145,18 +145,24 @@ func serveHTTP(ctx context.Context, group *errgroup.Group, ln net.Listener, h ht
 	})
 }
 
-// sweepLoop sweeps at once (a server that was away owes something) and then each minute.
+// sweepLoop sweeps at once (a server that was away owes something) and then each minute, or sooner, when it is decided
+// sooner what becomes of a job whose runner is silent.
 func (s *Server) sweepLoop(ctx context.Context) {
-	tick := time.NewTicker(sweepInterval)
-	defer tick.Stop()
 	for {
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+		fate, err := s.sweep(ctx)
+		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "sweep failed", "error", err)
 		}
+		wait := sweepInterval
+		if !fate.IsZero() {
+			wait = min(max(fate.Sub(s.clock()), time.Second), sweepInterval)
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }

@@ -284,9 +284,19 @@ func (s *Server) AdminToken(ctx context.Context, name string) (string, error) {
 
 // Sweep runs once what on AWS a schedule runs each minute, and removes expired items.
 func (s *Server) Sweep(ctx context.Context) error {
-	_, err := s.Handlers.Sweep.Invoke(ctx, []byte(`{"source":"aws.events","detail-type":"Scheduled Event"}`))
+	_, err := s.sweep(ctx)
+	return err
+}
+
+// sweep is Sweep. It returns when it will be decided what becomes of a job whose runner is silent; zero: there is none.
+func (s *Server) sweep(ctx context.Context) (fate time.Time, err error) {
+	answer, err := s.Handlers.Sweep.Invoke(ctx, []byte(`{"source":"aws.events","detail-type":"Scheduled Event"}`))
+	var report struct{ Fate int64 }
+	if err == nil && json.Unmarshal(answer, &report) == nil && report.Fate != 0 {
+		fate = time.UnixMilli(report.Fate)
+	}
 	_, expireErr := s.table.ExpireOnce(ctx, s.clock())
-	return errors.Join(err, expireErr)
+	return fate, errors.Join(err, expireErr)
 }
 
 func (s *Server) onClose(f func(context.Context) error) { s.closers = append(s.closers, f) }

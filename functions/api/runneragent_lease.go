@@ -169,13 +169,17 @@ func clip(s string, most int) string {
 	return s[:most]
 }
 
-// HandBackJob gives the job back between two steps.
+// HandBackJob gives the job back: between two steps, or after its runner was killed, which whoever outlived it reports.
 func (s *RunnerAgent) HandBackJob(ctx context.Context, req *connect.Request[waypointv1.HandBackJobRequest]) (*connect.Response[waypointv1.HandBackJobResponse], error) {
 	f, err := s.fence(ctx, req.Msg.GetFence())
 	if err != nil {
 		return nil, err
 	}
-	state, d, err := s.Table.HandBackJob(ctx, f)
+	handBack := s.Table.HandBackJob
+	if req.Msg.GetLost() {
+		handBack = s.Table.LoseJob
+	}
+	state, d, err := handBack(ctx, f)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions"
 )
 
+// sweepHold leaves 5 s of the 60 s that Lambda gives a run of sweep (infra/template) for what is decided then.
+const sweepHold = 55 * time.Second
+
 func main() {
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	handler, err := handlerFor(os.Getenv("WAYPOINT_FUNCTION"), os.Getenv, logger)
@@ -37,7 +40,7 @@ func handlerFor(function string, env func(string) string, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	s.Logger = logger
+	s.Logger, s.SweepHold = logger, sweepHold
 	h, err := functions.New(config(env), s)
 	if err != nil {
 		return nil, err

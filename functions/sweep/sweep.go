@@ -31,6 +31,9 @@ type Sweeper struct {
 	Table  *table.Table
 	Queues *queue.Queues
 	Logger *slog.Logger
+	// Hold is how long after its beginning a run may wait for the moment at which it is decided what becomes of a job whose
+	// runner is silent. The next run would be up to a minute late. 0: not at all.
+	Hold time.Duration
 }
 
 // Report says what a run did.
@@ -39,10 +42,33 @@ type Report struct {
 	Due, Rung int
 	// Spared: the server had been away, and lapsed leases were left alone.
 	Spared bool
+	// Fate is the earliest moment at which it will be decided what becomes of a job whose runner is silent; Unix milliseconds,
+	// 0: there is none.
+	Fate int64
 }
 
-// Run sweeps once. Jobs that fail are tried again by the next run; the error names them.
+// Run sweeps once, and once more at each moment within Hold at which the fate of a job is decided. Jobs that fail are tried
+// again by the next run; the error names them.
 func (s *Sweeper) Run(ctx context.Context) (Report, error) {
+	began := s.Table.Now()
+	report, err := s.pass(ctx)
+	for report.Fate != 0 && !time.UnixMilli(report.Fate).After(began.Add(s.Hold)) {
+		timer := time.NewTimer(max(time.UnixMilli(report.Fate).Sub(s.Table.Now()), time.Second))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return report, err
+		}
+		again, passErr := s.pass(ctx)
+		again.Due, again.Rung, again.Spared = again.Due+report.Due, again.Rung+report.Rung, again.Spared || report.Spared
+		report, err = again, errors.Join(err, passErr)
+	}
+	return report, err
+}
+
+// pass looks once at what is due.
+func (s *Sweeper) pass(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, runMost)
 	defer cancel()
 	var report Report
@@ -66,10 +92,13 @@ func (s *Sweeper) Run(ctx context.Context) (Report, error) {
 			break
 		}
 		g.Go(func() error {
-			rung, err := s.job(ctx, id, report.Spared)
+			rung, fate, err := s.job(ctx, id, report.Spared)
 			mu.Lock()
 			defer mu.Unlock()
 			report.Rung += rung
+			if fate != 0 && (report.Fate == 0 || fate < report.Fate) {
+				report.Fate = fate
+			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("job %s: %w", id, err))
 			}
@@ -80,15 +109,15 @@ func (s *Sweeper) Run(ctx context.Context) (Report, error) {
 	return report, errors.Join(errs...)
 }
 
-func (s *Sweeper) job(ctx context.Context, id string, spared bool) (rung int, err error) {
+func (s *Sweeper) job(ctx context.Context, id string, spared bool) (rung int, fate int64, err error) {
 	d, err := s.Table.SweepJob(ctx, id, spared)
 	if fault.Is(err, fault.JobNotFound) {
-		return 0, nil // the index lags
+		return 0, 0, nil // the index lags
 	}
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	rings, err := s.Table.Follow(ctx, d)
 	all := append(d.Ring, rings...)
-	return len(all), errors.Join(err, s.Queues.Ring(ctx, all))
+	return len(all), d.Fate, errors.Join(err, s.Queues.Ring(ctx, all))
 }

@@ -2230,8 +2230,11 @@ func (x *CompleteJobResponse) GetState() JobState {
 }
 
 type HandBackJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Fence         *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Fence *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	// The attempt was cut off, and nothing of it is left: its runner was killed. What becomes of the job is decided as for a
+	// lease that has expired, at once.
+	Lost          bool `protobuf:"varint,2,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2271,6 +2274,13 @@ func (x *HandBackJobRequest) GetFence() *Fence {
 		return x.Fence
 	}
 	return nil
+}
+
+func (x *HandBackJobRequest) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
 }
 
 type HandBackJobResponse struct {
@@ -2564,9 +2574,10 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\vnext_output\x18\x04 \x01(\x03R\n" +
 	"nextOutput\"B\n" +
 	"\x13CompleteJobResponse\x12+\n" +
-	"\x05state\x18\x01 \x01(\x0e2\x15.waypoint.v1.JobStateR\x05state\">\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x15.waypoint.v1.JobStateR\x05state\"R\n" +
 	"\x12HandBackJobRequest\x12(\n" +
-	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\"B\n" +
+	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +
+	"\x04lost\x18\x02 \x01(\bR\x04lost\"B\n" +
 	"\x13HandBackJobResponse\x12+\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x15.waypoint.v1.JobStateR\x05state\"0\n" +
 	"\x11DeregisterRequest\x12\x1b\n" +

@@ -117,7 +117,7 @@ func Claim(f ClaimFacts, r Runner, now time.Time) Grant {
 		}
 		return Grant{Answer: Leased, RetryAfter: max(left, time.Second), Meta: m}
 	}
-	fate, d := lost(f, now)
+	fate, d := lost(f, now, lapsed(f, now))
 	switch fate {
 	case fateWait:
 		left := time.Duration(l.Until-now.UnixMilli())*time.Millisecond + LostAfter + Skew + time.Second
@@ -134,7 +134,7 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 	var d Decision
 	attempt := m.Attempt + 1
 	until := now.Add(LeaseTime).UnixMilli()
-	due := Due{At: at + LeaseCheck.Milliseconds()}
+	due := Due{At: Lease{Until: until}.overAt()}
 	c := d.on(metaOf(m.ID)).guard("state", Equal, m.State).as("attempt", m.Attempt)
 	c.set("state", Running).set("attempt", attempt).set("runner_id", r.ID).set("runner_name", r.Name)
 	c.set("ring_due", int64(0)).set("wait", int64(0)).set("claim_by", int64(0)).due(due)
@@ -194,17 +194,31 @@ const (
 	fateWait
 )
 
-// lost decides what becomes of a RUNNING job whose lease is over; claim and sweep decide alike (rows 5a, 5b, 15).
-func lost(f ClaimFacts, now time.Time) (fate, Decision) {
+// loss is how an attempt was lost: the guards that the decision needs, and whether its runner still has time to come back.
+type loss struct {
+	guard   func(d *Decision)
+	waiting bool
+}
+
+// lapsed is the loss of an attempt whose lease is over.
+func lapsed(f ClaimFacts, now time.Time) loss {
+	return loss{
+		guard:   func(d *Decision) { overGuard(d.on(leaseOf(f.Meta.ID)), *f.Lease, now) },
+		waiting: now.UnixMilli() < f.Lease.lostAt(),
+	}
+}
+
+// lost decides what becomes of a RUNNING job whose attempt was lost; claim, sweep and whoever saw the runner die decide
+// alike (rows 5a, 5b, 11, 15).
+func lost(f ClaimFacts, now time.Time, how loss) (fate, Decision) {
 	m, l := f.Meta, *f.Lease
 	out := Outcome{Attempt: 0}
 	cut, isCut := Cut(f.Steps)
-	overdue := now.UnixMilli()-l.Until > (LostAfter + Skew).Milliseconds()
 	switch {
 	case l.CancelRequested != 0:
 		out.State = Canceled
 		out.End = End{Reason: string(fault.Canceled), Message: "canceled; its runner was lost before it could stop"}
-	case (isCut || m.Local) && !overdue:
+	case (isCut || m.Local) && how.waiting:
 		return fateWait, Decision{}
 	case isCut:
 		out.State = Failed
@@ -226,11 +240,20 @@ func lost(f ClaimFacts, now time.Time) (fate, Decision) {
 	lane := laneFor(f.Lane)
 	end(&d, m, f.Lease, lane, out, now)
 	d.on(metaOf(m.ID)).as("attempt", m.Attempt)
-	overGuard(d.on(leaseOf(m.ID)), l, now)
+	how.guard(&d)
 	if lane != nil {
 		lane.write(&d, now)
 	}
 	return fateEnd, d
+}
+
+// requeueLost makes a job whose attempt was lost READY again.
+func requeueLost(m Meta, how loss, now time.Time) Decision {
+	var d Decision
+	requeue(&d, m, now)
+	d.on(metaOf(m.ID)).as("attempt", m.Attempt).set("lost", m.Lost+1)
+	how.guard(&d)
+	return d
 }
 
 func laneFor(v *LaneView) *laneEdit {

@@ -113,6 +113,24 @@ type Decision struct {
 	// dependents is to be tried.
 	Advance    []string
 	Dependents []string
+	// Fate is when it will be decided what becomes of a job whose runner is silent, if it stays so; Unix milliseconds, 0: not
+	// the case. A sweep that can wait so long decides on time.
+	Fate int64
+}
+
+// StateOf is the state that the decision gives a job; "" if it gives none.
+func (d Decision) StateOf(id string) State {
+	for _, c := range d.Changes {
+		if c.Item != metaOf(id) {
+			continue
+		}
+		for _, a := range c.Set {
+			if s, ok := a.Value.(State); ok && a.Attr == "state" {
+				return s
+			}
+		}
+	}
+	return ""
 }
 
 // Empty says that there is nothing to write.

@@ -66,6 +66,8 @@ type EndFacts struct {
 	Meta  Meta
 	Lease *Lease
 	Lane  *LaneView
+	// Seen is when the runner of a local job was seen last, for its expiry; 0: it cannot be told.
+	Seen int64
 }
 
 // Complete is row 10. nextOutput is how many positions the runner says were written: while one is missing the
@@ -116,6 +118,19 @@ func HandBack(f EndFacts, attempt int64, owner string, now time.Time) Decision {
 	d.on(metaOf(m.ID)).as("attempt", attempt)
 	fenced(&d, m.ID, attempt, owner, now).as("cancel_requested", f.Lease.CancelRequested)
 	return d
+}
+
+// HandBackLost is row 11 for an attempt that was cut off: whoever saw its runner die, and made sure that nothing of the
+// attempt is left, reports it. What follows is what follows from a lease that is over, without the wait. The lease is
+// guarded as it was read: a write of the runner that was still under way, such as a step's begin, is seen first.
+func HandBackLost(f ClaimFacts, attempt int64, owner string, now time.Time) Decision {
+	how := loss{guard: func(d *Decision) {
+		fenced(d, f.Meta.ID, attempt, owner, now).as("until", f.Lease.Until).as("cancel_requested", f.Lease.CancelRequested)
+	}}
+	if fate, d := lost(f, now, how); fate == fateEnd {
+		return d
+	}
+	return requeueLost(f.Meta, how, now)
 }
 
 // requeue makes a RUNNING job READY again; its lane is kept, so that the next attempt runs before anything later.

@@ -43,8 +43,6 @@ const (
 	RingMost  = 15 * time.Minute
 	// LocalClaim is how long a job of a CLI's own runner stays READY.
 	LocalClaim = 30 * time.Second
-	// LeaseCheck is how often the sweep looks at a running job's lease.
-	LeaseCheck = 60 * time.Second
 	// SweepAway is an absence of the sweep that means that the server was away, and SpareTime for how long lapsed
 	// leases are spared after it, so that their runners can renew first.
 	SweepAway = 90 * time.Second
@@ -182,6 +180,12 @@ func (l Lease) supersede(from int64) []Positions {
 	}
 	return append(cuts, Positions{From: from, To: l.NextOutput})
 }
+
+// overAt is when a lease that is not renewed counts as over, and lostAt when a job that nobody else may resume is given up;
+// in Unix milliseconds, one later than the last moment before.
+func (l Lease) overAt() int64 { return l.Until + Skew.Milliseconds() + 1 }
+
+func (l Lease) lostAt() int64 { return l.overAt() + LostAfter.Milliseconds() }
 
 // over says whether the lease lapsed beyond doubt.
 func (l Lease) over(now time.Time) bool { return l.Until+Skew.Milliseconds() < now.UnixMilli() }

@@ -504,6 +504,73 @@ func TestRow11_HandBackOfAJobThatIsToBeCanceledEndsIt(t *testing.T) {
 	w.holder("")
 }
 
+// An attempt whose runner was killed is decided as one whose lease is over, without the wait.
+func TestRow11_AnAttemptThatIsReportedLost(t *testing.T) {
+	begin := func(rerunnable bool) func(w *world) {
+		return func(w *world) {
+			w.must(BeginStep("1", 1, "token-a", Step{Name: "deploy", Rerunnable: rerunnable}, w.now))
+		}
+	}
+	for name, c := range map[string]struct {
+		job    Meta
+		before func(w *world)
+		want   State
+		reason fault.Reason
+		step   string
+	}{
+		"between two steps":           {Meta{}, func(*world) {}, Ready, "", ""},
+		"in a step that may be cut":   {Meta{}, begin(true), Ready, "", ""},
+		"in one that may not":         {Meta{}, begin(false), Failed, fault.RunnerLost, "deploy"},
+		"a local job":                 {Meta{Local: true, Target: Target{RunnerID: "A"}}, func(*world) {}, Failed, fault.RunnerLost, ""},
+		"a job that is to be stopped": {Meta{}, func(w *world) { w.must(Cancel(w.endFacts("1"), false, "me", w.now)) }, Canceled, fault.Canceled, ""},
+		"a job that kills runners":    {Meta{Lost: MaxLost - 1}, func(*world) {}, Failed, fault.RunnerLost, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.job.ID, c.job.Lane = "1", lane
+			w.queue(c.job)
+			w.queue(Meta{ID: "2", Lane: lane})
+			w.claimed("1", runnerA)
+			c.before(w)
+			w.refused("another runner's report", HandBackLost(w.claimFacts("1", ""), 1, "token-b", w.now))
+			d := w.must(HandBackLost(w.claimFacts("1", ""), 1, "token-a", w.now))
+			w.state("1", c.want)
+			if got := d.StateOf("1"); got != c.want {
+				t.Errorf("the decision says %s", got)
+			}
+			m := w.meta("1")
+			if m.End.Reason != string(c.reason) || m.End.Step != c.step {
+				t.Errorf("it ended with %+v", m.End)
+			}
+			w.refused("a write of the lost attempt", Renew("1", 1, "token-a", w.now))
+			if c.want != Ready {
+				w.state("2", Ready)
+				return
+			}
+			w.holder("1")
+			if m.Lost != c.job.Lost+1 || !slices.Contains(d.Ring, Ring{"1", "pool"}) {
+				t.Errorf("lost %d, rings %v", m.Lost, d.Ring)
+			}
+			if a := w.claimed("1", runnerB); a != 2 {
+				t.Errorf("attempt %d", a)
+			}
+		})
+	}
+}
+
+// The runner may have had a write under way when it was killed: what it began is seen before anything is decided.
+func TestRow11_AReportSeesTheLastWriteOfTheLostAttempt(t *testing.T) {
+	w := newWorld(t)
+	w.queue(Meta{ID: "1", Lane: lane})
+	w.claimed("1", runnerA)
+	w.pass(time.Second)
+	stale := HandBackLost(w.claimFacts("1", ""), 1, "token-a", w.now)
+	w.must(BeginStep("1", 1, "token-a", Step{Name: "deploy"}, w.now))
+	w.refused("a report that did not see the begin of a step", stale)
+	w.must(HandBackLost(w.claimFacts("1", ""), 1, "token-a", w.now))
+	w.state("1", Failed)
+}
+
 func TestRow12_CancelOfAQueuedJob(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1", Lane: lane})
@@ -616,6 +683,35 @@ func TestRow15_SweepEndsWhatNobodyCanResume(t *testing.T) {
 	}
 }
 
+// The sweep looks at a running job when something is decided, so that the minute until its next run is not lost twice.
+func TestRow15_TheNextLookIsWhenTheDecisionFalls(t *testing.T) {
+	w := newWorld(t)
+	w.queue(Meta{ID: "1", Lane: lane, Local: true, Target: Target{RunnerID: "A"}})
+	w.claimed("1", runnerA)
+	due := func(what string, after time.Duration) {
+		t.Helper()
+		if got := time.UnixMilli(w.meta("1").Due).Sub(time.UnixMilli(w.lease("1").Until)); got != after+time.Millisecond {
+			t.Errorf("%s: it is due %s after the lease, not %s", what, got, after)
+		}
+	}
+	due("claimed", Skew)
+	w.pass(20 * time.Second)
+	w.must(Renew("1", 1, "token-a", w.now))
+	w.pass(16 * time.Second)
+	if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != 0 {
+		t.Error("a job whose lease is good has no fate yet")
+	}
+	due("renewed", Skew)
+	w.now = time.UnixMilli(w.meta("1").Due)
+	if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != w.meta("1").Due {
+		t.Errorf("the fate falls at %d, the job is due at %d", d.Fate, w.meta("1").Due)
+	}
+	due("silent", Skew+LostAfter)
+	w.now = time.UnixMilli(w.meta("1").Due)
+	w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+	w.state("1", Failed)
+}
+
 func TestRow16_SweepRingsAgainAndWaitsLonger(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1"})
@@ -641,6 +737,43 @@ func TestRow16_SweepRingsAgainAndWaitsLonger(t *testing.T) {
 	stale := RingAgainIfDue(w.meta("1"), "pool", w.now)
 	w.claimed("1", runnerA)
 	w.refused("a ring of a job that was claimed", stale)
+}
+
+// A CLI that waits for its lane says each minute that it lives. The place of one that does not is given up: it would block
+// those behind it, and, once the lane was its own, for half a minute more.
+func TestRow17_ACLIThatDiedWhileItWaited(t *testing.T) {
+	for _, state := range []State{Blocked, Ready} {
+		w := newWorld(t)
+		if state == Blocked {
+			w.queue(Meta{ID: "1", Lane: lane})
+		}
+		w.queue(Meta{ID: "2", Lane: lane, Local: true, Target: Target{RunnerID: "cli"}})
+		seen := w.now.UnixMilli()
+		facts := func() EndFacts {
+			f := w.endFacts("2")
+			f.Seen, f.Meta.ClaimBy = seen, 0
+			return f
+		}
+		w.state("2", state)
+		w.pass(OnlineFor)
+		if d := Expire(facts(), w.now); !d.Empty() {
+			t.Errorf("%s: given up too early", state)
+		}
+		if state == Blocked {
+			d := w.must(LookAgain(w.meta("2"), seen, w.now))
+			if want := w.now.UnixMilli() + 1; w.meta("2").Due != want || d.Fate != want {
+				t.Errorf("it is due at %d with its fate at %d, not at %d", w.meta("2").Due, d.Fate, want)
+			}
+		}
+		w.pass(time.Millisecond)
+		alive := facts()
+		alive.Seen = w.now.UnixMilli()
+		if d := Expire(alive, w.now); !d.Empty() {
+			t.Errorf("%s: a CLI that was seen just now was given up", state)
+		}
+		w.must(Expire(facts(), w.now))
+		w.state("2", Canceled)
+	}
 }
 
 func TestRow17_Expiry(t *testing.T) {
@@ -722,6 +855,26 @@ func TestWhyNot_SilentRunner(t *testing.T) {
 	w.Lease.Until = now.Add(-time.Second).UnixMilli()
 	if r, ok := WhyNot(w, now); ok {
 		t.Fatalf("a late renewal is already a reason: %+v", r)
+	}
+}
+
+// What is promised of a job whose runner is silent is what happens then.
+func TestWhyNot_WhatBecomesOfASilentRunnersJob(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	lease := Lease{Live: true, Until: now.Add(-20 * time.Second).UnixMilli()}
+	toStop := lease
+	toStop.CancelRequested = 1
+	deploy := []Step{{Name: "build", EndedAt: 1, Rerunnable: true}, {Name: "deploy"}}
+	for want, w := range map[string]Waiting{
+		"another runner takes the job over soon":                                                       {Meta: Meta{State: Running}, Lease: &lease},
+		"if it does not come back within 105 s, the job fails: step \"deploy\" cannot be run twice":    {Meta: Meta{State: Running}, Lease: &lease, Steps: deploy},
+		"if it does not come back within 105 s, the job fails, since nobody else can reach its source": {Meta: Meta{State: Running, Local: true}, Lease: &lease},
+		"the job was to be canceled and ends so soon":                                                  {Meta: Meta{State: Running}, Lease: &toStop, Steps: deploy},
+		"the job fails soon: it is the runner number 3 that was lost while it ran this job":            {Meta: Meta{State: Running, Lost: 2}, Lease: &lease},
+	} {
+		if r, ok := WhyNot(w, now); !ok || !strings.HasSuffix(r.Message, "; "+want) {
+			t.Errorf("got %q, want %q", r.Message, want)
+		}
 	}
 }
 

@@ -6,34 +6,36 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
-// LeaseOver is row 15: a RUNNING job that the sweep looks at. While the lease is good, only the time of the next look moves.
+// LeaseOver is row 15: a RUNNING job that the sweep looks at. While the lease is good, only the time of the next look moves:
+// to when the decision falls if the runner does not renew, so that the sweep after that decides.
 func LeaseOver(f ClaimFacts, now time.Time) Decision {
 	m := f.Meta
 	if f.Lease == nil || m.State != Running {
 		return Decision{}
 	}
-	if !f.Lease.over(now) || f.Spared {
-		return look(m, now)
+	switch {
+	case f.Spared:
+		return look(m, max(f.Lease.overAt(), now.Add(SpareTime).UnixMilli()))
+	case !f.Lease.over(now):
+		return look(m, f.Lease.overAt())
 	}
-	fate, d := lost(f, now)
+	how := lapsed(f, now)
+	fate, d := lost(f, now, how)
 	switch fate {
 	case fateEnd:
 		return d
 	case fateWait:
-		return look(m, now)
+		d = look(m, f.Lease.lostAt())
+		d.Fate = f.Lease.lostAt()
+		return d
 	}
-	var again Decision
-	requeue(&again, m, now)
-	again.on(metaOf(m.ID)).as("attempt", m.Attempt).set("lost", m.Lost+1)
-	overGuard(again.on(leaseOf(m.ID)), *f.Lease, now)
-	return again
+	return requeueLost(m, how, now)
 }
 
 // look moves the time of the sweep's next look at a RUNNING job.
-func look(m Meta, now time.Time) Decision {
+func look(m Meta, at int64) Decision {
 	var d Decision
-	d.on(metaOf(m.ID)).guard("state", Equal, Running).as("attempt", m.Attempt).
-		due(Due{At: now.Add(LeaseCheck).UnixMilli()})
+	d.on(metaOf(m.ID)).guard("state", Equal, Running).as("attempt", m.Attempt).due(Due{At: at})
 	return d
 }
 
@@ -70,14 +72,16 @@ func Expire(f EndFacts, now time.Time) Decision {
 	late := m.ExpiresAt != 0 && m.ExpiresAt < at
 	// A local job's time runs from READY, not from queueing: it may wait long for its lane (rule F9).
 	unclaimed := m.Local && m.State == Ready && m.ClaimBy != 0 && m.ClaimBy < at
-	if !late && !unclaimed {
+	// A CLI that waits for the lane says each minute that it lives; the place of one that is gone blocks those behind it.
+	gone := m.Local && f.Seen != 0 && goneAt(m, f.Seen) <= at
+	if !late && !unclaimed && !gone {
 		return d
 	}
 	out := Outcome{State: Canceled, End: End{Reason: string(fault.Expired), Message: "no runner claimed the job in time"}}
 	switch {
 	case m.Attempt > 0:
 		out = Outcome{State: Failed, End: End{Reason: string(fault.RunnerLost), Message: "no runner came back for the job in time"}}
-	case unclaimed && !late:
+	case !late:
 		out.End.Message = "the CLI that queued this job is gone: nobody else can run it"
 	}
 	lane := laneFor(f.Lane)
@@ -87,6 +91,11 @@ func Expire(f EndFacts, now time.Time) Decision {
 		lane.write(&d, now)
 	}
 	return d
+}
+
+// goneAt is when the CLI of a local job counts as gone, if it is not seen again. It registers right after it has queued.
+func goneAt(m Meta, seen int64) int64 {
+	return max(seen, m.QueuedAt) + OnlineFor.Milliseconds() + 1
 }
 
 // AdvanceFacts is what row 18 turns on, as read. First is the lowest waiter of the lane, whoever it is.
@@ -136,15 +145,22 @@ func Advance(f AdvanceFacts, now time.Time) Decision {
 	return d
 }
 
-// LookAgain moves the time of the sweep's next look at a BLOCKED job, which doubles.
-func LookAgain(m Meta, now time.Time) Decision {
+// LookAgain moves the time of the sweep's next look at a BLOCKED job, which doubles. seen is when the runner of a local job
+// was seen last; 0 for others, and while nobody counts as gone.
+func LookAgain(m Meta, seen int64, now time.Time) Decision {
 	var d Decision
 	if m.State != Blocked {
 		return d
 	}
 	wait := min(max(2*m.Wait, RingAgain.Milliseconds()), RingMost.Milliseconds())
-	d.on(metaOf(m.ID)).guard("state", Equal, Blocked).set("wait", wait).
-		due(Due{At: earlier(now.UnixMilli()+wait, m.ExpiresAt)})
+	at := earlier(now.UnixMilli()+wait, m.ExpiresAt)
+	if m.Local && seen != 0 {
+		at = earlier(at, goneAt(m, seen))
+		if now.UnixMilli() > max(seen, m.QueuedAt)+RingAgain.Milliseconds()+Skew.Milliseconds() { // a heartbeat is missing
+			d.Fate = goneAt(m, seen)
+		}
+	}
+	d.on(metaOf(m.ID)).guard("state", Equal, Blocked).set("wait", wait).due(Due{At: at})
 	return d
 }
 

@@ -393,7 +393,7 @@ func (w *walk) sweep(id string) {
 		w.start(pending{name: "settled " + id, job: id, d: Settled(m)})
 	case m.State == Blocked && !w.bend.noBlocked:
 		w.advance(id)
-		w.start(pending{name: "look " + id, job: id, d: LookAgain(w.meta(id), w.now)})
+		w.start(pending{name: "look " + id, job: id, d: LookAgain(w.meta(id), 0, w.now)})
 	case m.State == Ready && !w.bend.noRing:
 		w.start(pending{name: "ring " + id, job: id, d: RingAgainIfDue(m, "pool", w.now)})
 	case m.State == Running:
@@ -436,6 +436,14 @@ func (w *walk) step() {
 		}
 	case n < 19:
 		w.now = w.now.Add(time.Duration(w.rnd.IntN(60)) * time.Second)
+	case r.job != "" && w.rnd.IntN(3) == 0:
+		// A runner is killed for good, perhaps with a write under way, and whoever outlived it reports that.
+		id, a := r.job, r.attempt
+		r.job = ""
+		f := w.claimFacts(id, "")
+		if f.Lease != nil && f.Lease.Live && f.Lease.Attempt == a {
+			w.start(pending{name: "lost " + id + " by " + r.ID, job: id, d: HandBackLost(f, a, r.Owner, w.now), fence: a})
+		}
 	default:
 		// A runner stops; it goes on where it was (a zombie), or another starts in its place.
 		if r.dead = !r.dead; !r.dead && w.rnd.IntN(2) == 0 {

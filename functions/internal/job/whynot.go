@@ -13,8 +13,9 @@ import (
 type Waiting struct {
 	Meta Meta
 	Deps Dependencies
-	// Lease is the job's, if it has been claimed.
+	// Lease is the job's, if it has been claimed, and Steps are those of a job whose runner is silent.
 	Lease *Lease
+	Steps []Step
 	// Lane is the job's lane and Holder the job that holds it, if one does.
 	Lane   *Lane
 	Holder *Meta
@@ -139,10 +140,23 @@ func (l Lease) Silent(now time.Time) bool {
 func whySilent(w Waiting, now time.Time) Reason {
 	m := w.Meta
 	who := fmt.Sprintf("runner %s has not been heard from for %s; ", m.RunnerName, since(w.Lease.Until-LeaseTime.Milliseconds(), now))
-	if m.Local {
-		return Reason{Reason: fault.RunnerSilent, Message: who + "if it does not come back, the job fails, since nobody else can reach its source"}
+	within := "soon"
+	if left := w.Lease.lostAt() - now.UnixMilli(); left >= time.Second.Milliseconds() {
+		within = fmt.Sprintf("within %d s", left/time.Second.Milliseconds())
 	}
-	return Reason{Reason: fault.RunnerSilent, Message: who + "another runner takes the job over soon"}
+	cut, isCut := Cut(w.Steps)
+	what := "another runner takes the job over soon"
+	switch {
+	case w.Lease.CancelRequested != 0:
+		what = "the job was to be canceled and ends so soon"
+	case isCut:
+		what = fmt.Sprintf("if it does not come back %s, the job fails: step %q cannot be run twice", within, cut.Name)
+	case m.Local:
+		what = fmt.Sprintf("if it does not come back %s, the job fails, since nobody else can reach its source", within)
+	case m.Lost+1 >= MaxLost:
+		what = fmt.Sprintf("the job fails soon: it is the runner number %d that was lost while it ran this job", MaxLost)
+	}
+	return Reason{Reason: fault.RunnerSilent, Message: who + what}
 }
 
 func laneName(m Meta) string {

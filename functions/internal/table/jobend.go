@@ -115,6 +115,29 @@ func (t *Table) HandBackJob(ctx context.Context, f Fence) (job.State, job.Decisi
 	return state, d, err
 }
 
+// LoseJob is row 11 for an attempt whose runner was killed.
+func (t *Table) LoseJob(ctx context.Context, f Fence) (job.State, job.Decision, error) {
+	var state job.State
+	d, err := t.decide(ctx, func() (job.Decision, []TxAction, error) {
+		end, ended, err := t.fencedFacts(ctx, f)
+		if err != nil || ended {
+			state = end.Meta.State
+			return job.Decision{}, nil, err
+		}
+		facts, _, err := t.claimFacts(ctx, end.Meta)
+		switch {
+		case err != nil:
+			return job.Decision{}, nil, err
+		case facts.Lease == nil || !facts.Lease.Live || facts.Lease.Attempt != f.Attempt:
+			return job.Decision{}, nil, stale(end.Meta, f)
+		}
+		d := job.HandBackLost(facts, f.Attempt, f.Owner, t.clock())
+		state = d.StateOf(f.JobID)
+		return d, nil, nil
+	}, nil)
+	return state, d, err
+}
+
 // Cancellation is a person's wish to cancel.
 type Cancellation struct {
 	JobID string

@@ -111,7 +111,7 @@ func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decis
 	if m.State == job.Running {
 		return t.leaseOver(ctx, id, spared)
 	}
-	d, err := t.expire(ctx, id)
+	d, err := t.expire(ctx, id, spared)
 	if err != nil || !d.Empty() {
 		return d, err
 	}
@@ -123,7 +123,11 @@ func (t *Table) SweepJob(ctx context.Context, id string, spared bool) (job.Decis
 	}
 	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
 		m, err := t.JobMeta(ctx, id)
-		return job.LookAgain(m, t.clock()), nil, err
+		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		seen, err := t.localRunnerSeen(ctx, m, spared)
+		return job.LookAgain(m, seen, t.clock()), nil, err
 	}, nil)
 }
 
@@ -147,11 +151,30 @@ func (t *Table) leaseOver(ctx context.Context, id string, spared bool) (job.Deci
 	return d, err
 }
 
+// localRunnerSeen is when the runner of a local job that waits was seen last: at the job's queueing, if it never was. It is 0
+// for other jobs, and after the server was away, when those who live have yet to say so.
+func (t *Table) localRunnerSeen(ctx context.Context, m job.Meta, spared bool) (int64, error) {
+	if !m.Local || spared || (m.State != job.Blocked && m.State != job.Ready) {
+		return 0, nil
+	}
+	r, found, err := t.Runner(ctx, m.Target.RunnerID)
+	if err != nil {
+		return 0, err
+	}
+	if !found {
+		return m.QueuedAt, nil
+	}
+	return r.Seen, nil
+}
+
 // expire is row 17.
-func (t *Table) expire(ctx context.Context, id string) (job.Decision, error) {
+func (t *Table) expire(ctx context.Context, id string, spared bool) (job.Decision, error) {
 	return t.decide(ctx, func() (job.Decision, []TxAction, error) {
 		f, err := t.endFacts(ctx, id)
 		if err != nil {
+			return job.Decision{}, nil, err
+		}
+		if f.Seen, err = t.localRunnerSeen(ctx, f.Meta, spared); err != nil {
 			return job.Decision{}, nil, err
 		}
 		return job.Expire(f, t.clock()), nil, nil

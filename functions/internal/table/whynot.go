@@ -28,6 +28,11 @@ func (t *Table) WhyNot(ctx context.Context, m job.Meta, lease *job.Lease) (*wayp
 			return err
 		})
 		g.Go(func() error { return t.runnersFor(inner, m, &w) })
+	case m.State == job.Running && lease != nil && lease.Silent(t.clock()):
+		g.Go(func() (err error) {
+			w.Steps, err = t.jobSteps(inner, m.ID)
+			return err
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
 	"github.com/waypoint-serverless/waypoint/runner/output"
@@ -42,7 +43,9 @@ type execution struct {
 func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse, sentAt time.Time, drain, interrupt <-chan struct{}, kept func(context.Context)) ending {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ctx = guard.NewContext(ctx, r.o.Guard)
 	e := &execution{r: r, claim: claim, secrets: redact.New()}
+	defer e.guarded(false)()
 	e.keeper = lease.Start(ctx, lease.Options{
 		Renew: e.renew, Stale: lifecycle.Stale, Lease: milliseconds(claim.GetLeaseMs()), SentAt: sentAt, Logger: r.log,
 	})
@@ -85,6 +88,7 @@ func (e *execution) watch(ctx context.Context, interrupt <-chan struct{}, kept f
 					kept(ctx)
 				}
 			case <-interrupt:
+				e.guarded(true)
 				e.keeper.Cancel()
 				interrupt = nil
 			case <-ctx.Done():
@@ -93,6 +97,14 @@ func (e *execution) watch(ctx context.Context, interrupt <-chan struct{}, kept f
 		}
 	}()
 	return func() { cancel(); <-done }
+}
+
+// guarded has the attempt reported if this process is killed, until the function returned is called.
+func (e *execution) guarded(canceled bool) (done func()) {
+	f := e.claim.GetFence()
+	return e.r.o.Guard.Report(f.GetJobId(), guard.Work{
+		RunnerID: f.GetRunnerId(), JobID: f.GetJobId(), Attempt: f.GetAttempt(), Canceled: canceled,
+	})
 }
 
 // finish writes the job's end, or gives it back.

@@ -26,7 +26,7 @@ func (r *Runner) RunJob(ctx context.Context, jobID string) error {
 	defer stop()
 	reg, err := r.register(client.WithMaxRetry(ctx, patience), false)
 	if err != nil {
-		return err
+		return r.abandon(ctx, jobID, err)
 	}
 	beats := make(chan struct{})
 	go func() { defer close(beats); r.stayKnown(beating, reg) }()
@@ -98,14 +98,14 @@ func (r *Runner) awaitReady(ctx context.Context, jobID string) (bool, error) {
 	}
 }
 
-// abandon cancels a job that nobody will run any more.
+// abandon cancels a job that nobody will run any more. It is forced: a claim whose answer was cut off may stand.
 func (r *Runner) abandon(ctx context.Context, jobID string, why error) error {
 	if ctx.Err() == nil {
 		return why
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeBound)
 	defer cancel()
-	_, err := r.o.Client.Job.CancelJob(ctx, connect.NewRequest(&waypointv1.CancelJobRequest{Id: jobID}))
+	_, err := r.o.Client.Job.CancelJob(ctx, connect.NewRequest(&waypointv1.CancelJobRequest{Id: jobID, Force: true}))
 	return errors.Join(why, err)
 }
 

@@ -23,6 +23,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/version"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
@@ -57,6 +58,8 @@ type Options struct {
 	LocalServer plugin.LocalServer
 	// Environ is the environment for commands and WP_VAR_ variables; nil: os.Environ().
 	Environ []string
+	// Guard ends and reports what this runner leaves behind when it is killed; nil: nobody does. Whoever made it closes it.
+	Guard *guard.Guard
 	// DrainTimeout bounds how long Run waits for its jobs after its context ended; 0: 5 minutes.
 	DrainTimeout time.Duration
 }

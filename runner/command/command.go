@@ -1,5 +1,6 @@
 // Package command runs the commands that plugins and hooks start: each in a process group of its own, so
-// that ending a job ends everything that the command started, and with every line that it printed delivered.
+// that ending a job ends everything that the command started, and with every line that it printed delivered. Where the
+// context has a guard (package guard), nothing of a command outlives a runner that is killed.
 //
 // It starts processes and copies what they print. It knows nothing of jobs, plugins or the server.
 package command
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
 
 // Spec is one command.
@@ -67,7 +70,9 @@ func Run(ctx context.Context, s Spec) error {
 	}
 	// The end of ctx is answered in awaitEnd: exec's own way kills the command and leaves its children.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Args[0], s.Args[1:]...)
-	cmd.Dir, cmd.Env = s.Dir, s.Env
+	guarded := guard.From(ctx).Command()
+	defer guarded.Ended()
+	cmd.Dir, cmd.Env = s.Dir, guarded.Environ(s.Env)
 
 	var streams []*stream
 	defer func() {
@@ -89,15 +94,16 @@ func Run(ctx context.Context, s Spec) error {
 		}
 		cmd.Stderr = asWriter(errOut)
 	}
-	return run(ctx, cmd, s, streams)
+	return run(ctx, cmd, s, streams, guarded)
 }
 
-func run(ctx context.Context, cmd *exec.Cmd, s Spec, streams []*stream) error {
-	g, ended, err := startGroup(cmd)
+func run(ctx context.Context, cmd *exec.Cmd, s Spec, streams []*stream, guarded *guard.Command) error {
+	g, ended, err := startGroup(cmd, s.KeepBackground)
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", s.Args[0], err)
 	}
 	defer g.close()
+	guarded.Started(cmd.Process.Pid)
 	var copying sync.WaitGroup
 	for _, st := range streams {
 		_ = st.childEnd.Close() // the child has its own copy; ours would keep the pipe from ending
@@ -108,6 +114,9 @@ func run(ctx context.Context, cmd *exec.Cmd, s Spec, streams []*stream) error {
 	canceled := context.Cause(ctx)
 	if !s.KeepBackground || waitErr != nil || canceled != nil {
 		g.kill()
+	}
+	if canceled != nil {
+		guarded.Kill() // also what has left the group
 	}
 	for _, st := range streams {
 		st.drain()

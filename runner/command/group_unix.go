@@ -13,7 +13,7 @@ type group struct{ id int }
 
 // startGroup starts cmd as the leader of a group; ended receives the result of waiting for it, once.
 // The goroutine that starts keeps its thread to the end, because a parent-death signal follows the thread.
-func startGroup(cmd *exec.Cmd) (*group, <-chan error, error) {
+func startGroup(cmd *exec.Cmd, _ bool) (*group, <-chan error, error) {
 	cmd.SysProcAttr = attributes()
 	started := make(chan error, 1)
 	ended := make(chan error, 1)

@@ -17,6 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/filecopy"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/redact"
@@ -137,6 +138,7 @@ func (j *job) run(ctx context.Context) error {
 	for _, notice := range j.claim.GetNotices() {
 		j.ui.Line(plugin.Warning, "%s", notice)
 	}
+	defer guard.From(ctx).Dir(temp)() // a runner that is killed cannot remove it
 	if err := j.prepare(ctx); err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ func startOf(pid int) (start string, alive bool) {
 	return fmt.Sprintf("%d.%06d", t.Sec, t.Usec), true
 }
 
-func parents() map[int]int {
+// Parents lists all processes of the machine with their parents.
+func Parents() map[int]int {
 	all := map[int]int{}
 	infos, err := unix.SysctlKinfoProcSlice("kern.proc.all")
 	if err != nil {

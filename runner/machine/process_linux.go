@@ -35,7 +35,8 @@ func stat(pid int) (fields []string, ok bool) {
 	return strings.Fields(string(b[i+1:])), true
 }
 
-func parents() map[int]int {
+// Parents lists all processes of the machine with their parents.
+func Parents() map[int]int {
 	all := map[int]int{}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

@@ -41,7 +41,7 @@ func gone(err error) error {
 // descendants of a process, from a list of (pid, parent) of all.
 func descendants(root int) (found []int) {
 	children := map[int][]int{}
-	for pid, parent := range parents() {
+	for pid, parent := range Parents() {
 		children[parent] = append(children[parent], pid)
 	}
 	queue := []int{root}

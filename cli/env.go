@@ -35,10 +35,20 @@ type Env struct {
 	Executable string
 	// ReadSecret reads a line from the terminal without showing it.
 	ReadSecret func() (string, error)
-	// Interrupts tells each time that somebody wants the command to end (Ctrl-C, SIGTERM).
+	// Interrupts tells each time that somebody wants the command to end (Ctrl-C, SIGTERM, SIGHUP).
 	Interrupts <-chan os.Signal
 	// Quit ends the process at once, for a second interrupt.
 	Quit func(code int)
+	// CommandMark is the mark of the command that this process runs in (guard.EnvMark), which is not passed on to what stays.
+	CommandMark string
+	// RestoreTerminal undoes what a prompt that was cut off did to the terminal; nil: there is nothing to undo.
+	RestoreTerminal func()
+}
+
+func (e *Env) restoreTerminal() {
+	if e.RestoreTerminal != nil {
+		e.RestoreTerminal()
+	}
 }
 
 // SystemEnv is the environment of this process. interrupts comes from signal.Notify.
@@ -63,6 +73,9 @@ func SystemEnv(interrupts <-chan os.Signal) (*Env, error) {
 		},
 		Interrupts: interrupts,
 		Quit:       os.Exit,
+	}
+	if state, err := term.GetState(int(os.Stdin.Fd())); err == nil {
+		e.RestoreTerminal = func() { _ = term.Restore(int(os.Stdin.Fd()), state) }
 	}
 	for _, f := range []*os.File{os.Stdout, os.Stderr} {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
@@ -197,9 +210,9 @@ func (sh *shell) readLine() (string, error) {
 	if sh.reader == nil {
 		sh.reader = bufio.NewReader(sh.env.In)
 	}
-	line, err := sh.reader.ReadString('\n')
+	line, err := sh.readAnswer(func() (string, error) { return sh.reader.ReadString('\n') })
 	if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
-		return "", fmt.Errorf("reading the answer: %w", err)
+		return "", fmt.Errorf("reading the answer: %w", err) // an interrupt, too
 	}
 	return strings.TrimSpace(line), nil
 }

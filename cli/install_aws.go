@@ -108,7 +108,7 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 		if len(p.Changes) > 0 || p.Operation != "upgrade" {
 			showPlan(sh, p)
 		}
-		return sh.agree(ctx, fmt.Sprintf("%s %s in account %s, region %s?", doing[p.Operation], p.Name, p.Account, p.Region), approved, o.json)
+		return sh.agree(fmt.Sprintf("%s %s in account %s, region %s?", doing[p.Operation], p.Name, p.Account, p.Region), approved, o.json)
 	}
 	began := sh.env.Now()
 	run := infra.Install
@@ -212,15 +212,9 @@ func sayUnfinished(sh *shell, f *awsFlags, changes bool, u *infra.Unfinished) {
 }
 
 // agree asks. An interrupt ends the question too, so that what was prepared for it is taken back.
-func (sh *shell) agree(ctx context.Context, question string, approved, json bool) (bool, error) {
-	answer := make(chan error, 1)
-	go func() { answer <- sh.mustConfirm(question, approved, json) }() // may wait for the terminal until the process ends
-	select {
-	case err := <-answer:
-		return err == nil, err
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
+func (sh *shell) agree(question string, approved, json bool) (bool, error) {
+	err := sh.mustConfirm(question, approved, json)
+	return err == nil, err
 }
 
 // notDone says whether an error is that nobody agreed: then no step failed.
@@ -248,7 +242,7 @@ func runUninstallAWS(ctx context.Context, sh *shell, f *awsFlags, purge, approve
 	options.Confirm = func(p infra.Plan) (bool, error) {
 		end(true)
 		showPlan(sh, p)
-		return sh.agree(ctx, fmt.Sprintf("Remove %s from account %s, region %s?", p.Name, p.Account, p.Region), approved, json)
+		return sh.agree(fmt.Sprintf("Remove %s from account %s, region %s?", p.Name, p.Account, p.Region), approved, json)
 	}
 	r, err := infra.Uninstall(ctx, options)
 	end(err == nil || notDone(err))

@@ -92,18 +92,21 @@ func (sh *shell) readToken(given string) (string, error) {
 	var token string
 	switch given {
 	case "-":
-		data, err := io.ReadAll(io.LimitReader(sh.env.In, 4096))
+		data, err := sh.readAnswer(func() (string, error) {
+			data, err := io.ReadAll(io.LimitReader(sh.env.In, 4096))
+			return string(data), err
+		})
 		if err != nil {
 			return "", fmt.Errorf("reading the token: %w", err)
 		}
-		token = string(data)
+		token = data
 	case "":
 		if !sh.canAsk() {
 			return "", problem("USAGE", "there is no terminal to ask for the token").withHint("Give it on stdin: `waypoint login ADDRESS - < FILE`.")
 		}
 		sh.sayf("Token (not shown): ")
 		var err error
-		if token, err = sh.env.ReadSecret(); err != nil {
+		if token, err = sh.readAnswer(sh.env.ReadSecret); err != nil {
 			return "", fmt.Errorf("reading the token: %w", err)
 		}
 		sh.sayf("\n")

@@ -83,7 +83,7 @@ func runLogs(ctx context.Context, sh *shell, o *logsOptions) error {
 	}
 	err = group.Wait()
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // an interrupt is how people end it
+		return errSilent // an interrupt is how people end it: nothing is said, the exit code names it
 	}
 	return err
 }

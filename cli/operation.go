@@ -149,18 +149,37 @@ func (r *run) one(ctx context.Context, o *outcome) (*waypointv1.Job, error) {
 		if local, err = r.newLocalRunner(); err != nil {
 			return nil, err
 		}
+		defer local.report(o, "")()
 		spec.Target = &waypointv1.Target{Target: &waypointv1.Target_RunnerId{RunnerId: local.id}}
 	}
-	queued, err := r.client.Job.QueueJob(ctx, connect.NewRequest(&waypointv1.QueueJobRequest{Spec: spec}))
+	job, err := r.queue(ctx, spec)
 	if err != nil {
 		return nil, fmt.Errorf("queueing the job: %w", err)
 	}
-	job := queued.Msg.GetJob()
 	r.out.queued(r.op, o, job, r.at)
 	if local != nil {
+		local.report(o, job.GetId()) // ends with the one above
 		return r.runHere(ctx, local, job)
 	}
 	return r.watchRemote(ctx, job)
+}
+
+// queueGrace is how long an interrupt waits for the answer of a call that queues a job.
+const queueGrace = time.Second
+
+// queue queues a job. An interrupt does not cut the call off at once: the job may be queued already, and one that nobody
+// knows of would hold its lane until it expires.
+func (r *run) queue(ctx context.Context, spec *waypointv1.JobSpec) (*waypointv1.Job, error) {
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(queueGrace, cancel)
+	})()
+	res, err := r.client.Job.QueueJob(call, connect.NewRequest(&waypointv1.QueueJobRequest{Spec: spec}))
+	if err != nil {
+		return nil, err
+	}
+	return res.Msg.GetJob(), nil
 }
 
 func (r *run) jobSpec(o *outcome, what *waypointv1.Operation) *waypointv1.JobSpec {
@@ -185,13 +204,10 @@ var errNothingToDo = errors.New("nothing to do")
 // errDetached ends a command whose job goes on without it.
 var errDetached = fmt.Errorf("detached: %w", errSilent)
 
-// watchRemote follows a job that runs elsewhere. An interrupt detaches.
+// watchRemote follows a job that runs elsewhere. An interrupt detaches: the job goes on.
 func (r *run) watchRemote(ctx context.Context, job *waypointv1.Job) (*waypointv1.Job, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer r.sh.onInterrupt(func() { cancel(errDetached) })()
 	ended, err := follow(ctx, r.client, job, r.out, r.sh.env.Now)
-	if errors.Is(context.Cause(ctx), errDetached) {
+	if ctx.Err() != nil && (err != nil || !hasEnded(ended)) {
 		r.out.detached(job)
 		return job, errDetached
 	}
@@ -201,26 +217,21 @@ func (r *run) watchRemote(ctx context.Context, job *waypointv1.Job) (*waypointv1
 	return ended, jobError(r.op, ended)
 }
 
-// onInterrupt sets what the first interrupt does; the returned function unsets it.
-func (sh *shell) onInterrupt(f func()) (restore func()) {
-	sh.interrupt.Store(&f)
-	return func() { sh.interrupt.Store(nil) }
-}
-
 // stopGrace is how long a cancelled local job may take to end.
 const stopGrace = 30 * time.Second
 
-// runHere runs a job with a runner in this process and follows it like any other. An interrupt cancels the job.
-func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.Job) (*waypointv1.Job, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// runHere runs a job with a runner in this process and follows it like any other. The end of the command's context, which
+// is an interrupt, cancels the job, whose end is still followed.
+func (r *run) runHere(command context.Context, local *localRunner, job *waypointv1.Job) (*waypointv1.Job, error) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(command))
 	defer cancel(nil)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer cancel(nil)
 
-	running, stopRunner := context.WithCancel(ctx)
-	defer stopRunner()
 	runnerEnded := make(chan struct{})
+	running, stopRunner := context.WithCancel(command)
+	defer stopRunner()
 	tasks.Go(func() {
 		err := local.runner.RunJob(running, job.GetId())
 		if err != nil && ctx.Err() == nil { // nobody will finish the job: stop following it
@@ -231,16 +242,13 @@ func (r *run) runHere(ctx context.Context, local *localRunner, job *waypointv1.J
 		}
 		close(runnerEnded)
 	})
-	interrupted := make(chan struct{}, 1)
-	defer r.sh.onInterrupt(func() { interrupted <- struct{}{} })()
 	tasks.Go(func() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-interrupted:
+		case <-command.Done(): // the runner cancels the job
 		}
 		r.out.note("Cancelling; once more to stop at once")
-		stopRunner() // which ends the job as cancelled
 		select {
 		case <-ctx.Done():
 		case <-time.After(stopGrace):

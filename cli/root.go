@@ -8,10 +8,8 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync/atomic"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/cost"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/version"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
@@ -42,12 +41,18 @@ type shell struct {
 	deps  Deps
 	flags globals
 
-	server    *server
-	client    *client.Client
-	onWait    atomic.Pointer[func(string)]
-	interrupt atomic.Pointer[func()]
-	reader    *bufio.Reader
-	writeErr  error
+	server   *server
+	client   *client.Client
+	onWait   atomic.Pointer[func(string)]
+	reader   *bufio.Reader
+	writeErr error
+	guard    *guard.Guard
+
+	// ctx is the command's, for what has none of its own (prompts, evaluation): the first interrupt ends it.
+	ctx context.Context
+	// interrupted is the first interrupt; prompting reports that a prompt waits for an answer; pipeBroke that stdout was closed.
+	interrupted          atomic.Pointer[interruption]
+	prompting, pipeBroke atomic.Bool
 }
 
 // globals are the flags of every command.
@@ -57,9 +62,11 @@ type globals struct {
 	verbose                 int
 }
 
-// Run runs one command line and gives the exit code: 0, 1 after any error, or the command's own.
+// Run runs one command line and returns the exit code: 0, 1 after any error, the command's own, or the one that names the
+// signal that ended it (130, 143, 129).
 func Run(ctx context.Context, d Deps, args []string) int {
-	sh := &shell{env: d.Env, deps: d}
+	env := *d.Env
+	sh := &shell{env: &env, deps: d}
 	if len(args) > 0 && args[0] == pluginProcess && d.PluginProcess != nil {
 		if err := d.PluginProcess(ctx, args[1:]); err != nil {
 			sh.showError(err)
@@ -67,20 +74,27 @@ func Run(ctx context.Context, d Deps, args []string) int {
 		}
 		return 0
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sh.ctx = ctx
+	sh.env.In = inputReader{ctx: ctx, from: d.Env.In}
+	sh.env.Out = outputWriter{Writer: d.Env.Out, broken: func() {
+		sh.pipeBroke.Store(true)
+		cancel(errBrokenPipe)
+	}}
 	root := sh.root()
 	if len(args) == 1 && (args[0] == "-v" || args[0] == "-version" || args[0] == "--version") {
 		args = []string{"version"}
 	}
 	root.SetArgs(rewriteArgs(root, args))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watcher := make(chan struct{})
+	ended, watcher := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watcher)
-		sh.watchInterrupts(ctx, cancel)
+		sh.watchInterrupts(ended, cancel)
 	}()
 	err := root.ExecuteContext(ctx)
-	cancel()
+	sh.guard.Close()
+	close(ended)
 	<-watcher
 	if err == nil {
 		err = sh.writeErr
@@ -88,40 +102,11 @@ func Run(ctx context.Context, d Deps, args []string) int {
 	if sh.flags.cost && sh.client != nil {
 		sh.sayf("Cost: %s\n", cost.Line(sh.client.Cost()))
 	}
-	var code exitCode
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &code):
-		return int(code)
-	}
-	sh.showError(err)
-	return 1
+	return sh.exitCodeOf(err)
 }
 
 // NewRoot makes the command tree, for documentation and completion; Run is what runs it.
 func NewRoot(d Deps) *cobra.Command { return (&shell{env: d.Env, deps: d}).root() }
-
-// watchInterrupts gives the first interrupt to the running command (or ends its context), and quits at the second.
-func (sh *shell) watchInterrupts(ctx context.Context, cancel context.CancelFunc) {
-	for n := 1; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-sh.env.Interrupts:
-		}
-		if n > 1 {
-			sh.sayf("\nStopped at once.\n")
-			sh.env.Quit(130)
-			return
-		}
-		if f := sh.interrupt.Load(); f != nil {
-			(*f)()
-			continue
-		}
-		cancel()
-	}
-}
 
 func (sh *shell) root() *cobra.Command {
 	root := &cobra.Command{
@@ -247,6 +232,3 @@ func newCmdVersion(sh *shell) *cobra.Command {
 
 // pluginProcess is no command for people, and none of the tree: its processes stay for long and are kept small.
 const pluginProcess = "plugin-proxy"
-
-// Signals are what should reach Env.Interrupts.
-func Signals() []os.Signal { return interruptSignals }

@@ -109,6 +109,7 @@ func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error
 	if o.stateDir != "" {
 		opts.StateDir = o.stateDir
 	}
+	opts.Guard = sh.newGuard(token, logger)
 	r, err := runner.New(opts)
 	if err != nil {
 		return err

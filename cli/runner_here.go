@@ -16,12 +16,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/release"
 	"github.com/waypoint-serverless/waypoint/localstack"
 	"github.com/waypoint-serverless/waypoint/runner"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
 
 // localRunner is the runner in this process: it claims by id the one job that it was made for.
 type localRunner struct {
 	id     string
 	runner *runner.Runner
+	guard  *guard.Guard
 }
 
 func (r *run) newLocalRunner() (*localRunner, error) {
@@ -34,11 +36,30 @@ func (r *run) newLocalRunner() (*localRunner, error) {
 	o.Kind, o.Concurrency = waypointv1.RunnerKind_RUNNER_KIND_CLI, 1
 	o.LocalDir = r.scope.dir
 	o.Logger = r.sh.logger(slog.LevelError)
+	o.Guard = r.sh.newGuard(r.sh.server.Token, o.Logger)
 	made, err := runner.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("starting a runner here: %w", err)
 	}
-	return &localRunner{id: id, runner: made}, nil
+	return &localRunner{id: id, runner: made, guard: o.Guard}, nil
+}
+
+// report has the job cancelled if this process is killed before its runner claims it. It is announced before it is queued:
+// the answer may not arrive any more.
+func (l *localRunner) report(o *outcome, jobID string) (done func()) {
+	return l.guard.Report(l.id, guard.Work{RunnerID: l.id, Project: o.project, App: o.app, Workspace: o.workspace, JobID: jobID})
+}
+
+// newGuard is what ends and reports the work of a runner in this process, should it be killed.
+// Run closes it.
+func (sh *shell) newGuard(token string, logger *slog.Logger) *guard.Guard {
+	if sh.guard == nil {
+		sh.guard = guard.New(guard.Options{
+			Command: []string{sh.env.Executable, guard.Argument}, Outer: sh.env.CommandMark, Logger: logger,
+			Server: guard.Server{Address: sh.server.Address, Token: token},
+		})
+	}
+	return sh.guard
 }
 
 // runnerOptions are what all runners of this binary have in common.

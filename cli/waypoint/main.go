@@ -8,22 +8,33 @@ import (
 	"os/signal"
 
 	"github.com/waypoint-serverless/waypoint/cli"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/builtin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process"
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == guard.Argument {
+		guard.Main(context.Background(), os.Stdin)
+		return
+	}
+	os.Exit(run())
+}
 
 func run() int {
 	interrupts := make(chan os.Signal, 4)
 	signal.Notify(interrupts, cli.Signals()...)
 	defer signal.Stop(interrupts)
+	cli.CatchBrokenPipes()
+	mark := os.Getenv(guard.EnvMark)
+	_ = os.Unsetenv(guard.EnvMark) // apps and servers that this process starts outlive the command that it runs in
 	env, err := cli.SystemEnv(interrupts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return 1
 	}
+	env.CommandMark = mark
 	return cli.Run(context.Background(), cli.Deps{
 		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: builtin.Purge,
 	}, os.Args[1:])

@@ -270,7 +270,7 @@ func checkDependencies(spec *waypointv1.JobSpec) error {
 func checkOverrides(overrides map[string]string) error {
 	for field, value := range overrides {
 		switch field {
-		case "ref":
+		case "ref", "username", "ignore_changes_outside_path", "recurse_submodules": // the runner reads them
 		case "url":
 			clean, _, _, err := validate.SplitGitURL("data_source_overrides.url", value)
 			if err != nil {
@@ -285,7 +285,7 @@ func checkOverrides(overrides map[string]string) error {
 				return err
 			}
 		default:
-			return invalid("data_source_overrides", "the source's %.40q cannot be overridden", field).WithHint("These can: ref, path, url.")
+			return invalid("data_source_overrides", "the source's %.40q cannot be overridden", field).WithHint("These can: ref, path, url, username, ignore_changes_outside_path, recurse_submodules.")
 		}
 	}
 	return nil

@@ -49,18 +49,23 @@ const oldestMajor, oldestMinor = 2, 30
 // longer.
 const versionBound = 30 * time.Second
 
-type program struct {
-	path string
-	err  error
-}
-
+// programs are those that were found to be new enough, by path.
 var programs struct {
 	sync.Mutex
-	found map[string]program
+	found map[string]bool
 }
 
-// Program returns the path of a git that is new enough, or an *Error that says in one sentence what is missing. The answer is kept.
+// Program returns the path of a git that is new enough, or an *Error that says in one sentence what is missing. A good answer is
+// kept.
 func Program(ctx context.Context) (string, error) {
+	path, err := find()
+	if err != nil {
+		return "", err
+	}
+	return path, check(ctx, path)
+}
+
+func find() (string, error) {
 	path, err := exec.LookPath("git")
 	if err != nil {
 		return "", &Error{
@@ -68,28 +73,33 @@ func Program(ctx context.Context) (string, error) {
 			Hint:    fmt.Sprintf("Install git %d.%d or newer and make it reachable through PATH.", oldestMajor, oldestMinor),
 		}
 	}
+	return path, nil
+}
+
+// check asks a git for its version, once.
+func check(ctx context.Context, path string) error {
 	programs.Lock()
 	defer programs.Unlock()
-	if known, ok := programs.found[path]; ok {
-		return known.path, known.err
+	if programs.found[path] {
+		return nil
 	}
-	known := program{path: path}
 	ctx, cancel := context.WithTimeout(ctx, versionBound)
 	defer cancel()
 	out, err := output(ctx, exec.CommandContext(ctx, path, "--version"), nil)
-	if ctx.Err() != nil {
-		return "", context.Cause(ctx) // it may answer the next time
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return &Error{Message: fmt.Sprintf("the git program %s does not run", path), Cause: err}
 	}
-	if err == nil {
-		known.err = checkVersion(string(out))
-	} else {
-		known.err = &Error{Message: fmt.Sprintf("the git program %s does not run", path), Cause: err}
+	if err := checkVersion(string(out)); err != nil {
+		return err
 	}
 	if programs.found == nil {
-		programs.found = map[string]program{}
+		programs.found = map[string]bool{}
 	}
-	programs.found[path] = known
-	return known.path, known.err
+	programs.found[path] = true
+	return nil
 }
 
 var versionText = regexp.MustCompile(`^git version (\d+)\.(\d+)`)
@@ -123,10 +133,25 @@ const queryBound = 2 * time.Minute
 
 // Output runs a git command that only reads the repository, with input on its standard input, and returns what it printed.
 func (r Repo) Output(ctx context.Context, input []byte, args ...string) ([]byte, error) {
-	path, err := Program(ctx)
+	path, err := find()
 	if err != nil {
 		return nil, err
 	}
+	if r.Fetched { // an old git does not protect from what is asked
+		if err := check(ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	version := make(chan error, 1)
+	go func() { version <- check(ctx, path) }() // beside the question: the first costs a process
+	out, err := r.ask(ctx, path, input, args)
+	if old := <-version; old != nil {
+		return nil, old
+	}
+	return out, err
+}
+
+func (r Repo) ask(ctx context.Context, path string, input []byte, args []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, queryBound, &Error{
 		Message: fmt.Sprintf("git %s in %s did not end within %s", args[0], r.Dir, queryBound),
 	})
@@ -146,11 +171,14 @@ func (r Repo) Output(ctx context.Context, input []byte, args ...string) ([]byte,
 	var stderr limited
 	cmd.Stderr = &stderr
 	out, err := output(ctx, cmd, &stderr)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errTooMuch) {
 		err = r.explain(args[0], stderr.String(), err)
 	}
 	return out, err
 }
+
+// errTooMuch is an answer of which only the beginning was kept.
+var errTooMuch = errors.New("git answered more than is read")
 
 // output runs a prepared command; when ctx ends its whole process group is killed.
 func output(ctx context.Context, cmd *exec.Cmd, stderr *limited) ([]byte, error) {
@@ -162,19 +190,24 @@ func output(ctx context.Context, cmd *exec.Cmd, stderr *limited) ([]byte, error)
 		cmd.Stderr = &limited{}
 	}
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case err == nil && stdout.cut:
+		err = errTooMuch
 	}
 	return stdout.Bytes(), err
 }
 
-// outputMost bounds what a question may answer: 16 MB are the names of some 200,000 changed files.
-const outputMost = 16 << 20
+// outputMost bounds what a question may answer: 64 MB are the names of some 800,000 files.
+const outputMost = 64 << 20
 
 // limited keeps the beginning of what is written to it.
 type limited struct {
 	bytes.Buffer
 	most int
+	// cut says that there was more.
+	cut bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
@@ -183,6 +216,7 @@ func (l *limited) Write(p []byte) (int, error) {
 		most = 64 << 10
 	}
 	if room := most - l.Len(); room < len(p) {
+		l.cut = true
 		l.Buffer.Write(p[:max(room, 0)])
 	} else {
 		l.Buffer.Write(p)

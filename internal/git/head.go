@@ -57,6 +57,9 @@ func (r Repo) Changed(ctx context.Context, untracked bool) (bool, error) {
 	if errors.Is(err, ErrNoWorkTree) {
 		return false, nil
 	}
+	if errors.Is(err, errTooMuch) {
+		return true, nil
+	}
 	return err == nil && len(out) > 0, err
 }
 

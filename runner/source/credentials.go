@@ -20,6 +20,8 @@ import (
 type control struct {
 	dir string
 	env []string
+	// origin is what the credentials are bound to.
+	origin string
 	// secrets are texts that no message may contain.
 	secrets []string
 }
@@ -30,7 +32,7 @@ func newControl(parent string, g *waypointv1.GitSource, a address, knownHosts []
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for git: %w", err)
 	}
-	c := &control{dir: dir, env: git.FetchedEnvironment(os.Environ(), dir)}
+	c := &control{dir: dir, origin: a.origin(), env: git.FetchedEnvironment(os.Environ(), dir)}
 	if err := c.fill(g, a, knownHosts); err != nil {
 		c.remove()
 		return nil, err

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,6 +190,44 @@ func TestADirectoryOfAnotherUserIsTold(t *testing.T) {
 	got, err := Fetch(t.Context(), Request{Source: local, LocalDir: h.dir})
 	if err != nil || got.Ref != nil || !strings.Contains(got.Warning, "git config --global --add safe.directory "+h.dir) {
 		t.Fatalf("got %+v, %v", got, err)
+	}
+}
+
+func TestTheHintAboutAnotherUsersDirectoryHelps(t *testing.T) {
+	h := newHistory(t)
+	giveAway(t, h.dir)
+	t.Setenv("HOME", t.TempDir())
+	source := &waypointv1.GitSource{Url: "file://" + h.dir}
+	_, err := fetchInto(t, source)
+	var own *Error
+	if !errors.As(err, &own) {
+		t.Fatalf("got %v", err)
+	}
+	_, command, ok := strings.Cut(own.Hint, "run: git ")
+	if !ok {
+		t.Fatalf("the hint is %q", own.Hint)
+	}
+	runGit(t, "", strings.Fields(command)...)
+	if _, err := fetchInto(t, source); err != nil {
+		t.Errorf("after `git %s`: %v", command, err)
+	}
+}
+
+func TestFilesOfLFSComeFromARepositoryOfThisMachine(t *testing.T) {
+	required(t, "git-lfs", "git-lfs")
+	dir := t.TempDir()
+	newRepo(t, dir, map[string]string{".gitattributes": "*.bin filter=lfs -text\n"})
+	for _, setting := range [][]string{{"filter.lfs.clean", "git-lfs clean -- %f"}, {"filter.lfs.smudge", "git-lfs smudge -- %f"}} {
+		runGit(t, dir, append([]string{"config"}, setting...)...)
+	}
+	writeFile(t, filepath.Join(dir, "a.bin"), "content")
+	commitAll(t, dir, "LFS")
+	got, err := fetchInto(t, &waypointv1.GitSource{Url: "file://" + dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(got.Root, "a.bin")); err != nil || string(text) != "content" {
+		t.Errorf("got %q, %v", text, err)
 	}
 }
 

@@ -59,15 +59,27 @@ func fetchGit(ctx context.Context, g *waypointv1.GitSource, r Request) (*Fetched
 
 // source fetches the repository, its files and its submodules.
 func (f *fetch) source(ctx context.Context, from address, g *waypointv1.GitSource, dir string) (*waypointv1.SourceRef, error) {
-	if err := f.clone(ctx, from, dir); err != nil {
+	// The clone writes the files of the remote's HEAD itself: a process less for most sources.
+	how := "--no-checkout"
+	if g.Ref == "" || g.Ref == "HEAD" {
+		how = "--checkout"
+	}
+	written := how == "--checkout"
+	err := f.clone(ctx, from, dir, how)
+	if stopped := new(failed); errors.As(err, &stopped) && strings.Contains(stopped.stderr, "Clone succeeded, but checkout failed") {
+		written, err = false, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	found, err := f.resolve(ctx, from, dir, g.Ref)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.checkout(ctx, from, dir, found.GetCommit()); err != nil {
-		return nil, err
+	if !written {
+		if err := f.checkout(ctx, from, dir, found.GetCommit()); err != nil {
+			return nil, err
+		}
 	}
 	return found, f.submodules(ctx, from, dir, dir, levels(g))
 }
@@ -82,9 +94,9 @@ func (a address) allowed() string {
 	}
 }
 
-// clone copies a repository with its whole history and all tags, without its files: builds call `git describe` and `git log`.
+// clone copies a repository with its whole history and all tags, as builds call `git describe` and `git log`.
 func (f *fetch) clone(ctx context.Context, from address, dir string, more ...string) error {
-	args := []string{"clone", "--quiet", "--no-checkout", "--template=", "--origin=origin"}
+	args := []string{"clone", "--quiet", "--template=", "--origin=origin"}
 	args = append(append(args, more...), "--", from.text, dir)
 	// A repository of this machine is copied by its path: its objects are linked, and a shallow one stays shallow.
 	_, err := f.run(ctx, "", from.allowed(), args...)

@@ -43,8 +43,9 @@ func (f *fetch) submodules(ctx context.Context, from address, root, dir string, 
 		return err
 	}
 	for _, s := range subs {
-		if f.fetched++; f.fetched > maxSubmodules {
-			return &Error{Message: fmt.Sprintf("the source has more than %d submodules", maxSubmodules)}
+		f.fetched++
+		if err := tooMany(f.fetched); err != nil {
+			return err
 		}
 		at, err := submoduleAddress(from, s)
 		if err != nil {
@@ -52,7 +53,7 @@ func (f *fetch) submodules(ctx context.Context, from address, root, dir string, 
 		}
 		path := filepath.Join(dir, filepath.FromSlash(s.path))
 		if err := f.fetchSubmodule(ctx, at, s, root, dir, path); err != nil {
-			return &Error{Message: fmt.Sprintf("fetching the submodule %q", s.path), Cause: f.explain(at, err), Hint: hintOf(f.explain(at, err))}
+			return f.submoduleFailed(at, s, f.explain(at, err))
 		}
 		if err := f.submodules(ctx, at, root, path, depth-1); err != nil {
 			return err
@@ -61,12 +62,18 @@ func (f *fetch) submodules(ctx context.Context, from address, root, dir string, 
 	return nil
 }
 
-func hintOf(err error) string {
+// submoduleFailed names the submodule in an error. Credentials are a frequent reason: those of the source are for its own
+// origin.
+func (f *fetch) submoduleFailed(at address, s submodule, err error) error {
+	out := &Error{Message: fmt.Sprintf("fetching the submodule %q", s.path), Cause: err}
 	var own *Error
 	if errors.As(err, &own) {
-		return own.Hint
+		out.Hint = own.Hint
 	}
-	return ""
+	if origin := f.control.origin; origin != at.origin() && strings.Contains(err.Error(), "refused the") {
+		out.Hint = fmt.Sprintf("The source's credentials are for %s alone: move the submodule there, or make it public.", origin)
+	}
+	return out
 }
 
 // submoduleAddress reads a submodule's url. One of this machine is for sources of this machine alone.
@@ -110,7 +117,16 @@ func (f *fetch) listSubmodules(ctx context.Context, dir string) ([]submodule, er
 	if err != nil {
 		return nil, err
 	}
-	commits, err := gitlinks(ctx, repo)
+	var paths []string
+	for key, path := range named {
+		if strings.HasSuffix(key, ".path") {
+			paths = append(paths, path)
+		}
+	}
+	if len(paths) == 0 || len(paths) > maxSubmodules {
+		return nil, tooMany(len(paths))
+	}
+	commits, err := gitlinks(ctx, repo, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +159,17 @@ func settingsOf(ctx context.Context, repo git.Repo, where ...string) (map[string
 	return values, nil
 }
 
+// tooMany is the refusal of n submodules, if they are too many.
+func tooMany(n int) error {
+	if n <= maxSubmodules {
+		return nil
+	}
+	return &Error{Message: fmt.Sprintf("the source has more than %d submodules", maxSubmodules)}
+}
+
 // gitlinks are the commits that a checkout names for its submodules, by path.
-func gitlinks(ctx context.Context, repo git.Repo) (map[string]string, error) {
-	out, err := repo.Output(ctx, nil, "ls-files", "--stage", "-z")
+func gitlinks(ctx context.Context, repo git.Repo, paths []string) (map[string]string, error) {
+	out, err := repo.Output(ctx, nil, append([]string{"--literal-pathspecs", "ls-files", "--stage", "-z", "--"}, paths...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +193,7 @@ func (f *fetch) fetchSubmodule(ctx context.Context, at address, s submodule, roo
 	if err := os.MkdirAll(filepath.Dir(store), 0o755); err != nil {
 		return fmt.Errorf("making a place for the submodule: %w", err)
 	}
-	if err := f.clone(ctx, at, path, "--separate-git-dir="+store); err != nil {
+	if err := f.clone(ctx, at, path, "--no-checkout", "--separate-git-dir="+store); err != nil {
 		return err
 	}
 	found, err := readCommit(ctx, path, []string{s.commit})

@@ -291,9 +291,10 @@ func (s *scope) dataSource(d *dataSourceDecl) (*DataSource, hcl.Diagnostics) {
 		diags = append(diags, warningAt(d.rng, `Missing attribute "url"`, `Without the URL of its repository a data source "git" is of no use.`))
 	}
 	if clean, _, password, err := validate.SplitGitURL("url", ds.URL); err != nil {
-		diags = append(diags, errorAt(d.attrs["url"].Expr.Range(), "Invalid value for url", "%s.", err))
+		// The line of the url itself is not shown: a job's output keeps it for others to read.
+		diags = append(diags, errorAt(d.rng, "Invalid value for url", "%s.", err))
 	} else if clean != ds.URL && password != "" {
-		diags = append(diags, warningAt(d.attrs["url"].Expr.Range(), "Password in a URL",
+		diags = append(diags, warningAt(d.rng, "Password in a URL",
 			"The server keeps it encrypted, but this file does not. Give it as password, from a sensitive variable."))
 	}
 	ds.Path = strings.TrimLeft(ds.Path, "/") // from the repository's root

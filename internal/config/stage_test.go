@@ -454,3 +454,19 @@ app "web" {
 		t.Errorf("the link leads to %q, %v", target, err)
 	}
 }
+
+func TestAPasswordInAURLIsToldWithoutShowingIt(t *testing.T) {
+	for url, summary := range map[string]string{
+		"https://ci:s3cret-word@example.com/r.git":  "Password in a URL",
+		"https://ci:s3cret-word%@example.com/r.git": "Invalid value for url",
+		"ci:s3cret-word@example.com:r.git":          "Invalid value for url",
+	} {
+		f := parse(t, "runner {\n  data_source \"git\" {\n    url = \""+url+"\"\n  }\n}")
+		_, diags := f.Project(config.Input{})
+		var text strings.Builder
+		config.Render(&text, f, diags, false)
+		if !strings.Contains(text.String(), summary) || strings.Contains(text.String(), "s3cret") {
+			t.Errorf("%s: got\n%s", url, text.String())
+		}
+	}
+}

@@ -378,7 +378,7 @@ func (f *File) readPlugin(b *hcl.Block) hcl.Diagnostics {
 		diags = append(diags, more...)
 	}
 	if e := expr(content, "checksum"); e != nil {
-		v, more := e.Value(nil)
+		v, more := constant(e)
 		diags = append(diags, more...)
 		if !more.HasErrors() {
 			s, err := asString(v)

@@ -7,10 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/waypoint-serverless/waypoint/internal/config/functions"
 )
 
 // MaxFileSize is the largest waypoint.hcl that is read, in bytes; the same as the server stores.
@@ -43,6 +47,8 @@ type File struct {
 	pipelines   []*pipelineDecl
 
 	secrets *secrets
+	// meteredCopies are the expressions that are evaluated, by those that were parsed.
+	meteredCopies sync.Map
 }
 
 // PluginDecl is a declared external plugin.
@@ -145,7 +151,22 @@ func Parse(src []byte, filename string) (f *File, diags hcl.Diagnostics) {
 	}
 	diags = append(diags, more...)
 	diags = append(diags, f.checkNames()...)
+	diags = append(diags, f.checkNumbers()...)
 	return f, f.finish(diags)
+}
+
+// checkNumbers finds the numbers that no value can be made of. Those of JSON are found when they are evaluated.
+func (f *File) checkNumbers() (diags hcl.Diagnostics) {
+	if f.native == nil {
+		return nil
+	}
+	return hclsyntax.VisitAll(f.native, func(n hclsyntax.Node) hcl.Diagnostics {
+		literal, ok := n.(*hclsyntax.LiteralValueExpr)
+		if !ok || literal.Val.Type() != cty.Number || literal.Val.IsNull() || functions.CheckNumber(literal.Val.AsBigFloat()) == nil {
+			return nil
+		}
+		return hcl.Diagnostics{numberOutOfRange(literal.SrcRange)}
+	})
 }
 
 // parseBody parses either syntax. The body is nil if nothing could be read.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ import (
 
 // Input is what evaluation depends on beside the file.
 type Input struct {
+	// Context ends evaluations in the middle; nil: nothing does.
+	Context context.Context
 	// Pwd is path.pwd: the directory in which the user, or the runner, works. Empty: ProjectDir.
 	Pwd string
 	// ProjectDir is path.project: the absolute directory of waypoint.hcl. Relative paths given to functions

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -217,14 +218,47 @@ func (v *VariableDecl) parseText(text string) (cty.Value, error) {
 	switch {
 	case v.Type == cty.String || !v.typeGiven && !v.compound:
 		return cty.StringVal(text), nil
-	case v.Type == cty.Number || v.Type == cty.Bool:
+	case v.Type == cty.Number:
+		text = strings.TrimSpace(text)
+		return cty.StringVal(text), survives(text)
+	case v.Type == cty.Bool:
 		return cty.StringVal(strings.TrimSpace(text)), nil
 	}
 	val, err := parseValue(text)
-	if err != nil && v.Type == cty.DynamicPseudoType {
+	if v.Type == cty.DynamicPseudoType && (err != nil && !isCollection(text) || err == nil && changes(text, val)) {
 		return cty.StringVal(text), nil
 	}
 	return val, err
+}
+
+// isCollection reports whether text is meant to be a list or an object.
+func isCollection(text string) bool {
+	text = strings.TrimSpace(text)
+	return strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{")
+}
+
+// changes reports whether text would become another text as the number that it can be read as: a commit (3e24567), a
+// version (1.10), a number of an account (007).
+func changes(text string, val cty.Value) bool {
+	return val.Type() == cty.Number && valueText(val) != strings.TrimSpace(text)
+}
+
+// survives checks that text which is to be a number is the same number once it is one. What is not a number at all is left
+// to the conversion.
+func survives(text string) error {
+	val, err := cty.ParseNumberVal(text)
+	if err != nil {
+		return nil //nolint:nilerr // the conversion says so
+	}
+	if err := functions.CheckNumber(val.AsBigFloat()); err != nil {
+		return err
+	}
+	exact, ok := new(big.Rat).SetString(text)
+	kept, _ := new(big.Rat).SetString(valueText(val))
+	if ok && (kept == nil || exact.Cmp(kept) != 0) {
+		return errors.New("it has more digits than a number keeps; as text it needs a variable of type string")
+	}
+	return nil
 }
 
 func parseValue(text string) (cty.Value, error) {
@@ -235,7 +269,10 @@ func parseValue(text string) (cty.Value, error) {
 	if diags.HasErrors() {
 		return cty.NilVal, fmt.Errorf("it is not an HCL expression: %s", diags[0].Detail)
 	}
-	val, diags := e.Value(nil)
+	val, diags := constant(e)
+	if isNumber(diags) {
+		return cty.NilVal, functions.ErrNumber
+	}
 	if diags.HasErrors() {
 		return cty.NilVal, fmt.Errorf("it is not a constant HCL expression: %s", diags[0].Detail)
 	}

@@ -25,6 +25,7 @@ import (
 type scope struct {
 	file  *File
 	ctx   *hcl.EvalContext
+	meter *functions.Meter
 	phase phase
 	in    Input
 	// labels merged so far; artifact labels are added by whoever runs the stage.
@@ -53,14 +54,17 @@ func (f *File) normalized(in Input) (Input, error) {
 	if in.Now == nil {
 		in.Now = time.Now
 	}
+	if in.Context == nil {
+		in.Context = context.Background()
+	}
 	return in, nil
 }
 
 // rootScope is what every expression sees, but var.
 func (f *File) rootScope(in Input, p phase) *scope {
-	s := &scope{file: f, in: in, phase: p}
-	table := functions.Table(functions.Env{Dir: in.ProjectDir, Now: in.Now, Rand: in.Rand})
-	for name, fn := range gitfuncs.Table(context.Background(), git.Repo{Dir: in.GitDir, Fetched: in.GitFetched}, in.Now) {
+	s := &scope{file: f, in: in, phase: p, meter: functions.NewMeter(in.Context)}
+	table := functions.Table(functions.Env{Dir: in.ProjectDir, Now: in.Now, Rand: in.Rand, Meter: s.meter})
+	for name, fn := range gitfuncs.Table(in.Context, git.Repo{Dir: in.GitDir, Fetched: in.GitFetched}, in.Now) {
 		table[name] = fn
 	}
 	dynamic := dynamicFunc()
@@ -76,6 +80,7 @@ func (f *File) rootScope(in Input, p phase) *scope {
 				"project": cty.StringVal(in.ProjectDir),
 			}),
 			"workspace": cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(in.Workspace)}),
+			meterName:   meterValue(s.meter),
 		},
 	}
 	s.addFileFunctions(in.TempDir)
@@ -84,7 +89,7 @@ func (f *File) rootScope(in Input, p phase) *scope {
 
 // child is a scope inside this one, with more names.
 func (s *scope) child(p phase, vars map[string]cty.Value) *scope {
-	c := &scope{file: s.file, in: s.in, phase: p, labels: s.labels, ctx: s.ctx.NewChild()}
+	c := &scope{file: s.file, in: s.in, phase: p, labels: s.labels, ctx: s.ctx.NewChild(), meter: s.meter}
 	c.ctx.Variables = vars
 	return c
 }
@@ -93,11 +98,11 @@ func (s *scope) child(p phase, vars map[string]cty.Value) *scope {
 func (s *scope) addFileFunctions(tempDir string) {
 	w := &tempWriter{dir: tempDir}
 	added := map[string]function.Function{}
-	for name, fn := range jsonnetfuncs.Table(s.in.ProjectDir, w.newDir) {
-		added[name] = fn
+	for name, fn := range jsonnetfuncs.Table(s.in.Context, s.in.ProjectDir, w.newDir) {
+		added[name] = s.meter.Guard(name, fn)
 	}
 	for name, fn := range s.templateFunctions(w) {
-		added[name] = fn
+		added[name] = s.meter.Guard(name, fn)
 	}
 	added["templatestring"] = s.file.secrets.watched("templatestring", added["templatestring"])
 	if s.ctx.Functions == nil {
@@ -124,7 +129,10 @@ func (s *scope) eval(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	if e == nil {
 		return cty.NullVal(cty.DynamicPseudoType), nil
 	}
-	v, diags := e.Value(s.ctx)
+	v, diags := s.value(e)
+	if s.meter.Err() != nil {
+		return v, diags
+	}
 	return v, s.explain(diags)
 }
 

@@ -127,7 +127,7 @@ func (s *scope) renderTemplate(src []byte, name string, vars map[string]cty.Valu
 	if diags.HasErrors() {
 		return "", false, &templateError{templateDetail(firstError(diags))}
 	}
-	inner := &scope{file: s.file, in: s.in, phase: s.phase, ctx: s.ctx.NewChild()}
+	inner := &scope{file: s.file, in: s.in, phase: s.phase, ctx: s.ctx.NewChild(), meter: s.meter}
 	inner.phase.name = "the template"
 	inner.ctx.Variables = vars
 	for key := range vars {
@@ -135,7 +135,7 @@ func (s *scope) renderTemplate(src []byte, name string, vars map[string]cty.Valu
 	}
 	refuse := refusedInTemplates()
 	inner.ctx.Functions = refuse
-	val, diags := e.Value(inner.ctx)
+	val, diags := copied(e, nil).evaluate(inner.ctx, inner.meter)
 	if diags.HasErrors() {
 		return "", false, &templateError{templateDetail(firstError(inner.explain(diags)))}
 	}

@@ -64,7 +64,11 @@ func ParseVarFile(src []byte, filename string, source VarSource) (inputs []VarIn
 	}
 	slices.SortFunc(list, func(a, b *hcl.Attribute) int { return a.Range.Start.Byte - b.Range.Start.Byte })
 	for _, a := range list {
-		val, more := a.Expr.Value(nil)
+		val, more := constant(a.Expr)
+		if more.HasErrors() && (isNumber(more) || isStopped(more)) {
+			diags = append(diags, more...)
+			continue
+		}
 		if more.HasErrors() {
 			diags = append(diags, errorAt(a.Expr.Range(), fmt.Sprintf("Invalid value for variable %q", a.Name),
 				"A file of values has constants only; it cannot use names or functions. Text must stand in quotes."))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/waypoint-serverless/waypoint/internal/config/functions"
 )
 
 // VarSource says where a variable's value came from. Larger wins.
@@ -175,7 +178,10 @@ func (f *File) readDefault(v *VariableDecl) hcl.Diagnostics {
 	if ok && !isConstant(native) || len(v.Default.Variables()) > 0 {
 		return nil
 	}
-	val, diags := v.Default.Value(&hcl.EvalContext{})
+	val, diags := v.Default.Value(&hcl.EvalContext{}) // a constant makes nothing of nothing
+	if !diags.HasErrors() && functions.NewMeter(context.Background()).Look(val) != nil {
+		return hcl.Diagnostics{numberOutOfRange(v.Default.Range())}
+	}
 	if diags.HasErrors() {
 		return diags
 	}
@@ -209,7 +215,7 @@ func (v *VariableDecl) convert(val cty.Value) (cty.Value, error) {
 	}
 	out, err := convert.Convert(val, v.Type)
 	if err == nil {
-		return out, nil
+		return out, functions.NewMeter(context.Background()).Look(out)
 	}
 	var path cty.PathError
 	if errors.As(err, &path) && len(path.Path) > 0 {

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -53,7 +55,16 @@ func ReadFile(dir, path string) ([]byte, error) {
 	case info.Size() > MaxFileSize:
 		return nil, fmt.Errorf("%s is larger than %d MB", full, MaxFileSize>>20)
 	}
-	return os.ReadFile(full)
+	f, err := os.Open(full)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1)) // it may grow meanwhile, or not know its size (/proc)
+	if err == nil && len(content) > MaxFileSize {
+		err = fmt.Errorf("%s is larger than %d MB", full, MaxFileSize>>20)
+	}
+	return content, err
 }
 
 // nearbyFile suggests a file of the same directory whose name differs only in case or extension.
@@ -82,7 +93,7 @@ func readText(dir, path string) (string, error) {
 	return string(b), nil
 }
 
-func addFilesystem(table map[string]function.Function, dir string) {
+func addFilesystem(table map[string]function.Function, dir string, meter *Meter) {
 	table["file"] = stringFunc("path", func(p string) (string, error) { return readText(dir, p) })
 	table["filebase64"] = stringFunc("path", func(p string) (string, error) {
 		b, err := ReadFile(dir, p)
@@ -115,7 +126,7 @@ func addFilesystem(table map[string]function.Function, dir string) {
 		return Expand(dir, p)
 	})
 	table["fileexists"] = fileExistsFunc(dir)
-	table["fileset"] = fileSetFunc(dir)
+	table["fileset"] = fileSetFunc(dir, meter)
 }
 
 func fileExistsFunc(dir string) function.Function {
@@ -141,8 +152,9 @@ func fileExistsFunc(dir string) function.Function {
 	})
 }
 
-// fileSetFunc is fileset(dir, pattern): the files below dir that match, with slashes, relative to dir.
-func fileSetFunc(base string) function.Function {
+// fileSetFunc is fileset(dir, pattern): the files below dir that match, with slashes, relative to dir. Links to directories
+// are not followed: a link to a directory above would list everything again, and again below itself.
+func fileSetFunc(base string, meter *Meter) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{stringParam("dir"), stringParam("pattern")},
 		Type:   function.StaticReturnType(cty.Set(cty.String)),
@@ -155,7 +167,15 @@ func fileSetFunc(base string) function.Function {
 			if !doublestar.ValidatePattern(pattern) {
 				return cty.UnknownVal(cty.Set(cty.String)), function.NewArgErrorf(1, "%q is not a file pattern", pattern)
 			}
-			names, err := doublestar.Glob(os.DirFS(root), pattern, doublestar.WithFilesOnly())
+			tree := &paidTree{tree: os.DirFS(root), meter: meter}
+			names, err := doublestar.Glob(tree, pattern, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+			if meter.Err() != nil {
+				return cty.UnknownVal(cty.Set(cty.String)), meter.Err()
+			}
+			names = slices.DeleteFunc(names, func(name string) bool { // a link that was not followed is listed
+				info, err := fs.Stat(tree, name)
+				return err != nil || info.IsDir()
+			})
 			if err != nil {
 				return cty.UnknownVal(cty.Set(cty.String)), function.NewArgErrorf(1, "matching %q: %s", pattern, err)
 			}
@@ -169,4 +189,38 @@ func fileSetFunc(base string) function.Function {
 			return cty.SetVal(vals), nil
 		},
 	})
+}
+
+// paidTree is a directory tree whose reading is paid for, so that a pattern with many alternatives ends, too.
+type paidTree struct {
+	tree  fs.FS
+	meter *Meter
+}
+
+// lookCost is what it costs to look at one name.
+const lookCost = 100
+
+func (t *paidTree) Open(name string) (fs.File, error) {
+	if err := t.meter.Spend(lookCost, 0); err != nil {
+		return nil, err
+	}
+	return t.tree.Open(name)
+}
+
+func (t *paidTree) Stat(name string) (fs.FileInfo, error) {
+	if err := t.meter.Spend(lookCost, 0); err != nil {
+		return nil, err
+	}
+	return fs.Stat(t.tree, name)
+}
+
+func (t *paidTree) ReadDir(name string) ([]fs.DirEntry, error) {
+	if err := t.meter.Spend(lookCost, 0); err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(t.tree, name)
+	if spent := t.meter.Spend(lookCost*int64(len(entries)), elementBytes*int64(len(entries))); spent != nil {
+		return nil, spent
+	}
+	return entries, err
 }

@@ -7,6 +7,7 @@
 package functions
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"time"
@@ -24,12 +25,17 @@ type Env struct {
 	// Now and Rand feed timestamp() and uuid(). nil: the clock and crypto/rand.
 	Now  func() time.Time
 	Rand io.Reader
+	// Meter bounds what the calls cost; nil: a new one.
+	Meter *Meter
 }
 
 // Table makes the functions, by name.
 func Table(env Env) map[string]function.Function {
 	if env.Now == nil {
 		env.Now = time.Now
+	}
+	if env.Meter == nil {
+		env.Meter = NewMeter(context.Background())
 	}
 	if env.Rand == nil {
 		env.Rand = rand.Reader
@@ -76,6 +82,9 @@ func Table(env Env) map[string]function.Function {
 	}
 	addEncoding(table)
 	addHashes(table)
-	addFilesystem(table, env.Dir)
+	addFilesystem(table, env.Dir, env.Meter)
+	for name, f := range table {
+		table[name] = env.Meter.Guard(name, f)
+	}
 	return table
 }

@@ -2,6 +2,7 @@
 package jsonnetfuncs
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,8 +20,8 @@ import (
 // maxStack bounds recursion in Jsonnet programs; it is jsonnet's own default.
 const maxStack = 500
 
-// Table makes the functions. Relative paths start at dir; tempDir makes a fresh directory for what is rendered.
-func Table(dir string, tempDir func() (string, error)) map[string]function.Function {
+// Table makes the functions. Relative paths start at dir; tempDir makes a fresh directory for what is rendered. ctx ends them.
+func Table(ctx context.Context, dir string, tempDir func() (string, error)) map[string]function.Function {
 	return map[string]function.Function{
 		"jsonnetfile": pathFunc(func(path string, o options) (string, error) {
 			full, err := functions.Expand(dir, path)
@@ -32,7 +33,7 @@ func Table(dir string, tempDir func() (string, error)) map[string]function.Funct
 				return "", err
 			}
 			target := filepath.Join(out, jsonName(filepath.Base(full)))
-			return target, render(full, target, o)
+			return target, render(ctx, full, target, o)
 		}),
 		"jsonnetdir": pathFunc(func(path string, o options) (string, error) {
 			full, err := functions.Expand(dir, path)
@@ -43,7 +44,7 @@ func Table(dir string, tempDir func() (string, error)) map[string]function.Funct
 			if err != nil {
 				return "", err
 			}
-			return out, renderDir(full, out, o)
+			return out, renderDir(ctx, full, out, o)
 		}),
 	}
 }
@@ -51,7 +52,7 @@ func Table(dir string, tempDir func() (string, error)) map[string]function.Funct
 func jsonName(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) + ".json" }
 
 // renderDir renders every .jsonnet file below dir; libraries (.libsonnet) are only imported.
-func renderDir(dir, out string, o options) error {
+func renderDir(ctx context.Context, dir, out string, o options) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".jsonnet" {
 			return err
@@ -64,11 +65,11 @@ func renderDir(dir, out string, o options) error {
 		if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 			return err
 		}
-		return render(path, target, o)
+		return render(ctx, path, target, o)
 	})
 }
 
-func render(path, target string, o options) error {
+func render(ctx context.Context, path, target string, o options) error {
 	vm := jsonnet.MakeVM()
 	vm.MaxStack = maxStack
 	vm.Importer(&jsonnet.FileImporter{JPaths: []string{filepath.Dir(path)}})
@@ -79,7 +80,7 @@ func render(path, target string, o options) error {
 			set(name, value)
 		}
 	}
-	text, err := vm.EvaluateFile(path)
+	text, err := bounded(ctx, func() (string, error) { return vm.EvaluateFile(path) })
 	if err != nil {
 		return fmt.Errorf("evaluating %s: %s", path, strings.TrimSpace(err.Error()))
 	}

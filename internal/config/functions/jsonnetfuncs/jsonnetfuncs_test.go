@@ -32,7 +32,7 @@ func setup(t *testing.T) (string, func(name string, args ...cty.Value) (string, 
 			t.Fatal(err)
 		}
 	}
-	table := jsonnetfuncs.Table(dir, func() (string, error) { return os.MkdirTemp(temp, "x-") })
+	table := jsonnetfuncs.Table(t.Context(), dir, func() (string, error) { return os.MkdirTemp(temp, "x-") })
 	return temp, func(name string, args ...cty.Value) (string, error) {
 		v, err := table[name].Call(args)
 		if err != nil {

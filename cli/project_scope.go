@@ -90,7 +90,7 @@ func (sh *shell) namedScope() (*scope, error) {
 }
 
 func (sh *shell) hclInput(dir string) config.Input {
-	return config.Input{Pwd: sh.env.Dir, ProjectDir: dir, Workspace: sh.workspace()}
+	return config.Input{Context: sh.context(), Pwd: sh.env.Dir, ProjectDir: dir, Workspace: sh.workspace()}
 }
 
 // checkWorkspace refuses a workspace name that no server would take.

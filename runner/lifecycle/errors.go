@@ -86,6 +86,9 @@ func (j *job) diagnosed(diags hcl.Diagnostics) error {
 	if len(diags) == 0 {
 		return nil
 	}
+	if j.input.Context != nil && j.input.Context.Err() != nil {
+		return context.Cause(j.input.Context) // the job was stopped, and with it the evaluation
+	}
 	var text bytes.Buffer
 	config.Render(&text, j.file, diags, false)
 	for _, line := range strings.Split(strings.TrimRight(text.String(), "\n"), "\n") {

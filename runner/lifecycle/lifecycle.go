@@ -94,6 +94,8 @@ type job struct {
 	input               config.Input
 	project             *config.Project
 	app                 *config.App
+	// stopEvaluating ends what evaluates the file.
+	stopEvaluating func()
 	// current is the step that runs, for the error.
 	current string
 	result  *waypointv1.JobResult
@@ -139,6 +141,11 @@ func (j *job) run(ctx context.Context) error {
 		j.ui.Line(plugin.Warning, "%s", notice)
 	}
 	defer guard.From(ctx).Dir(temp)() // a runner that is killed cannot remove it
+	defer func() {
+		if j.stopEvaluating != nil {
+			j.stopEvaluating()
+		}
+	}()
 	if err := j.prepare(ctx); err != nil {
 		return err
 	}

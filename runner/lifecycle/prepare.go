@@ -24,7 +24,10 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.fetch(ctx); err != nil {
 		return err
 	}
+	evaluating, stop := j.untilStopped(ctx)
+	j.stopEvaluating = stop
 	diags, err := j.load()
+	j.input.Context = evaluating
 	if err != nil {
 		return err
 	}
@@ -46,6 +49,21 @@ func (j *job) prepare(ctx context.Context) error {
 		return err
 	}
 	return j.chooseApp()
+}
+
+// untilStopped ends when somebody asks for the job's end, or it is lost: evaluating a file can take seconds.
+func (j *job) untilStopped(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-j.lease.CancelAsked():
+			cancel(lease.ErrCanceled)
+		case <-j.lease.Lost():
+			cancel(lease.ErrStale)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
 }
 
 func (j *job) fetch(ctx context.Context) error {

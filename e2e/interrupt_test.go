@@ -1,0 +1,264 @@
+//go:build linux
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"connectrpc.com/connect"
+	"golang.org/x/sys/unix"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
+// envMoments is how many moments each signal is tried at; the default is for machines that are busy.
+const envMoments = "E2E_INTERRUPT_MOMENTS"
+
+// Bounds of what a signal does, five times those that are promised (2 s and 5 s): the machine may be busy.
+const (
+	endBound  = 10 * time.Second
+	laneBound = 25 * time.Second
+	killBound = 50 * time.Second
+)
+
+// openTerminal opens a pseudo-terminal: what is typed goes into master, slave is the command's.
+func openTerminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("there are no pseudo-terminals here:", err)
+	}
+	unlock, number := 0, 0
+	for request, value := range map[uintptr]*int{unix.TIOCSPTLCK: &unlock, unix.TIOCGPTN: &number} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, master.Fd(), request, uintptr(unsafe.Pointer(value))); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = master.Close(), slave.Close() })
+	return master, slave
+}
+
+// stubborn is a project whose build leaves a daemon and a child that ignore what is polite, and whose evaluation takes a while.
+const stubborn = `project = "stubborn"
+variable "n" {
+  type    = number
+  default = 200
+}
+app "web" {
+  labels = { n = length([for a in range(var.n): [for b in range(var.n): "${a}-${b}"]]) }
+  build {
+    use "process" {
+      command = ["sh", "-c", "(setsid sh -c 'trap : TERM HUP INT; while :; do sleep 0.1; done' &); sh -c 'while :; do sleep 0.1; done' & wait"]
+    }
+  }
+  deploy {
+    use "null" {}
+  }
+}
+`
+
+// TestSignalsAtEveryMoment sends each signal, once and twice, at seeded moments of the commands: the command ends with the
+// signal's exit code (or had ended before), leaves no process behind, and its lane is free.
+func TestSignalsAtEveryMoment(t *testing.T) {
+	t.Parallel()
+	moments := 1
+	if n, err := strconv.Atoi(os.Getenv(envMoments)); err == nil {
+		moments = n
+	}
+	w := newWorld(t)
+	w.startServer()
+	dir := filepath.Join(w.dir, "stubborn")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "waypoint.hcl"), []byte(stubborn), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(dir, "init")
+	empty := filepath.Join(w.dir, "empty")
+	if err := os.MkdirAll(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(20261129, 4))
+	var took []time.Duration
+	for _, c := range []struct {
+		dir  string
+		args []string
+	}{
+		{empty, []string{"init"}}, {empty, []string{"login", w.address()}}, {dir, []string{"up"}}, {dir, []string{"plan"}},
+		{dir, []string{"logs"}}, {dir, []string{"destroy"}},
+	} {
+		for signal, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+			for _, twice := range []bool{false, true} {
+				for range moments {
+					after := time.Duration(rng.Int64N(int64(800 * time.Millisecond)))
+					name := fmt.Sprintf("%s: %s after %s, twice: %t", c.args[0], signal, after, twice)
+					ended := w.signalled(t, name, c.dir, c.args, after, signal, twice, code)
+					took = append(took, ended)
+				}
+			}
+		}
+	}
+	slices.Sort(took)
+	t.Logf("%d signals: median %s, longest %s to the command's end", len(took), took[len(took)/2], took[len(took)-1])
+}
+
+func (w *world) signalled(t *testing.T, name, dir string, args []string, after time.Duration, signal syscall.Signal, twice bool, code int) time.Duration {
+	t.Helper()
+	master, slave := openTerminal(t)
+	out := &safeBuffer{}
+	go func() { _, _ = io.Copy(out, master) }() // ends with the terminal
+	const mark = "E2E_MARK=interrupted"
+	cmd := exec.Command(filepath.Join(binaries, "waypoint"), args...)
+	cmd.Dir, cmd.Env = dir, w.env(mark)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = slave.Close()
+	time.Sleep(after)
+	sent := time.Now()
+	_ = cmd.Process.Signal(signal)
+	if twice {
+		time.Sleep(10 * time.Millisecond)
+		_ = cmd.Process.Signal(signal)
+	}
+	err := wait(t, cmd, endBound)
+	ended := time.Since(sent)
+	var exit *exec.ExitError
+	switch {
+	case err == nil: // it had done what it was to do
+	case !errors.As(err, &exit), exit.ExitCode() != code && exit.ExitCode() != 1 && !bySignal(exit, signal):
+		t.Errorf("%s: it ended with %v: %s", name, err, tail(out.String(), 500))
+	case exit.ExitCode() == 1 && !strings.Contains(out.String(), "Error:"):
+		t.Errorf("%s: it failed without a word: %s", name, tail(out.String(), 500))
+	}
+	w.waitFor(name+": no process to be left", endBound, func() error {
+		if left := marked(mark); len(left) > 0 {
+			return fmt.Errorf("left: %v", left)
+		}
+		return nil
+	})
+	w.waitFor(name+": the lane to be free", laneBound, func() error {
+		if job := w.latestJob("stubborn"); job != nil && job.GetState() <= waypointv1.JobState_JOB_STATE_RUNNING {
+			return fmt.Errorf("job %s is %s", job.GetId(), job.GetState())
+		}
+		return nil
+	})
+	return ended
+}
+
+// bySignal reports whether the process was ended by the signal itself: it came before the command listened.
+func bySignal(exit *exec.ExitError, signal syscall.Signal) bool {
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == signal
+}
+
+// marked are the processes with an entry in their environment.
+func marked(entry string) (found []string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, f := range files {
+		environ, _ := os.ReadFile(f)
+		if slices.Contains(strings.Split(string(environ), "\x00"), entry) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
+			found = append(found, strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " ")))
+		}
+	}
+	return found
+}
+
+// TestAKilledCLILeavesNothing kills a CLI in the middle of a build, and one that waits for its lane: nothing stays, and the
+// lane is free within seconds.
+func TestAKilledCLILeavesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startServer()
+	dir := filepath.Join(w.dir, "stubborn")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "waypoint.hcl"), []byte(stubborn), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(dir, "init")
+	start := func(mark string) *exec.Cmd {
+		cmd := w.command(dir, "up")
+		cmd.Env = append(cmd.Env, mark)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	state := func(want waypointv1.JobState) func() error {
+		return func() error {
+			if job := w.latestJob("stubborn"); job.GetState() != want {
+				return fmt.Errorf("it is %s", job.GetState())
+			}
+			return nil
+		}
+	}
+	builds := start("E2E_MARK=builds")
+	w.waitFor("the build", time.Minute, func() error {
+		if n := len(marked("E2E_MARK=builds")); n < 4 {
+			return fmt.Errorf("%d processes", n)
+		}
+		return nil
+	})
+	waits := start("E2E_MARK=waits")
+	w.waitFor("the second job", time.Minute, state(waypointv1.JobState_JOB_STATE_BLOCKED))
+	for mark, cmd := range map[string]*exec.Cmd{"E2E_MARK=waits": waits, "E2E_MARK=builds": builds} {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		w.waitFor(mark+": no process to be left", killBound, func() error {
+			if left := marked(mark); len(left) > 0 {
+				return fmt.Errorf("left: %v", left)
+			}
+			return nil
+		})
+	}
+	w.waitFor("the waiting job to be given up", killBound, state(waypointv1.JobState_JOB_STATE_CANCELED))
+	for _, job := range w.jobs("stubborn") {
+		w.waitFor("every job to end", killBound, func() error {
+			if got := w.job(job.GetId()); got.GetState() <= waypointv1.JobState_JOB_STATE_RUNNING {
+				return fmt.Errorf("job %s is %s", got.GetId(), got.GetState())
+			}
+			return nil
+		})
+	}
+}
+
+func (w *world) jobs(project string) []*waypointv1.Job {
+	w.t.Helper()
+	list, err := w.client().Job.ListJobs(w.t.Context(), connect.NewRequest(&waypointv1.ListJobsRequest{Project: project}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list.Msg.GetJobs()
+}
+
+func (w *world) job(id string) *waypointv1.Job {
+	w.t.Helper()
+	got, err := w.client().Job.GetJob(w.t.Context(), connect.NewRequest(&waypointv1.GetJobRequest{Id: id}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return got.Msg.GetJob()
+}

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/internal/startfail"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
 
@@ -60,7 +61,7 @@ func (e *ExitError) Error() string {
 
 // Run runs the command to its end and returns after all its output has been written. When ctx ends first, the
 // group is asked to end, is killed after the grace, and the cause of ctx is returned. An unsuccessful end is an
-// *ExitError.
+// *ExitError, a failed start a *startfail.Error.
 func Run(ctx context.Context, s Spec) error {
 	if len(s.Args) == 0 || s.Args[0] == "" {
 		return errors.New("the command is empty")
@@ -100,7 +101,7 @@ func Run(ctx context.Context, s Spec) error {
 func run(ctx context.Context, cmd *exec.Cmd, s Spec, streams []*stream, guarded *guard.Command) error {
 	g, ended, err := startGroup(cmd, s.KeepBackground)
 	if err != nil {
-		return fmt.Errorf("starting %s: %w", s.Args[0], err)
+		return startfail.Explain(startfail.Start{Program: s.Args[0], Dir: s.Dir, Env: s.Env}, err)
 	}
 	defer g.close()
 	guarded.Started(cmd.Process.Pid)

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -203,13 +204,19 @@ func ReadJSON(path string, v any) (ok bool, err error) {
 	return true, nil
 }
 
-// PortFree says whether a loopback port can be listened on now.
+// PortFree says whether a loopback port can be listened on now, on 127.0.0.1 and on ::1: an app may use either, and
+// somebody else's program on the other would be taken for it.
 func PortFree(port int) bool {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", LoopbackAddr(port))
-	if err != nil {
-		return false
+	for _, addr := range []string{LoopbackAddr(port), net.JoinHostPort("::1", strconv.Itoa(port))} {
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+		switch {
+		case err == nil:
+			_ = l.Close()
+		case addr == LoopbackAddr(port) || errors.Is(err, syscall.EADDRINUSE):
+			return false
+		}
 	}
-	return l.Close() == nil
+	return true
 }
 
 // LoopbackAddr is "127.0.0.1:port".

@@ -7,11 +7,13 @@ import (
 	"context"
 	_ "embed" // the example
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/waypoint-serverless/waypoint/internal/startfail"
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
@@ -78,6 +80,13 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	if len(p.config.Command) == 0 || p.config.Command[0] == "" {
 		return nil, &plugin.Error{Message: "the command is empty", Hint: "For example: command = [\"./deploy.sh\", \"production\"]."}
 	}
+	dir := below(env.Dir, p.config.Dir)
+	if err := startfail.CheckDir(dir); err != nil {
+		return nil, &plugin.Error{
+			Message: fmt.Sprintf("dir = %q: %v", p.config.Dir, err),
+			Hint:    "`dir` is the command's working directory, relative to " + env.Dir + ".",
+		}
+	}
 	args, err := p.arguments(env, req)
 	if err != nil {
 		return nil, err
@@ -85,7 +94,7 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	// The arguments can hold secrets; only the program's name is shown.
 	step := env.UI.Step("Running %s", args[0])
 	err = command.Run(ctx, command.Spec{
-		Args: args, Dir: below(env.Dir, p.config.Dir), Env: environment(env, req),
+		Args: args, Dir: dir, Env: environment(env, req),
 		Stdout: env.UI.Stdout(), Stderr: env.UI.Stderr(),
 		// A command that deploys may well start what stays.
 		KeepBackground: true,

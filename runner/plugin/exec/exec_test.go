@@ -43,6 +43,7 @@ func deploy(t *testing.T, c Config) (out string, err error) {
 		"conf.d/x/b":  "${jsonencode(artifact)}",
 		"not-text.in": "${artifact}",
 		"bin/run.sh":  "#!/bin/sh\necho ${app.name} runs\n",
+		"crlf.sh":     "#!/bin/sh\r\n",
 		"bin/logo":    "\x89PNG \xff${",
 	} {
 		path := filepath.Join(dir, name)
@@ -53,7 +54,7 @@ func deploy(t *testing.T, c Config) (out string, err error) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Chmod(filepath.Join(dir, "bin/run.sh"), 0o755), os.Symlink("run.sh", filepath.Join(dir, "bin/start"))); err != nil {
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "bin/run.sh"), 0o755), os.Chmod(filepath.Join(dir, "crlf.sh"), 0o755), os.Symlink("run.sh", filepath.Join(dir, "bin/start"))); err != nil {
 		t.Fatal(err)
 	}
 	platform := Definition().Platform()
@@ -99,6 +100,8 @@ func TestDeploy(t *testing.T) {
 			out:    "web runs\n",
 		},
 		"the exit code is told":                  {config: Config{Command: []string{"sh", "-c", "echo so far; exit 4"}}, out: "so far\n", fails: "exit code 4"},
+		"a directory that is missing":            {config: Config{Command: []string{"true"}, Dir: "nodir"}, fails: `dir = "nodir": there is no directory `},
+		"Windows line ends":                      {config: Config{Command: []string{"./crlf.sh"}}, fails: "Windows line ends"},
 		"an empty command":                       {config: Config{}, fails: "empty"},
 		"a placeholder without template":         {config: Config{Command: []string{"cat", "<TPL>"}}, fails: "no template"},
 		"a template with an unknown value":       {config: Config{Command: []string{"true"}, Template: tpl("bad.conf")}, fails: "bad.conf"},

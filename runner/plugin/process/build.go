@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/waypoint-serverless/waypoint/internal/startfail"
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
@@ -67,10 +68,17 @@ func (b *builder) run(ctx context.Context, env *plugin.Env) error {
 	if err != nil {
 		return err
 	}
+	if err := startfail.CheckDir(dir); err != nil {
+		return &plugin.Error{
+			Message: fmt.Sprintf("dir = %q: %v", b.config.Dir, err),
+			Hint:    "`dir` in the build stanza is the command's working directory, relative to " + env.Dir + ".",
+		}
+	}
 	environ := with(buildEnv(env), b.config.Env)
 	program, err := findProgram(args[0], dir, environ)
 	if err != nil {
-		return buildProgramMissing(args[0], dir, err)
+		return cannotStart("build command", args[0], dir, environ, err,
+			fmt.Sprintf("Install it, or give its path relative to %s (with a slash, for example \"./%s\").", dir, filepath.Base(args[0])))
 	}
 	step := env.UI.Step("Running %s", env.ShowCommand(args))
 	err = command.Run(ctx, command.Spec{
@@ -82,6 +90,10 @@ func (b *builder) run(ctx context.Context, env *plugin.Env) error {
 		return nil
 	}
 	step.Fail("")
+	var failed *startfail.Error
+	if errors.As(err, &failed) {
+		return cannotStart("build command", args[0], dir, environ, failed, "")
+	}
 	var exit *command.ExitError
 	if !errors.As(err, &exit) {
 		return err
@@ -96,12 +108,27 @@ func (b *builder) run(ctx context.Context, env *plugin.Env) error {
 	}
 }
 
-func buildProgramMissing(name, dir string, cause error) error {
-	return &plugin.Error{
-		Message: fmt.Sprintf("the build command %q was not found", name),
-		Hint:    fmt.Sprintf("Install it, or give its path relative to %s (with a slash, for example \"./%s\").", dir, filepath.Base(name)),
-		Cause:   cause,
+// cannotStart says why a command of the configuration cannot be started. missing is the hint if it is nowhere.
+func cannotStart(what, name, dir string, environ []string, err error, missing string) error {
+	_, statErr := os.Lstat(filepath.Join(dir, name))
+	if filepath.IsAbs(name) {
+		_, statErr = os.Lstat(name)
 	}
+	if nowhere := errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound); nowhere && (statErr != nil || !hasSlash(name)) {
+		return &plugin.Error{Message: fmt.Sprintf("the %s %q was not found", what, name), Hint: missing, Cause: err}
+	}
+	var failed *startfail.Error
+	if err = startfail.Explain(startfail.Start{Program: name, Dir: dir, Env: environ}, err); errors.As(err, &failed) {
+		return &plugin.Error{
+			Message: fmt.Sprintf("the %s %q cannot be started: %s", what, name, failed.Reason),
+			Hint:    "It is started in " + dir + ".",
+		}
+	}
+	return err
+}
+
+func hasSlash(name string) bool {
+	return strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator)
 }
 
 // inside resolves a path of the configuration below the app's directory, and refuses one that leads out of it.
@@ -122,7 +149,7 @@ func inside(base, path, attribute string) (string, error) {
 
 // findProgram gives the absolute path of a program: relative to dir if it has a slash, else from the PATH of environ.
 func findProgram(name, dir string, environ []string) (string, error) {
-	if strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator) {
+	if hasSlash(name) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}

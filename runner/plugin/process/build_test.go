@@ -90,10 +90,20 @@ func TestBuildsThatFailSayWhy(t *testing.T) {
 		"the directory is not made":      {BuildConfig{Command: []string{"true"}, Path: "out"}, "there is no directory"},
 		"the directory is somebody's":    {BuildConfig{Path: "../other"}, "leads out of the app's directory"},
 		"the working directory is too":   {BuildConfig{Command: []string{"true"}, Dir: ".."}, "leads out of the app's directory"},
+		"no working directory":           {BuildConfig{Command: []string{"true"}, Dir: "nodir"}, `dir = "nodir": there is no directory `},
+		"a file for a directory":         {BuildConfig{Command: []string{"true"}, Dir: "plain.sh"}, `plain.sh is not a directory`},
+		"it is not executable":           {BuildConfig{Command: []string{"./plain.sh"}}, `"./plain.sh" cannot be started: the file is not executable: chmod +x`},
+		"it has Windows line ends":       {BuildConfig{Command: []string{"./crlf.sh"}}, "Windows line ends"},
 		"the command is an empty string": {BuildConfig{Command: []string{""}}, "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := (&builder{config: c.config}).Build(t.Context(), newBench(t).env)
+			b := newBench(t)
+			write(t, filepath.Join(b.env.Dir, "plain.sh"), "#!/bin/sh\n")
+			write(t, filepath.Join(b.env.Dir, "crlf.sh"), "#!/bin/sh\r\n")
+			if err := os.Chmod(filepath.Join(b.env.Dir, "crlf.sh"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, err := (&builder{config: c.config}).Build(t.Context(), b.env)
 			sentence(t, err, c.message)
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,7 +57,7 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 		defer cancel()
 		return nil, errors.Join(err, h.remove(cleanup, req.DeploymentID))
 	}
-	url := "http://" + machine.LoopbackAddr(d.Port)
+	url := "http://" + d.target().Addr()
 	return &plugin.DeployResult{
 		Result: plugin.Result{
 			State:    d,
@@ -87,7 +86,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	environ := with(env.AppBase(), o.env)
 	program, err := findProgram(o.command[0], d.Dir, environ)
 	if err != nil {
-		return d, programMissing(o.command[0], d.Dir, err)
+		return d, programMissing(o.command[0], d.Dir, environ, err)
 	}
 	spec := supervise.Spec{
 		Nonce:   strconv.FormatInt(env.LaneFence, 10) + "-" + strconv.FormatInt(p.options.Now().UnixNano(), 36),
@@ -126,7 +125,8 @@ func (p *platform) start(ctx context.Context, env *plugin.Env, d *deployment, di
 		return fmt.Errorf("starting the app: %w", err)
 	}
 	step.Update("Waiting for the app to be healthy on port %d", d.Port)
-	if err := d.Health.await(ctx, dir, d.Port); err != nil {
+	host, err := d.Health.await(ctx, dir, d.Port)
+	if err != nil {
 		step.Fail("The app did not become healthy")
 		showTail(env, dir)
 		return err
@@ -136,7 +136,7 @@ func (p *platform) start(ctx context.Context, env *plugin.Env, d *deployment, di
 		step.Fail("")
 		return err
 	}
-	d.Process, d.Complete = st.Process, true
+	d.Process, d.Host, d.Complete = st.Process, host, true
 	if err := machine.WriteJSON(deploymentFile(dir), d); err != nil {
 		step.Fail("")
 		return err
@@ -212,15 +212,12 @@ func artifactDir(a *plugin.Artifact) (string, error) {
 	return state.Path, nil
 }
 
-func programMissing(name, dir string, cause error) error {
+func programMissing(name, dir string, environ []string, cause error) error {
 	hint := "Check `command` in the deploy stanza; a path with a slash is relative to the artifact's directory."
 	if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
 		hint = fmt.Sprintf("The artifact has a file of that name: write \"./%s\".", name)
-		if errors.Is(cause, fs.ErrPermission) {
-			hint = fmt.Sprintf("The file is there but cannot be executed: `chmod +x %s` before the build keeps it.", name)
-		}
 	}
-	return &plugin.Error{Message: fmt.Sprintf("the app's command %q was not found", name), Hint: hint, Cause: cause}
+	return cannotStart("app's command", name, dir, environ, cause, hint)
 }
 
 // takeEntrypoint gives the deployment an entrypoint of its own: the runner's may be replaced or go away while the

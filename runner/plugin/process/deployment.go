@@ -12,20 +12,23 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
 
 // deployment is what stands in deployment.json, and, less what is private to this machine, the state of a
 // deployment's record.
 type deployment struct {
-	ID        string  `json:"id"`
-	Project   string  `json:"project"`
-	App       string  `json:"app"`
-	Workspace string  `json:"workspace"`
-	Fence     int64   `json:"fence"`
-	Dir       string  `json:"dir"`
-	Log       string  `json:"log"`
-	Port      int     `json:"port"`
-	Health    checkup `json:"health"`
+	ID        string `json:"id"`
+	Project   string `json:"project"`
+	App       string `json:"app"`
+	Workspace string `json:"workspace"`
+	Fence     int64  `json:"fence"`
+	Dir       string `json:"dir"`
+	Log       string `json:"log"`
+	Port      int    `json:"port"`
+	// Host that the app listens on; empty: 127.0.0.1.
+	Host   string  `json:"host,omitempty"`
+	Health checkup `json:"health"`
 	// Grace is what the process has to end.
 	Grace time.Duration `json:"grace"`
 	// Process when the deploy ended; status.json knows the current one.
@@ -33,6 +36,9 @@ type deployment struct {
 	// Complete: the deploy ended well. One that is not, of an operation that was overtaken, is garbage.
 	Complete bool `json:"complete"`
 }
+
+// target is where the app listens.
+func (d deployment) target() stableport.Target { return stableport.Target{Host: d.Host, Port: d.Port} }
 
 func deploymentFile(dir string) string { return filepath.Join(dir, "deployment.json") }
 

@@ -8,28 +8,54 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/process/supervise"
+	"github.com/waypoint-serverless/waypoint/runner/plugin/stableport"
 )
 
 // tryTimeout bounds one try.
 const tryTimeout = 3 * time.Second
 
-// once tries once whether the app on that port is healthy.
-func (c checkup) once(ctx context.Context, port int) error {
+// loopbackHosts are where an app may listen, as stableport.Target names them: 127.0.0.1, and ::1, which is what
+// "localhost" means to some (Node.js from 17 on).
+func loopbackHosts() []string { return []string{"", "::1"} }
+
+// once tries once whether the app on that port is healthy, and returns the host that it listens on.
+func (c checkup) once(ctx context.Context, port int) (host string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	addr := machine.LoopbackAddr(port)
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	for _, host := range loopbackHosts() {
+		if at := (stableport.Target{Host: host, Port: port}); listens(ctx, at) {
+			return host, c.ask(ctx, at)
+		}
+	}
+	return "", fmt.Errorf("nothing listens on port %d of 127.0.0.1 or ::1", port)
+}
+
+// at tries once whether the app is healthy at the address that is known.
+func (c checkup) at(ctx context.Context, t stableport.Target) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	if !listens(ctx, t) {
+		return fmt.Errorf("nothing listens on %s", t.Addr())
+	}
+	return c.ask(ctx, t)
+}
+
+func listens(ctx context.Context, t stableport.Target) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr())
 	if err != nil {
-		return fmt.Errorf("nothing listens on port %d", port)
+		return false
 	}
 	_ = conn.Close()
+	return true
+}
+
+func (c checkup) ask(ctx context.Context, t stableport.Target) error {
 	if c.Path == "" {
 		return nil
 	}
-	url := "http://" + addr + c.Path
+	url := "http://" + t.Addr() + c.Path
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -52,19 +78,20 @@ func (c checkup) once(ctx context.Context, port int) error {
 // errEnded says that the process ended before it was healthy.
 var errEnded = errors.New("ended")
 
-// await tries until the app is healthy, its process ends, or the time is over. The error is a sentence.
-func (c checkup) await(ctx context.Context, dir string, port int) error {
+// await tries until the app is healthy, its process ends, or the time is over. It returns the host that the app listens
+// on; the error is a sentence.
+func (c checkup) await(ctx context.Context, dir string, port int) (host string, err error) {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	var last error
 	for {
 		if err := processEnded(dir); err != nil {
-			return err
+			return "", err
 		}
-		err := c.once(limited, port)
+		host, err := c.once(limited, port)
 		if err == nil && ctx.Err() == nil {
 			// Not if it answered with its last breath.
-			return processEnded(dir)
+			return host, processEnded(dir)
 		}
 		if last == nil || limited.Err() == nil {
 			last = err // a try that the end of the time cut short says less than the one before
@@ -73,9 +100,9 @@ func (c checkup) await(ctx context.Context, dir string, port int) error {
 			continue
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return "", context.Cause(ctx)
 		}
-		return &plugin.Error{
+		return "", &plugin.Error{
 			Message: fmt.Sprintf("the app was not healthy after %s: %v", c.Timeout, last),
 			Hint:    "It must listen on the port in the environment variable PORT; a slow start needs a longer health_check.timeout. The last lines of its output stand above.",
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -87,7 +88,11 @@ func app(version string) int {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	_, _ = fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), mux))
+	host := "127.0.0.1"
+	if os.Getenv("ONLY_IPV6") != "" {
+		host = "::1"
+	}
+	_, _ = fmt.Fprintln(os.Stderr, http.ListenAndServe(net.JoinHostPort(host, os.Getenv("PORT")), mux))
 	return 1
 }
 

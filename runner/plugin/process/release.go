@@ -18,32 +18,33 @@ func newReleaser(o Options) *stableport.Releaser {
 			if err != nil {
 				return stableport.Target{}, err
 			}
-			return stableport.Target{Port: d.Port}, d.Health.awaitRunning(ctx, d.Port)
+			host, err := d.Health.awaitRunning(ctx, d.Port)
+			return stableport.Target{Host: host, Port: d.Port}, err
 		},
-		Healthy: func(ctx context.Context, t stableport.Target) error { return (checkup{}).once(ctx, t.Port) },
+		Healthy: func(ctx context.Context, t stableport.Target) error { return (checkup{}).at(ctx, t) },
 		Helper:  o.Proxy,
 		Now:     o.Now,
 	}}
 }
 
-// awaitRunning tries until a deployment that was healthy once is healthy.
-func (c checkup) awaitRunning(ctx context.Context, port int) error {
+// awaitRunning tries until a deployment that was healthy once is healthy, and returns the host that it listens on.
+func (c checkup) awaitRunning(ctx context.Context, port int) (host string, err error) {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	var last error
 	for {
-		err := c.once(limited, port)
+		host, err := c.once(limited, port)
 		if err == nil {
-			return nil
+			return host, nil
 		}
 		if last == nil || limited.Err() == nil {
 			last = err
 		}
 		if waitErr := wait(limited, c.Interval); waitErr != nil {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return "", context.Cause(ctx)
 			}
-			return &plugin.Error{
+			return "", &plugin.Error{
 				Message: fmt.Sprintf("the deployment is not healthy, so it was not released: %v", last),
 				Hint:    "`waypoint status` shows its state; deploy again. What was released before keeps serving.",
 			}

@@ -341,3 +341,46 @@ func atoi(t *testing.T, s string) (n int) {
 	}
 	return n
 }
+
+// Node.js from 17 on listens on ::1 when it is told "localhost".
+func TestAnAppThatListensOnIPv6AloneIsHealthyAndReleased(t *testing.T) {
+	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skip("this machine has no ::1")
+	} else {
+		_ = l.Close()
+	}
+	b := newBench(t)
+	d := b.deploy("v6", map[string]string{"ONLY_IPV6": "1"})
+	if !strings.HasPrefix(d.URL, "http://[::1]:") {
+		t.Errorf("the deployment's URL is %s", d.URL)
+	}
+	if got := get(t, d.URL); !strings.HasPrefix(got, "v6") {
+		t.Errorf("the deployment answers %q", got)
+	}
+	rel := b.release(0, d)
+	if got := get(t, rel.URL); !strings.HasPrefix(got, "v6") || !strings.HasPrefix(rel.URL, "http://127.0.0.1:") {
+		t.Errorf("%s answers %q", rel.URL, got)
+	}
+	if got := b.status(d); got.Health != plugin.Ready {
+		t.Errorf("status %+v", got)
+	}
+	if got := b.releaseStatus(rel); got.Health != plugin.Ready {
+		t.Errorf("status of the release %+v", got)
+	}
+	// The next one listens on 127.0.0.1 again.
+	next := b.deploy("v4", nil)
+	if got := get(t, b.release(0, next).URL); !strings.HasPrefix(got, "v4") {
+		t.Errorf("after the next release it answers %q", got)
+	}
+}
+
+func TestAPortThatSomebodyHasOnIPv6IsNotChosen(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("this machine has no ::1")
+	}
+	defer l.Close()
+	if port := l.Addr().(*net.TCPAddr).Port; machine.PortFree(port) {
+		t.Errorf("port %d is taken for free", port)
+	}
+}

@@ -64,7 +64,7 @@ func judge(ctx context.Context, d deployment, st supervise.Status) (plugin.Healt
 	case !st.Process.Alive():
 		return plugin.Down, "The process has ended and will be started again" + end
 	}
-	if err := d.Health.once(ctx, d.Port); err != nil {
+	if _, err := d.Health.once(ctx, d.Port); err != nil {
 		return plugin.Alive, fmt.Sprintf("Process %d runs, but %v%s", st.Process.PID, err, end)
 	}
 	return plugin.Ready, fmt.Sprintf("Process %d is healthy on port %d%s", st.Process.PID, d.Port, end)

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/internal/startfail"
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 )
 
@@ -135,7 +136,7 @@ func (s *supervisor) once(ctx context.Context, started func()) (exit int, err er
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return 0, startfail.Explain(startfail.Start{Program: s.spec.Command[0], Dir: s.spec.Dir}, err)
 	}
 	s.status.Process, _ = machine.Find(cmd.Process.Pid)
 	s.status.Started = s.now()

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package startfail
+
+func mountedNoexec(string) bool { return false }

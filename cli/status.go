@@ -73,6 +73,7 @@ func runStatus(cmd *cobra.Command, sh *shell, o *statusOptions) error {
 		return sh.printJSON(map[string]any{"project": s.project, "workspace": sh.workspace(), "apps": statusObjects(all)})
 	}
 	sh.showAppStatus(all)
+	sh.showProblems(all)
 	if sh.flags.app != "" {
 		sh.showResources(all[0])
 	}
@@ -98,6 +99,8 @@ type appStatus struct {
 	deployment *waypointv1.Deployment
 	release    *waypointv1.Release
 	report     *waypointv1.StatusReport
+	// problems are what running instances of the deployment report.
+	problems []*waypointv1.InstanceProblem
 }
 
 // readAppStatus reads the latest deployment that stands, its last report and the latest release that stands.
@@ -117,7 +120,7 @@ func readAppStatus(ctx context.Context, c *client.Client, sel *waypointv1.Record
 		if err != nil {
 			return nil, err
 		}
-		a.deployment, a.report = got.Msg.GetDeployment(), got.Msg.GetStatus()
+		a.deployment, a.report, a.problems = got.Msg.GetDeployment(), got.Msg.GetStatus(), got.Msg.GetProblems()
 	}
 	releases, err := c.Release.ListReleases(ctx, connect.NewRequest(&waypointv1.ListReleasesRequest{
 		Selector: sel, Page: &waypointv1.Page{Size: 1}, PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_CREATED,
@@ -153,9 +156,30 @@ func statusObjects(all []*appStatus) []any {
 		if a.report != nil {
 			m["status"] = jsonObject(a.report)
 		}
+		if len(a.problems) > 0 {
+			m["problems"] = problemObjects(a.problems)
+		}
 		out[i] = m
 	}
 	return out
+}
+
+func problemObjects(problems []*waypointv1.InstanceProblem) []any {
+	out := make([]any, len(problems))
+	for i, p := range problems {
+		out[i] = jsonObject(p)
+	}
+	return out
+}
+
+// showProblems shows what running instances report, a line each.
+func (sh *shell) showProblems(all []*appStatus) {
+	for _, a := range all {
+		for _, p := range a.problems {
+			sh.printf("%s v%d/%s: %s.\n", a.sel.GetApp(), a.deployment.GetMeta().GetSequence(), shortInstance(p.GetInstanceId()),
+				terminal.Clean(p.GetProblem(), false))
+		}
+	}
 }
 
 func (sh *shell) showAppStatus(all []*appStatus) {

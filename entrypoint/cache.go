@@ -6,10 +6,8 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
@@ -79,37 +77,6 @@ func (c *cache) store(config *waypointv1.AppConfig) error {
 	}
 	if err := writeFile(c.path, aead.Seal(nonce, nonce, plain, []byte(c.deploymentID)), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration cache: %w", err)
-	}
-	return nil
-}
-
-// writeFile replaces a file in one step. Where that cannot be (the file is a mount point), it writes in place.
-func writeFile(path string, content []byte, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".waypoint-*")
-	if err != nil {
-		return writeInPlace(path, content, mode, err)
-	}
-	_, err = tmp.Write(content)
-	if err == nil {
-		err = tmp.Chmod(mode)
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-		return writeInPlace(path, content, mode, err)
-	}
-	return nil
-}
-
-func writeInPlace(path string, content []byte, mode os.FileMode, cause error) error {
-	if err := os.WriteFile(path, content, mode); err != nil {
-		return errors.Join(cause, err)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+
+	"github.com/waypoint-serverless/waypoint/internal/startfail"
 )
 
 // Exit codes that are not the app's own, as shells use them.
@@ -23,7 +25,21 @@ type child struct {
 	cmd *exec.Cmd
 	// done gets the exit code once, after the app's output has been read.
 	done chan int
+	// ended is closed before that.
+	ended chan struct{}
 }
+
+func (c *child) hasEnded() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// group is the number of the app's process group.
+func (c *child) group() int { return c.cmd.Process.Pid }
 
 // starter starts children on one thread that lives as long as it does: on Linux, the signal that a child gets
 // when its parent dies follows the thread that started it.
@@ -57,9 +73,9 @@ type childSpec struct {
 func (s *starter) start(spec childSpec) (*child, error) {
 	path, err := lookPath(spec.args[0], spec.env)
 	if err != nil {
-		return nil, err
+		return nil, startfail.Explain(startfail.Start{Program: spec.args[0], Env: spec.env}, err)
 	}
-	c := &child{done: make(chan int, 1)}
+	c := &child{done: make(chan int, 1), ended: make(chan struct{})}
 	c.cmd = exec.Command(path, spec.args[1:]...) //nolint:noctx // it ends by signal, with a grace, and not with a context
 	c.cmd.Args[0] = spec.args[0]
 	c.cmd.Env = spec.env
@@ -80,11 +96,11 @@ func (s *starter) start(spec childSpec) (*child, error) {
 		result <- startErr
 	}
 	if err := <-result; err != nil {
-		return nil, err
+		return nil, startfail.Explain(startfail.Start{Program: path, Env: spec.env}, err)
 	}
 	s.wg.Go(func() {
 		_ = c.cmd.Wait() // what it says stands in ProcessState
-		killGroup(c.cmd) // what the app left behind would keep its port
+		close(c.ended)
 		s.mu.Lock()
 		delete(s.pids, c.cmd.Process.Pid)
 		s.mu.Unlock()

@@ -35,39 +35,37 @@ func setAttributes(cmd *exec.Cmd, stdin *os.File) {
 	}
 }
 
-// killGroup ends what is left of the app's group; nothing left is fine.
-func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// terminate asks the whole group to end. One that was stopped goes on, or it would never see the request.
+func (c *child) terminate() {
+	c.signalGroup(syscall.SIGTERM)
+	c.signalGroup(syscall.SIGCONT)
+}
 
-// terminate asks the whole group to end.
-func (c *child) terminate() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM) }
+func (c *child) kill() { c.signalGroup(syscall.SIGKILL) }
 
-func (c *child) kill() { killGroup(c.cmd) }
+// signalGroup does nothing once the app has ended: its number may be somebody else's by then.
+func (c *child) signalGroup(number syscall.Signal) {
+	if !c.hasEnded() {
+		_ = syscall.Kill(-c.cmd.Process.Pid, number)
+	}
+}
 
 // forward passes a signal on. Those that end an app go to its whole group (a shell around it would keep them
 // for itself); the others only to the app, which knows what its own children shall do.
 func (c *child) forward(sig os.Signal) {
 	number, ok := sig.(syscall.Signal)
-	if !ok {
-		return
+	switch {
+	case !ok || c.hasEnded():
+	case ends(sig):
+		c.signalGroup(number)
+	default:
+		_ = c.cmd.Process.Signal(number)
 	}
-	if ends(sig) {
-		_ = syscall.Kill(-c.cmd.Process.Pid, number)
-		return
-	}
-	_ = syscall.Kill(c.cmd.Process.Pid, number)
 }
 
-// ends says whether an app that gets this signal is meant to end for good.
+// ends reports whether a signal usually asks an app to end. One that lives on has another use for it.
 func ends(sig os.Signal) bool {
 	return sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
-}
-
-// Signals are those that the entrypoint passes on to the app.
-func Signals() []os.Signal {
-	return []os.Signal{
-		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
-		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
-	}
 }
 
 // signalNamed reads file_change_signal: "HUP", "SIGHUP" or "sighup". nil: there is no such signal.

@@ -3,6 +3,7 @@ package entrypoint
 import (
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 )
 
@@ -17,15 +18,17 @@ func setAttributes(cmd *exec.Cmd, _ *os.File) {
 }
 
 // Windows has no signals and no process groups to speak of: an app is ended, not asked to end.
-func killGroup(cmd *exec.Cmd)          { _ = cmd.Process.Kill() }
-func (c *child) terminate()            { killGroup(c.cmd) }
-func (c *child) kill()                 { killGroup(c.cmd) }
-func (c *child) forward(sig os.Signal) { killGroup(c.cmd) }
-func ends(os.Signal) bool              { return true }
-func signalNamed(string) os.Signal     { return nil }
+func (c *child) terminate()        { c.kill() }
+func (c *child) kill()             { _ = c.cmd.Process.Kill() }
+func (c *child) forward(os.Signal) { c.kill() }
+func ends(os.Signal) bool          { return true }
+func signalNamed(string) os.Signal { return nil }
 
 // Signals are those that end the app.
 func Signals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
+
+// Notify sends to c what Signals names, from now on.
+func Notify(c chan<- os.Signal) { signal.Notify(c, Signals()...) }
 
 func signalExit(os.Signal) int { return exitSignalBase + int(syscall.SIGTERM) }
 

@@ -1,13 +1,17 @@
 package entrypoint
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -106,12 +110,15 @@ func TestSettings(t *testing.T) {
 		want Settings
 		err  string
 	}{
-		"no server means disabled": {nil, Settings{Disabled: true, LogLevel: slog.LevelWarn}, ""},
-		"a server":                 {full, Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", LogLevel: slog.LevelWarn}, ""},
-		"disabled":                 {append(slices.Clone(full), "WAYPOINT_CEB_DISABLE=1"), Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", Disabled: true, LogLevel: slog.LevelWarn}, ""},
-		"required, and talkative":  {append(slices.Clone(full), "WAYPOINT_CEB_SERVER_REQUIRED=1", "WAYPOINT_LOG_LEVEL=trace"), Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", Required: true, LogLevel: slog.LevelDebug}, ""},
+		"no server means disabled": {nil, Settings{Disabled: true, FileMode: 0o600, LogLevel: slog.LevelWarn}, ""},
+		"a server":                 {full, Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", FileMode: 0o600, LogLevel: slog.LevelWarn}, ""},
+		"disabled":                 {append(slices.Clone(full), "WAYPOINT_CEB_DISABLE=1"), Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", Disabled: true, FileMode: 0o600, LogLevel: slog.LevelWarn}, ""},
+		"required, and talkative":  {append(slices.Clone(full), "WAYPOINT_CEB_SERVER_REQUIRED=1", "WAYPOINT_LOG_LEVEL=trace"), Settings{ServerAddr: "https://x", Token: "t", DeploymentID: "d", Required: true, FileMode: 0o600, LogLevel: slog.LevelDebug}, ""},
 		"no token":                 {[]string{full[0], full[2]}, Settings{}, "WAYPOINT_ENTRYPOINT_TOKEN is not"},
 		"no deployment":            {full[:2], Settings{}, "WAYPOINT_DEPLOYMENT_ID is not"},
+		"a mode for files":         {[]string{"WAYPOINT_CONFIG_FILE_MODE=0644"}, Settings{Disabled: true, FileMode: 0o644, LogLevel: slog.LevelWarn}, ""},
+		"a mode that is none":      {[]string{"WAYPOINT_CONFIG_FILE_MODE=rw"}, Settings{}, "use an octal mode"},
+		"a mode without reading":   {[]string{"WAYPOINT_CONFIG_FILE_MODE=0044"}, Settings{}, "lets the owner read"},
 		"a wrong level":            {[]string{"WAYPOINT_LOG_LEVEL=loud"}, Settings{}, "use debug, info, warn or error"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,32 +179,118 @@ func TestFilesAreWrittenChangedAndRemoved(t *testing.T) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 	one := map[string]string{file("a/b"): "1", file("c"): "1"}
 	two := map[string]string{file("a/b"): "2"}
-	for _, step := range []struct {
-		before, now map[string]string
-		changed     bool
-	}{{nil, one, true}, {one, one, false}, {one, two, true}, {two, nil, true}} {
-		changed, err := applyFiles(step.before, step.now)
-		if err != nil || changed != step.changed {
-			t.Fatalf("changed %v, %v", changed, err)
+	f := &files{mode: defaultFileMode}
+	for i, step := range []struct {
+		now     map[string]string
+		changed bool
+	}{{one, true}, {one, false}, {two, true}, {nil, true}, {nil, false}} {
+		changed, problems := f.apply(step.now)
+		if len(problems) > 0 || changed != step.changed {
+			t.Fatalf("step %d: changed %v, %q", i, changed, problems)
 		}
 		for path, want := range step.now {
 			if got, err := os.ReadFile(path); err != nil || string(got) != want {
 				t.Errorf("%s: %q %v", path, got, err)
+			}
+			if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: mode %v %v", path, info.Mode(), err)
 			}
 		}
 	}
 	if _, err := os.Stat(file("c")); err == nil {
 		t.Error("a file that left the configuration is still there")
 	}
+}
+
+func TestAFileThatCannotBeWrittenIsAProblemAndTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
 	if err := os.MkdirAll(file("d/e"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	changed, err := applyFiles(nil, map[string]string{file("d"): "a directory is in the way", file("f"): "1"})
-	if !changed || err == nil || strings.Contains(err.Error(), "in the way") {
-		t.Errorf("changed %v, error %v", changed, err)
+	now := map[string]string{file("d"): "a secret value", file("f"): "1"}
+	f := &files{mode: 0o640}
+	changed, problems := f.apply(now)
+	if !changed || len(problems) != 1 || !strings.Contains(problems[0], file("d")+" cannot be written: ") ||
+		strings.Contains(problems[0], "secret") || strings.Contains(problems[0], ".waypoint-") {
+		t.Errorf("changed %v, problems %q", changed, problems)
 	}
 	if _, err := os.Stat(file("f")); err != nil {
 		t.Error("one bad file kept another from being written")
+	}
+	if err := os.RemoveAll(file("d")); err != nil {
+		t.Fatal(err)
+	}
+	if changed, problems := f.apply(now); !changed || len(problems) > 0 {
+		t.Errorf("when it can be written: changed %v, problems %q", changed, problems)
+	}
+	if info, err := os.Stat(file("d")); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v %v", info.Mode(), err)
+	}
+	// What was there before a failure is removed when it is no longer wanted.
+	if _, problems := f.apply(nil); len(problems) > 0 {
+		t.Errorf("problems %q", problems)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("left: %v %v", entries, err)
+	}
+}
+
+// broken is an output that fails now and then.
+type broken struct {
+	got bytes.Buffer
+	err error
+}
+
+func (b *broken) Write(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.got.Write(p)
+}
+
+func TestAnOutputThatFailsChangesNothingForTheApp(t *testing.T) {
+	to, lines := &broken{}, &bytes.Buffer{}
+	var told []error
+	o := &outlet{to: to, lines: lines, failed: func(err error) { told = append(told, err) }}
+	for i, err := range []error{nil, syscall.ENOSPC, syscall.ENOSPC, nil, syscall.EPIPE} {
+		to.err = err
+		if n, err := o.Write([]byte{'a' + byte(i)}); n != 1 || err != nil {
+			t.Fatalf("write %d: %d %v", i, n, err)
+		}
+	}
+	if to.got.String() != "ad" || lines.String() != "abcde" || len(told) != 2 {
+		t.Errorf("passed on %q, kept %q, told %v", to.got.String(), lines.String(), told)
+	}
+}
+
+func TestAReportIsSentOnceAndAgainToAServerThatForgot(t *testing.T) {
+	r := newReports()
+	if report, _ := r.pending(); report != nil {
+		t.Error("a report of nothing")
+	}
+	if !r.set([]string{"a", strings.Repeat("é", mostProblemBytes)}) || r.set([]string{"a", strings.Repeat("é", mostProblemBytes)}) {
+		t.Error("a change is not noticed, or none is")
+	}
+	report, change := r.pending()
+	if len(report.GetProblems()) != 2 || len(report.GetProblems()[1]) != mostProblemBytes || !utf8.ValidString(report.GetProblems()[1]) {
+		t.Errorf("got %d problems", len(report.GetProblems()))
+	}
+	r.set(nil)
+	r.accepted(change)
+	if report, change = r.pending(); report == nil || len(report.GetProblems()) > 0 {
+		t.Errorf("that all is well again is not reported: %v", report)
+	}
+	r.accepted(change)
+	r.set([]string{"b"})
+	_, change = r.pending()
+	r.accepted(change)
+	if report, _ := r.pending(); report != nil {
+		t.Error("reported twice")
+	}
+	r.forgotten()
+	if report, _ := r.pending(); len(report.GetProblems()) != 1 {
+		t.Errorf("got %v", report)
 	}
 }
 

@@ -3,34 +3,102 @@ package entrypoint
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 )
 
-// fileMode of configuration files, as in Waypoint: apps that give up their rights must still read them.
-const fileMode = 0o644
+// defaultFileMode of configuration files, which may hold secrets. An app that gives up its rights before it reads them
+// is given another mode with EnvFileMode, or a directory of its own (see owner).
+const defaultFileMode = 0o600
 
-// applyFiles writes the files of a configuration that differ from those of the one before and removes those
-// that are no longer in it. Paths are relative to the working directory. changed says whether anything did.
-// One file that cannot be written does not keep the others from being written.
-func applyFiles(before, now map[string]string) (changed bool, err error) {
-	var all []error
+// files are the app's configuration files. Paths are relative to the working directory; absolute ones and ones that lead
+// out of it are allowed, as in Waypoint: who may set an app's configuration may run anything as the app anyway.
+type files struct {
+	mode fs.FileMode
+	// written is what stands where; a file that could not be replaced has its old content here.
+	written map[string]string
+}
+
+// apply writes the files that are not as they should be and removes those that are no longer wanted. changed reports
+// whether any was. A file that cannot be written is a sentence in problems, keeps no other from being written, and is
+// tried again by the next call.
+func (f *files) apply(now map[string]string) (changed bool, problems []string) {
+	if f.written == nil {
+		f.written = map[string]string{}
+	}
 	for path, content := range now {
-		if old, had := before[path]; had && old == content {
+		if old, had := f.written[path]; had && old == content {
 			continue
 		}
-		changed = true
-		if writeErr := writeFile(path, []byte(content), fileMode); writeErr != nil {
-			all = append(all, fmt.Errorf("writing configuration file %s: %w", path, writeErr))
+		if err := writeFile(path, []byte(content), f.mode); err != nil {
+			problems = append(problems, fmt.Sprintf("the configuration file %s cannot be written: %v", path, bare(err)))
+			continue
 		}
+		f.written[path] = content
+		changed = true
 	}
-	for path := range before {
+	for path := range f.written {
 		if _, still := now[path]; still {
 			continue
 		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, fmt.Sprintf("the configuration file %s, which is no longer set, cannot be removed: %v", path, bare(err)))
+			continue
+		}
+		delete(f.written, path)
 		changed = true
-		if rmErr := os.Remove(path); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
-			all = append(all, fmt.Errorf("removing configuration file %s: %w", path, rmErr))
+	}
+	slices.Sort(problems)
+	return changed, problems
+}
+
+// bare is what the system said, without the name of the temporary file that it was about.
+func bare(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
+
+// writeFile replaces a file in one step. Where that cannot be (the file is a mount point, or stands in a directory that
+// we cannot write to), it writes in place.
+func writeFile(path string, content []byte, mode fs.FileMode) error {
+	dir := filepath.Dir(path)
+	chown := owner(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err := filecopy.Write(path, content, mode, chown)
+	if err == nil || !onlyInPlace(err) {
+		return err
+	}
+	if info, statErr := os.Stat(path); statErr != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if err := os.WriteFile(path, content, mode); err != nil {
+		return err
+	}
+	_ = os.Chmod(path, mode) // of somebody else's file, which we may write to, it cannot be changed
+	return nil
+}
+
+// onlyInPlace reports whether a file could not be replaced for a reason that may not keep it from being written. A full
+// disk is not one: the old content would be lost, too.
+func onlyInPlace(err error) bool {
+	for _, reason := range []error{fs.ErrPermission, syscall.EROFS, syscall.EBUSY, syscall.EXDEV} {
+		if errors.Is(err, reason) {
+			return true
 		}
 	}
-	return changed, errors.Join(all...)
+	return false
 }

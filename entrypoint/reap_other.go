@@ -7,5 +7,5 @@ import (
 	"log/slog"
 )
 
-// reap has nothing to do: only Linux containers run an entrypoint as PID 1.
+// reap has nothing to do: only on Linux do orphans become ours.
 func (s *starter) reap(context.Context, *slog.Logger) {}

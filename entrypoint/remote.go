@@ -31,6 +31,7 @@ type remote struct {
 	configs chan *waypointv1.AppConfig
 	// refusals tells the supervisor that the server said no, so that it need not wait.
 	refusals chan error
+	reports  *reports
 	etag     string
 }
 
@@ -45,12 +46,13 @@ func (r *remote) run(ctx context.Context) {
 		case err == nil:
 			registered = true
 			waits.Reset()
-			if !retry.Sleep(ctx, retry.Spread(r.intervals.config())) {
+			if !r.pause(ctx, retry.Spread(r.intervals.config())) {
 				return
 			}
 		case registered && (fault.Is(err, fault.RecordNotFound) || fault.Is(err, fault.NotFound)):
 			// The server forgot the instance (a restored backup, say): say hello again.
 			registered = false
+			r.reports.forgotten()
 			if !waits.Wait(ctx, err) {
 				return
 			}
@@ -69,26 +71,42 @@ func (r *remote) run(ctx context.Context) {
 	}
 }
 
+// pause waits, or until there is something to report. It reports whether ctx still lives.
+func (r *remote) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-r.reports.changed:
+	}
+	return true
+}
+
 func (r *remote) ask(ctx context.Context, registered bool) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	report, change := r.reports.pending()
 	if !registered {
 		res, err := r.client.RegisterInstance(ctx, connect.NewRequest(&waypointv1.RegisterInstanceRequest{
-			InstanceId: r.instanceID, DeploymentId: r.deploymentID, Version: r.version,
+			InstanceId: r.instanceID, DeploymentId: r.deploymentID, Version: r.version, Report: report,
 		}))
 		if err != nil {
 			return err
 		}
+		r.reports.accepted(change)
 		r.intervals.set(res.Msg.GetIntervals())
 		r.offer(res.Msg.GetConfig())
 		return nil
 	}
 	res, err := r.client.GetAppConfig(ctx, connect.NewRequest(&waypointv1.GetAppConfigRequest{
-		DeploymentId: r.deploymentID, InstanceId: r.instanceID, Etag: r.etag,
+		DeploymentId: r.deploymentID, InstanceId: r.instanceID, Etag: r.etag, Report: report,
 	}))
 	if err != nil {
 		return err
 	}
+	r.reports.accepted(change)
 	r.intervals.set(res.Msg.GetIntervals())
 	if !res.Msg.GetUnchanged() {
 		r.offer(res.Msg.GetConfig())

@@ -2,8 +2,10 @@ package entrypoint
 
 import (
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +24,8 @@ const (
 	// EnvConfigCache names a file that keeps the last configuration for a start without the server. It is
 	// encrypted with a key derived from the token, so it is useless to who has only the disk.
 	EnvConfigCache = "WAYPOINT_CONFIG_CACHE"
+	// EnvFileMode is the mode of configuration files, in octal; without it they are 0600.
+	EnvFileMode = "WAYPOINT_CONFIG_FILE_MODE"
 	// EnvPin is the hash of the server's key, "sha256/…", for a server on the app's machine.
 	EnvPin = "WAYPOINT_SERVER_TLS_PIN"
 	// EnvInsecure allows a server address with plain HTTP beyond loopback, as a container on a
@@ -46,7 +50,9 @@ type Settings struct {
 	Pin string
 	// CachePath of the configuration cache; empty: none.
 	CachePath string
-	LogLevel  slog.Level
+	// FileMode of configuration files.
+	FileMode fs.FileMode
+	LogLevel slog.Level
 }
 
 // ReadSettings reads an environment ("NAME=value" strings). An environment without a server address means
@@ -62,7 +68,15 @@ func ReadSettings(environ []string) (Settings, error) {
 		Insecure:     truthy(env[EnvInsecure]),
 		Pin:          env[EnvPin],
 		CachePath:    env[EnvConfigCache],
+		FileMode:     defaultFileMode,
 		LogLevel:     slog.LevelWarn,
+	}
+	if text := env[EnvFileMode]; text != "" {
+		mode, err := strconv.ParseUint(text, 8, 32)
+		if err != nil || mode > 0o777 || mode&0o400 == 0 {
+			return s, fmt.Errorf("invalid %s %q: use an octal mode that lets the owner read, such as 0640", EnvFileMode, text)
+		}
+		s.FileMode = fs.FileMode(mode)
 	}
 	switch level := strings.ToLower(env[EnvLogLevel]); level {
 	case "", "warn", "warning":
@@ -135,6 +149,15 @@ func parseEnv(environ []string) map[string]string {
 const (
 	// firstConfigWait bounds how long the first start of the app waits for the server.
 	firstConfigWait = 5 * time.Second
+	// defaultEndWait is how long an app that was asked to end is expected to be about to: a restart would come in the way.
+	// Engines stop containers within 10 s unless they are told otherwise.
+	defaultEndWait = 10 * time.Second
+	// leftGrace is what processes that an app left behind have between SIGTERM and SIGKILL before the app starts again.
+	leftGrace = 5 * time.Second
+	// exitGrace is what processes that an app left behind have between SIGTERM and SIGKILL when the entrypoint ends.
+	exitGrace = 2 * time.Second
+	// fileRetry is how often a configuration file that could not be written is tried again.
+	fileRetry = 30 * time.Second
 	// defaultStopGrace is what a restarted app has between SIGTERM and SIGKILL.
 	defaultStopGrace = 30 * time.Second
 	// outputWait bounds how long an ended app's output is read while something it left behind holds it open.

@@ -361,3 +361,58 @@ func TestSyncConfigWritesUnderTheFence(t *testing.T) {
 	must[waypointv1.CompleteJobResponse](t)(c.agent.CompleteJob(ctx, ask(&waypointv1.CompleteJobRequest{Fence: fence})))
 	wantFault(t, sync(fence), fault.StaleLease)
 }
+
+// What an instance cannot do stands beside its deployment until it takes it back, or is gone.
+func TestProblemsOfInstancesStandBesideTheirDeployment(t *testing.T) {
+	w := newWorld(t)
+	ctx, c := t.Context(), w.as(w.admin)
+	c.project(t, "shop")
+	d, e, _ := c.deployed(t)
+	instance := w.ID(t)
+	report := func(problems ...string) *waypointv1.InstanceReport { return &waypointv1.InstanceReport{Problems: problems} }
+	reg := must[waypointv1.RegisterInstanceResponse](t)(e.entrypoint.RegisterInstance(ctx, ask(&waypointv1.RegisterInstanceRequest{
+		DeploymentId: d, InstanceId: instance, Version: "1", Report: report("one"),
+	})))
+	shown := func() string {
+		t.Helper()
+		got := must[waypointv1.GetDeploymentResponse](t)(c.deployments.GetDeployment(ctx, ask(&waypointv1.GetDeploymentRequest{
+			Ref: &waypointv1.RecordRef{Ref: &waypointv1.RecordRef_Id{Id: d}},
+		})))
+		var all []string
+		for _, p := range got.GetProblems() {
+			if p.GetInstanceId() != instance {
+				t.Errorf("a problem of instance %s", p.GetInstanceId())
+			}
+			all = append(all, p.GetProblem())
+		}
+		return strings.Join(all, ",")
+	}
+	say := func(r *waypointv1.InstanceReport) error {
+		_, err := e.entrypoint.GetAppConfig(ctx, ask(&waypointv1.GetAppConfigRequest{
+			DeploymentId: d, InstanceId: instance, Etag: reg.GetConfig().GetEtag(), Report: r,
+		}))
+		return err
+	}
+	if got := shown(); got != "one" {
+		t.Errorf("after the first word: %q", got)
+	}
+	for _, step := range []struct {
+		report *waypointv1.InstanceReport
+		want   string
+	}{{report("two", "three"), "two,three"}, {nil, "two,three"}, {report(), ""}, {report("four"), "four"}} {
+		if err := say(step.report); err != nil {
+			t.Fatal(err)
+		}
+		if got := shown(); got != step.want {
+			t.Errorf("got %q, want %q", got, step.want)
+		}
+	}
+	wantFault(t, say(report(strings.Repeat("x", 501))), fault.TooLarge)
+	if err := say(report(make([]string, 21)...)); err == nil {
+		t.Error("21 problems are taken")
+	}
+	w.Clock.Pass(10 * time.Minute)
+	if got := shown(); got != "" {
+		t.Errorf("of an instance that is gone: %q", got)
+	}
+}

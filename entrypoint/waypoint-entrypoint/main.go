@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -22,8 +21,8 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	// Before anything else, so that no signal is lost while the app is not there yet.
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, entrypoint.Signals()...)
+	signals := make(chan os.Signal, 128)
+	entrypoint.Notify(signals)
 
 	environ := os.Environ()
 	settings, err := entrypoint.ReadSettings(environ)

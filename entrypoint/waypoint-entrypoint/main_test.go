@@ -25,17 +25,37 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/entrypoint"
 )
 
 // asEntrypoint makes the test binary be the entrypoint: real processes, and the race detector inside them.
 const asEntrypoint = "WAYPOINT_TEST_AS_ENTRYPOINT"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asEntrypoint) != "1" && os.Getenv(asListener) == "1" {
+		listenToSignals()
+	}
 	if os.Getenv(asEntrypoint) == "1" {
 		_ = os.Unsetenv(asEntrypoint)
 		os.Exit(run())
 	}
 	os.Exit(m.Run())
+}
+
+// listener is an app that writes the number of each signal that it gets, however it is sent. A shell could not: it keeps
+// some for itself.
+const asListener = "WAYPOINT_TEST_AS_LISTENER"
+
+func listenToSignals() {
+	c := make(chan os.Signal, 128)
+	entrypoint.Notify(c)
+	fmt.Println("up")
+	for s := range c {
+		fmt.Printf("got %d.\n", s)
+		if s == syscall.SIGTERM {
+			os.Exit(7)
+		}
+	}
 }
 
 const (
@@ -55,6 +75,20 @@ type server struct {
 	failPuts   int
 	refuse     *fault.Error
 	badTokens  int
+	report     *waypointv1.InstanceReport
+}
+
+func (s *server) problems() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.report.GetProblems()
+}
+
+// reported keeps the last report.
+func (s *server) reported(r *waypointv1.InstanceReport) {
+	if r != nil {
+		s.report = r
+	}
 }
 
 func (s *server) intervals() *waypointv1.Intervals {
@@ -78,6 +112,7 @@ func (s *server) RegisterInstance(_ context.Context, r *connect.Request[waypoint
 		return nil, err
 	}
 	s.registered++
+	s.reported(r.Msg.GetReport())
 	return connect.NewResponse(&waypointv1.RegisterInstanceResponse{Config: s.config, Intervals: s.intervals()}), nil
 }
 
@@ -88,6 +123,7 @@ func (s *server) GetAppConfig(_ context.Context, r *connect.Request[waypointv1.G
 		return nil, err
 	}
 	s.asked++
+	s.reported(r.Msg.GetReport())
 	if r.Msg.GetEtag() == s.config.GetEtag() {
 		return connect.NewResponse(&waypointv1.GetAppConfigResponse{Unchanged: true, Intervals: s.intervals()}), nil
 	}

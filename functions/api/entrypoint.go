@@ -43,6 +43,9 @@ func (s *Entrypoints) RegisterInstance(ctx context.Context, req *connect.Request
 	if err := s.Table.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetVersion()); err != nil {
 		return nil, err
 	}
+	if err := s.report(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetReport()); err != nil {
+		return nil, err
+	}
 	config, err := s.config(ctx, in.GetDeploymentId())
 	if err != nil {
 		return nil, err
@@ -67,6 +70,9 @@ func admit(ctx context.Context, deployment, instance string) error {
 func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[waypointv1.GetAppConfigRequest]) (*connect.Response[waypointv1.GetAppConfigResponse], error) {
 	in := req.Msg
 	if err := admit(ctx, in.GetDeploymentId(), in.GetInstanceId()); err != nil {
+		return nil, err
+	}
+	if err := s.report(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetReport()); err != nil {
 		return nil, err
 	}
 	tag, known := parseEtag(in.GetEtag())
@@ -94,6 +100,28 @@ func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[way
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.GetAppConfigResponse{Config: config, Intervals: intervals}), nil
+}
+
+// Bounds of a report. Entrypoints cut theirs to them.
+const (
+	problemsMost     = 20
+	problemBytesMost = 500
+)
+
+// report keeps what an instance says of itself, if it says anything.
+func (s *Entrypoints) report(ctx context.Context, deployment, instance string, r *waypointv1.InstanceReport) error {
+	if r == nil {
+		return nil
+	}
+	if len(r.GetProblems()) > problemsMost {
+		return invalid("report.problems", "%d problems are too many: at most %d", len(r.GetProblems()), problemsMost)
+	}
+	for _, p := range r.GetProblems() {
+		if err := validate.Size("report.problems", len(p), problemBytesMost); err != nil {
+			return err
+		}
+	}
+	return s.Table.ReportInstance(ctx, deployment, instance, r.GetProblems())
 }
 
 // etag holds what an answer was made of: the clock of all configuration changes, and when the instance was

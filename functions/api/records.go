@@ -168,7 +168,17 @@ func (s *Records) GetDeployment(ctx context.Context, req *connect.Request[waypoi
 	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(&waypointv1.GetDeploymentResponse{Deployment: r.GetDeployment(), Status: status}), nil
+	out := &waypointv1.GetDeploymentResponse{Deployment: r.GetDeployment(), Status: status}
+	live, err := s.Table.LiveInstances(ctx, r.GetDeployment().GetMeta().GetId())
+	if err != nil {
+		return nil, err
+	}
+	for _, instance := range live {
+		for _, p := range instance.Problems {
+			out.Problems = append(out.Problems, &waypointv1.InstanceProblem{InstanceId: instance.ID, Problem: p})
+		}
+	}
+	return connect.NewResponse(out), nil
 }
 
 // ListReleases lists releases, newest first; filters may make a page shorter than asked.

@@ -41,10 +41,16 @@ func File(from, to string) error {
 	})
 }
 
-// Write replaces a file's content in one step. The mode is the file's whatever the umask is.
-func Write(path string, content []byte, mode fs.FileMode) error {
+// Write replaces a file's content in one step. The mode is the file's whatever the umask is. prepare, if given, is called
+// with the new file before it takes the old one's place.
+func Write(path string, content []byte, mode fs.FileMode, prepare ...func(*os.File) error) error {
 	return replace(path, mode.Perm(), time.Time{}, func(out *os.File) error {
 		_, err := out.Write(content)
+		for _, f := range prepare {
+			if err == nil {
+				err = f(out)
+			}
+		}
 		return err
 	})
 }

@@ -24,9 +24,11 @@ const (
 type RegisterInstanceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ULID made at the entrypoint's start.
-	InstanceId    string `protobuf:"bytes,1,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
-	DeploymentId  string `protobuf:"bytes,2,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
-	Version       string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	InstanceId   string `protobuf:"bytes,1,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	DeploymentId string `protobuf:"bytes,2,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
+	Version      string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Set if it differs from the last one that was accepted.
+	Report        *InstanceReport `protobuf:"bytes,4,opt,name=report,proto3" json:"report,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -82,6 +84,60 @@ func (x *RegisterInstanceRequest) GetVersion() string {
 	return ""
 }
 
+func (x *RegisterInstanceRequest) GetReport() *InstanceReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// InstanceReport is what an instance says of itself.
+type InstanceReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sentences about what it cannot do, such as a configuration file that it cannot write. None: all is well. At most
+	// 20, of 500 bytes each.
+	Problems      []string `protobuf:"bytes,1,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstanceReport) Reset() {
+	*x = InstanceReport{}
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstanceReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstanceReport) ProtoMessage() {}
+
+func (x *InstanceReport) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstanceReport.ProtoReflect.Descriptor instead.
+func (*InstanceReport) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *InstanceReport) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
 type RegisterInstanceResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        *AppConfig             `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
@@ -92,7 +148,7 @@ type RegisterInstanceResponse struct {
 
 func (x *RegisterInstanceResponse) Reset() {
 	*x = RegisterInstanceResponse{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[1]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -104,7 +160,7 @@ func (x *RegisterInstanceResponse) String() string {
 func (*RegisterInstanceResponse) ProtoMessage() {}
 
 func (x *RegisterInstanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[1]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -117,7 +173,7 @@ func (x *RegisterInstanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterInstanceResponse.ProtoReflect.Descriptor instead.
 func (*RegisterInstanceResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{1}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RegisterInstanceResponse) GetConfig() *AppConfig {
@@ -146,7 +202,7 @@ type Intervals struct {
 
 func (x *Intervals) Reset() {
 	*x = Intervals{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[2]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -158,7 +214,7 @@ func (x *Intervals) String() string {
 func (*Intervals) ProtoMessage() {}
 
 func (x *Intervals) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[2]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -171,7 +227,7 @@ func (x *Intervals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intervals.ProtoReflect.Descriptor instead.
 func (*Intervals) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{2}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Intervals) GetConfigMs() uint32 {
@@ -202,7 +258,7 @@ type AppConfig struct {
 
 func (x *AppConfig) Reset() {
 	*x = AppConfig{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[3]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -214,7 +270,7 @@ func (x *AppConfig) String() string {
 func (*AppConfig) ProtoMessage() {}
 
 func (x *AppConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[3]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -227,7 +283,7 @@ func (x *AppConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppConfig.ProtoReflect.Descriptor instead.
 func (*AppConfig) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{3}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AppConfig) GetEtag() string {
@@ -259,17 +315,19 @@ func (x *AppConfig) GetFileChangeSignal() string {
 }
 
 type GetAppConfigRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	DeploymentId  string                 `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
-	InstanceId    string                 `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
-	Etag          string                 `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	DeploymentId string                 `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
+	InstanceId   string                 `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	Etag         string                 `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Set if it differs from the last one that was accepted.
+	Report        *InstanceReport `protobuf:"bytes,4,opt,name=report,proto3" json:"report,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetAppConfigRequest) Reset() {
 	*x = GetAppConfigRequest{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[4]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +339,7 @@ func (x *GetAppConfigRequest) String() string {
 func (*GetAppConfigRequest) ProtoMessage() {}
 
 func (x *GetAppConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[4]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +352,7 @@ func (x *GetAppConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetAppConfigRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{4}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetAppConfigRequest) GetDeploymentId() string {
@@ -318,6 +376,13 @@ func (x *GetAppConfigRequest) GetEtag() string {
 	return ""
 }
 
+func (x *GetAppConfigRequest) GetReport() *InstanceReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
 type GetAppConfigResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Unchanged     bool                   `protobuf:"varint,1,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
@@ -329,7 +394,7 @@ type GetAppConfigResponse struct {
 
 func (x *GetAppConfigResponse) Reset() {
 	*x = GetAppConfigResponse{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[5]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +406,7 @@ func (x *GetAppConfigResponse) String() string {
 func (*GetAppConfigResponse) ProtoMessage() {}
 
 func (x *GetAppConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[5]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +419,7 @@ func (x *GetAppConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppConfigResponse.ProtoReflect.Descriptor instead.
 func (*GetAppConfigResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{5}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetAppConfigResponse) GetUnchanged() bool {
@@ -393,7 +458,7 @@ type PutLogsRequest struct {
 
 func (x *PutLogsRequest) Reset() {
 	*x = PutLogsRequest{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[6]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +470,7 @@ func (x *PutLogsRequest) String() string {
 func (*PutLogsRequest) ProtoMessage() {}
 
 func (x *PutLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[6]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +483,7 @@ func (x *PutLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLogsRequest.ProtoReflect.Descriptor instead.
 func (*PutLogsRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{6}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PutLogsRequest) GetDeploymentId() string {
@@ -465,7 +530,7 @@ type PutLogsResponse struct {
 
 func (x *PutLogsResponse) Reset() {
 	*x = PutLogsResponse{}
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[7]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +542,7 @@ func (x *PutLogsResponse) String() string {
 func (*PutLogsResponse) ProtoMessage() {}
 
 func (x *PutLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[7]
+	mi := &file_waypoint_v1_entrypoint_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +555,7 @@ func (x *PutLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLogsResponse.ProtoReflect.Descriptor instead.
 func (*PutLogsResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{7}
+	return file_waypoint_v1_entrypoint_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutLogsResponse) GetIntervals() *Intervals {
@@ -504,12 +569,15 @@ var File_waypoint_v1_entrypoint_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_entrypoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1cwaypoint/v1/entrypoint.proto\x12\vwaypoint.v1\x1a\x15waypoint/v1/job.proto\"y\n" +
+	"\x1cwaypoint/v1/entrypoint.proto\x12\vwaypoint.v1\x1a\x15waypoint/v1/job.proto\"\xae\x01\n" +
 	"\x17RegisterInstanceRequest\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12#\n" +
 	"\rdeployment_id\x18\x02 \x01(\tR\fdeploymentId\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion\"\x80\x01\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x123\n" +
+	"\x06report\x18\x04 \x01(\v2\x1b.waypoint.v1.InstanceReportR\x06report\",\n" +
+	"\x0eInstanceReport\x12\x1a\n" +
+	"\bproblems\x18\x01 \x03(\tR\bproblems\"\x80\x01\n" +
 	"\x18RegisterInstanceResponse\x12.\n" +
 	"\x06config\x18\x01 \x01(\v2\x16.waypoint.v1.AppConfigR\x06config\x124\n" +
 	"\tintervals\x18\x02 \x01(\v2\x16.waypoint.v1.IntervalsR\tintervals\"A\n" +
@@ -527,12 +595,13 @@ const file_waypoint_v1_entrypoint_proto_rawDesc = "" +
 	"\n" +
 	"FilesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"o\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa4\x01\n" +
 	"\x13GetAppConfigRequest\x12#\n" +
 	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
 	"instanceId\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x9a\x01\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x123\n" +
+	"\x06report\x18\x04 \x01(\v2\x1b.waypoint.v1.InstanceReportR\x06report\"\x9a\x01\n" +
 	"\x14GetAppConfigResponse\x12\x1c\n" +
 	"\tunchanged\x18\x01 \x01(\bR\tunchanged\x12.\n" +
 	"\x06config\x18\x02 \x01(\v2\x16.waypoint.v1.AppConfigR\x06config\x124\n" +
@@ -563,40 +632,43 @@ func file_waypoint_v1_entrypoint_proto_rawDescGZIP() []byte {
 	return file_waypoint_v1_entrypoint_proto_rawDescData
 }
 
-var file_waypoint_v1_entrypoint_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_waypoint_v1_entrypoint_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_waypoint_v1_entrypoint_proto_goTypes = []any{
 	(*RegisterInstanceRequest)(nil),  // 0: waypoint.v1.RegisterInstanceRequest
-	(*RegisterInstanceResponse)(nil), // 1: waypoint.v1.RegisterInstanceResponse
-	(*Intervals)(nil),                // 2: waypoint.v1.Intervals
-	(*AppConfig)(nil),                // 3: waypoint.v1.AppConfig
-	(*GetAppConfigRequest)(nil),      // 4: waypoint.v1.GetAppConfigRequest
-	(*GetAppConfigResponse)(nil),     // 5: waypoint.v1.GetAppConfigResponse
-	(*PutLogsRequest)(nil),           // 6: waypoint.v1.PutLogsRequest
-	(*PutLogsResponse)(nil),          // 7: waypoint.v1.PutLogsResponse
-	nil,                              // 8: waypoint.v1.AppConfig.EnvEntry
-	nil,                              // 9: waypoint.v1.AppConfig.FilesEntry
-	(*LogLine)(nil),                  // 10: waypoint.v1.LogLine
+	(*InstanceReport)(nil),           // 1: waypoint.v1.InstanceReport
+	(*RegisterInstanceResponse)(nil), // 2: waypoint.v1.RegisterInstanceResponse
+	(*Intervals)(nil),                // 3: waypoint.v1.Intervals
+	(*AppConfig)(nil),                // 4: waypoint.v1.AppConfig
+	(*GetAppConfigRequest)(nil),      // 5: waypoint.v1.GetAppConfigRequest
+	(*GetAppConfigResponse)(nil),     // 6: waypoint.v1.GetAppConfigResponse
+	(*PutLogsRequest)(nil),           // 7: waypoint.v1.PutLogsRequest
+	(*PutLogsResponse)(nil),          // 8: waypoint.v1.PutLogsResponse
+	nil,                              // 9: waypoint.v1.AppConfig.EnvEntry
+	nil,                              // 10: waypoint.v1.AppConfig.FilesEntry
+	(*LogLine)(nil),                  // 11: waypoint.v1.LogLine
 }
 var file_waypoint_v1_entrypoint_proto_depIdxs = []int32{
-	3,  // 0: waypoint.v1.RegisterInstanceResponse.config:type_name -> waypoint.v1.AppConfig
-	2,  // 1: waypoint.v1.RegisterInstanceResponse.intervals:type_name -> waypoint.v1.Intervals
-	8,  // 2: waypoint.v1.AppConfig.env:type_name -> waypoint.v1.AppConfig.EnvEntry
-	9,  // 3: waypoint.v1.AppConfig.files:type_name -> waypoint.v1.AppConfig.FilesEntry
-	3,  // 4: waypoint.v1.GetAppConfigResponse.config:type_name -> waypoint.v1.AppConfig
-	2,  // 5: waypoint.v1.GetAppConfigResponse.intervals:type_name -> waypoint.v1.Intervals
-	10, // 6: waypoint.v1.PutLogsRequest.lines:type_name -> waypoint.v1.LogLine
-	2,  // 7: waypoint.v1.PutLogsResponse.intervals:type_name -> waypoint.v1.Intervals
-	0,  // 8: waypoint.v1.EntrypointService.RegisterInstance:input_type -> waypoint.v1.RegisterInstanceRequest
-	4,  // 9: waypoint.v1.EntrypointService.GetAppConfig:input_type -> waypoint.v1.GetAppConfigRequest
-	6,  // 10: waypoint.v1.EntrypointService.PutLogs:input_type -> waypoint.v1.PutLogsRequest
-	1,  // 11: waypoint.v1.EntrypointService.RegisterInstance:output_type -> waypoint.v1.RegisterInstanceResponse
-	5,  // 12: waypoint.v1.EntrypointService.GetAppConfig:output_type -> waypoint.v1.GetAppConfigResponse
-	7,  // 13: waypoint.v1.EntrypointService.PutLogs:output_type -> waypoint.v1.PutLogsResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	1,  // 0: waypoint.v1.RegisterInstanceRequest.report:type_name -> waypoint.v1.InstanceReport
+	4,  // 1: waypoint.v1.RegisterInstanceResponse.config:type_name -> waypoint.v1.AppConfig
+	3,  // 2: waypoint.v1.RegisterInstanceResponse.intervals:type_name -> waypoint.v1.Intervals
+	9,  // 3: waypoint.v1.AppConfig.env:type_name -> waypoint.v1.AppConfig.EnvEntry
+	10, // 4: waypoint.v1.AppConfig.files:type_name -> waypoint.v1.AppConfig.FilesEntry
+	1,  // 5: waypoint.v1.GetAppConfigRequest.report:type_name -> waypoint.v1.InstanceReport
+	4,  // 6: waypoint.v1.GetAppConfigResponse.config:type_name -> waypoint.v1.AppConfig
+	3,  // 7: waypoint.v1.GetAppConfigResponse.intervals:type_name -> waypoint.v1.Intervals
+	11, // 8: waypoint.v1.PutLogsRequest.lines:type_name -> waypoint.v1.LogLine
+	3,  // 9: waypoint.v1.PutLogsResponse.intervals:type_name -> waypoint.v1.Intervals
+	0,  // 10: waypoint.v1.EntrypointService.RegisterInstance:input_type -> waypoint.v1.RegisterInstanceRequest
+	5,  // 11: waypoint.v1.EntrypointService.GetAppConfig:input_type -> waypoint.v1.GetAppConfigRequest
+	7,  // 12: waypoint.v1.EntrypointService.PutLogs:input_type -> waypoint.v1.PutLogsRequest
+	2,  // 13: waypoint.v1.EntrypointService.RegisterInstance:output_type -> waypoint.v1.RegisterInstanceResponse
+	6,  // 14: waypoint.v1.EntrypointService.GetAppConfig:output_type -> waypoint.v1.GetAppConfigResponse
+	8,  // 15: waypoint.v1.EntrypointService.PutLogs:output_type -> waypoint.v1.PutLogsResponse
+	13, // [13:16] is the sub-list for method output_type
+	10, // [10:13] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_waypoint_v1_entrypoint_proto_init() }
@@ -611,7 +683,7 @@ func file_waypoint_v1_entrypoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waypoint_v1_entrypoint_proto_rawDesc), len(file_waypoint_v1_entrypoint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1893,7 +1893,9 @@ type GetDeploymentResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Deployment *Deployment            `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
 	// The latest, if any.
-	Status        *StatusReport `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	Status *StatusReport `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	// What instances that run reported last.
+	Problems      []*InstanceProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1942,6 +1944,66 @@ func (x *GetDeploymentResponse) GetStatus() *StatusReport {
 	return nil
 }
 
+func (x *GetDeploymentResponse) GetProblems() []*InstanceProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+// InstanceProblem is something that an instance (entrypoint) of a deployment cannot do.
+type InstanceProblem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	InstanceId    string                 `protobuf:"bytes,1,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstanceProblem) Reset() {
+	*x = InstanceProblem{}
+	mi := &file_waypoint_v1_record_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstanceProblem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstanceProblem) ProtoMessage() {}
+
+func (x *InstanceProblem) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_record_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstanceProblem.ProtoReflect.Descriptor instead.
+func (*InstanceProblem) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *InstanceProblem) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *InstanceProblem) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type ListReleasesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Selector      *RecordSelector        `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
@@ -1954,7 +2016,7 @@ type ListReleasesRequest struct {
 
 func (x *ListReleasesRequest) Reset() {
 	*x = ListReleasesRequest{}
-	mi := &file_waypoint_v1_record_proto_msgTypes[24]
+	mi := &file_waypoint_v1_record_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1966,7 +2028,7 @@ func (x *ListReleasesRequest) String() string {
 func (*ListReleasesRequest) ProtoMessage() {}
 
 func (x *ListReleasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_record_proto_msgTypes[24]
+	mi := &file_waypoint_v1_record_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1979,7 +2041,7 @@ func (x *ListReleasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReleasesRequest.ProtoReflect.Descriptor instead.
 func (*ListReleasesRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{24}
+	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListReleasesRequest) GetSelector() *RecordSelector {
@@ -2020,7 +2082,7 @@ type ListReleasesResponse struct {
 
 func (x *ListReleasesResponse) Reset() {
 	*x = ListReleasesResponse{}
-	mi := &file_waypoint_v1_record_proto_msgTypes[25]
+	mi := &file_waypoint_v1_record_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2094,7 @@ func (x *ListReleasesResponse) String() string {
 func (*ListReleasesResponse) ProtoMessage() {}
 
 func (x *ListReleasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_record_proto_msgTypes[25]
+	mi := &file_waypoint_v1_record_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2107,7 @@ func (x *ListReleasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReleasesResponse.ProtoReflect.Descriptor instead.
 func (*ListReleasesResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{25}
+	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListReleasesResponse) GetReleases() []*Release {
@@ -2071,7 +2133,7 @@ type GetReleaseRequest struct {
 
 func (x *GetReleaseRequest) Reset() {
 	*x = GetReleaseRequest{}
-	mi := &file_waypoint_v1_record_proto_msgTypes[26]
+	mi := &file_waypoint_v1_record_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2145,7 @@ func (x *GetReleaseRequest) String() string {
 func (*GetReleaseRequest) ProtoMessage() {}
 
 func (x *GetReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_record_proto_msgTypes[26]
+	mi := &file_waypoint_v1_record_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2158,7 @@ func (x *GetReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReleaseRequest.ProtoReflect.Descriptor instead.
 func (*GetReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{26}
+	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetReleaseRequest) GetRef() *RecordRef {
@@ -2116,7 +2178,7 @@ type GetReleaseResponse struct {
 
 func (x *GetReleaseResponse) Reset() {
 	*x = GetReleaseResponse{}
-	mi := &file_waypoint_v1_record_proto_msgTypes[27]
+	mi := &file_waypoint_v1_record_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2128,7 +2190,7 @@ func (x *GetReleaseResponse) String() string {
 func (*GetReleaseResponse) ProtoMessage() {}
 
 func (x *GetReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_record_proto_msgTypes[27]
+	mi := &file_waypoint_v1_record_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2141,7 +2203,7 @@ func (x *GetReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReleaseResponse.ProtoReflect.Descriptor instead.
 func (*GetReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{27}
+	return file_waypoint_v1_record_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetReleaseResponse) GetRelease() *Release {
@@ -2293,12 +2355,17 @@ const file_waypoint_v1_record_proto_rawDesc = "" +
 	"\vdeployments\x18\x01 \x03(\v2\x17.waypoint.v1.DeploymentR\vdeployments\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"@\n" +
 	"\x14GetDeploymentRequest\x12(\n" +
-	"\x03ref\x18\x01 \x01(\v2\x16.waypoint.v1.RecordRefR\x03ref\"\x83\x01\n" +
+	"\x03ref\x18\x01 \x01(\v2\x16.waypoint.v1.RecordRefR\x03ref\"\xbd\x01\n" +
 	"\x15GetDeploymentResponse\x127\n" +
 	"\n" +
 	"deployment\x18\x01 \x01(\v2\x17.waypoint.v1.DeploymentR\n" +
 	"deployment\x121\n" +
-	"\x06status\x18\x02 \x01(\v2\x19.waypoint.v1.StatusReportR\x06status\"\xe8\x01\n" +
+	"\x06status\x18\x02 \x01(\v2\x19.waypoint.v1.StatusReportR\x06status\x128\n" +
+	"\bproblems\x18\x03 \x03(\v2\x1c.waypoint.v1.InstanceProblemR\bproblems\"L\n" +
+	"\x0fInstanceProblem\x12\x1f\n" +
+	"\vinstance_id\x18\x01 \x01(\tR\n" +
+	"instanceId\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"\xe8\x01\n" +
 	"\x13ListReleasesRequest\x127\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.waypoint.v1.RecordSelectorR\bselector\x12%\n" +
 	"\x04page\x18\x02 \x01(\v2\x11.waypoint.v1.PageR\x04page\x12A\n" +
@@ -2365,7 +2432,7 @@ func file_waypoint_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_waypoint_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_waypoint_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_waypoint_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_waypoint_v1_record_proto_goTypes = []any{
 	(RecordState)(0),                // 0: waypoint.v1.RecordState
 	(RecordKind)(0),                 // 1: waypoint.v1.RecordKind
@@ -2395,18 +2462,19 @@ var file_waypoint_v1_record_proto_goTypes = []any{
 	(*ListDeploymentsResponse)(nil), // 25: waypoint.v1.ListDeploymentsResponse
 	(*GetDeploymentRequest)(nil),    // 26: waypoint.v1.GetDeploymentRequest
 	(*GetDeploymentResponse)(nil),   // 27: waypoint.v1.GetDeploymentResponse
-	(*ListReleasesRequest)(nil),     // 28: waypoint.v1.ListReleasesRequest
-	(*ListReleasesResponse)(nil),    // 29: waypoint.v1.ListReleasesResponse
-	(*GetReleaseRequest)(nil),       // 30: waypoint.v1.GetReleaseRequest
-	(*GetReleaseResponse)(nil),      // 31: waypoint.v1.GetReleaseResponse
-	nil,                             // 32: waypoint.v1.RecordMeta.LabelsEntry
-	(*SourceRef)(nil),               // 33: waypoint.v1.SourceRef
-	(*Page)(nil),                    // 34: waypoint.v1.Page
+	(*InstanceProblem)(nil),         // 28: waypoint.v1.InstanceProblem
+	(*ListReleasesRequest)(nil),     // 29: waypoint.v1.ListReleasesRequest
+	(*ListReleasesResponse)(nil),    // 30: waypoint.v1.ListReleasesResponse
+	(*GetReleaseRequest)(nil),       // 31: waypoint.v1.GetReleaseRequest
+	(*GetReleaseResponse)(nil),      // 32: waypoint.v1.GetReleaseResponse
+	nil,                             // 33: waypoint.v1.RecordMeta.LabelsEntry
+	(*SourceRef)(nil),               // 34: waypoint.v1.SourceRef
+	(*Page)(nil),                    // 35: waypoint.v1.Page
 }
 var file_waypoint_v1_record_proto_depIdxs = []int32{
 	0,  // 0: waypoint.v1.RecordMeta.state:type_name -> waypoint.v1.RecordState
-	32, // 1: waypoint.v1.RecordMeta.labels:type_name -> waypoint.v1.RecordMeta.LabelsEntry
-	33, // 2: waypoint.v1.RecordMeta.source:type_name -> waypoint.v1.SourceRef
+	33, // 1: waypoint.v1.RecordMeta.labels:type_name -> waypoint.v1.RecordMeta.LabelsEntry
+	34, // 2: waypoint.v1.RecordMeta.source:type_name -> waypoint.v1.SourceRef
 	4,  // 3: waypoint.v1.Build.meta:type_name -> waypoint.v1.RecordMeta
 	5,  // 4: waypoint.v1.Build.result:type_name -> waypoint.v1.PluginResult
 	4,  // 5: waypoint.v1.Artifact.meta:type_name -> waypoint.v1.RecordMeta
@@ -2429,52 +2497,53 @@ var file_waypoint_v1_record_proto_depIdxs = []int32{
 	15, // 22: waypoint.v1.RecordRef.sequence:type_name -> waypoint.v1.RecordSequence
 	13, // 23: waypoint.v1.RecordRef.latest:type_name -> waypoint.v1.RecordSelector
 	13, // 24: waypoint.v1.ListBuildsRequest.selector:type_name -> waypoint.v1.RecordSelector
-	34, // 25: waypoint.v1.ListBuildsRequest.page:type_name -> waypoint.v1.Page
+	35, // 25: waypoint.v1.ListBuildsRequest.page:type_name -> waypoint.v1.Page
 	6,  // 26: waypoint.v1.ListBuildsResponse.builds:type_name -> waypoint.v1.Build
 	14, // 27: waypoint.v1.GetBuildRequest.ref:type_name -> waypoint.v1.RecordRef
 	6,  // 28: waypoint.v1.GetBuildResponse.build:type_name -> waypoint.v1.Build
 	13, // 29: waypoint.v1.ListArtifactsRequest.selector:type_name -> waypoint.v1.RecordSelector
-	34, // 30: waypoint.v1.ListArtifactsRequest.page:type_name -> waypoint.v1.Page
+	35, // 30: waypoint.v1.ListArtifactsRequest.page:type_name -> waypoint.v1.Page
 	7,  // 31: waypoint.v1.ListArtifactsResponse.artifacts:type_name -> waypoint.v1.Artifact
 	14, // 32: waypoint.v1.GetArtifactRequest.ref:type_name -> waypoint.v1.RecordRef
 	7,  // 33: waypoint.v1.GetArtifactResponse.artifact:type_name -> waypoint.v1.Artifact
 	13, // 34: waypoint.v1.ListDeploymentsRequest.selector:type_name -> waypoint.v1.RecordSelector
-	34, // 35: waypoint.v1.ListDeploymentsRequest.page:type_name -> waypoint.v1.Page
+	35, // 35: waypoint.v1.ListDeploymentsRequest.page:type_name -> waypoint.v1.Page
 	2,  // 36: waypoint.v1.ListDeploymentsRequest.physical_state:type_name -> waypoint.v1.PhysicalState
 	0,  // 37: waypoint.v1.ListDeploymentsRequest.state:type_name -> waypoint.v1.RecordState
 	8,  // 38: waypoint.v1.ListDeploymentsResponse.deployments:type_name -> waypoint.v1.Deployment
 	14, // 39: waypoint.v1.GetDeploymentRequest.ref:type_name -> waypoint.v1.RecordRef
 	8,  // 40: waypoint.v1.GetDeploymentResponse.deployment:type_name -> waypoint.v1.Deployment
 	11, // 41: waypoint.v1.GetDeploymentResponse.status:type_name -> waypoint.v1.StatusReport
-	13, // 42: waypoint.v1.ListReleasesRequest.selector:type_name -> waypoint.v1.RecordSelector
-	34, // 43: waypoint.v1.ListReleasesRequest.page:type_name -> waypoint.v1.Page
-	2,  // 44: waypoint.v1.ListReleasesRequest.physical_state:type_name -> waypoint.v1.PhysicalState
-	0,  // 45: waypoint.v1.ListReleasesRequest.state:type_name -> waypoint.v1.RecordState
-	9,  // 46: waypoint.v1.ListReleasesResponse.releases:type_name -> waypoint.v1.Release
-	14, // 47: waypoint.v1.GetReleaseRequest.ref:type_name -> waypoint.v1.RecordRef
-	9,  // 48: waypoint.v1.GetReleaseResponse.release:type_name -> waypoint.v1.Release
-	11, // 49: waypoint.v1.GetReleaseResponse.status:type_name -> waypoint.v1.StatusReport
-	16, // 50: waypoint.v1.BuildService.ListBuilds:input_type -> waypoint.v1.ListBuildsRequest
-	18, // 51: waypoint.v1.BuildService.GetBuild:input_type -> waypoint.v1.GetBuildRequest
-	20, // 52: waypoint.v1.ArtifactService.ListArtifacts:input_type -> waypoint.v1.ListArtifactsRequest
-	22, // 53: waypoint.v1.ArtifactService.GetArtifact:input_type -> waypoint.v1.GetArtifactRequest
-	24, // 54: waypoint.v1.DeploymentService.ListDeployments:input_type -> waypoint.v1.ListDeploymentsRequest
-	26, // 55: waypoint.v1.DeploymentService.GetDeployment:input_type -> waypoint.v1.GetDeploymentRequest
-	28, // 56: waypoint.v1.ReleaseService.ListReleases:input_type -> waypoint.v1.ListReleasesRequest
-	30, // 57: waypoint.v1.ReleaseService.GetRelease:input_type -> waypoint.v1.GetReleaseRequest
-	17, // 58: waypoint.v1.BuildService.ListBuilds:output_type -> waypoint.v1.ListBuildsResponse
-	19, // 59: waypoint.v1.BuildService.GetBuild:output_type -> waypoint.v1.GetBuildResponse
-	21, // 60: waypoint.v1.ArtifactService.ListArtifacts:output_type -> waypoint.v1.ListArtifactsResponse
-	23, // 61: waypoint.v1.ArtifactService.GetArtifact:output_type -> waypoint.v1.GetArtifactResponse
-	25, // 62: waypoint.v1.DeploymentService.ListDeployments:output_type -> waypoint.v1.ListDeploymentsResponse
-	27, // 63: waypoint.v1.DeploymentService.GetDeployment:output_type -> waypoint.v1.GetDeploymentResponse
-	29, // 64: waypoint.v1.ReleaseService.ListReleases:output_type -> waypoint.v1.ListReleasesResponse
-	31, // 65: waypoint.v1.ReleaseService.GetRelease:output_type -> waypoint.v1.GetReleaseResponse
-	58, // [58:66] is the sub-list for method output_type
-	50, // [50:58] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	28, // 42: waypoint.v1.GetDeploymentResponse.problems:type_name -> waypoint.v1.InstanceProblem
+	13, // 43: waypoint.v1.ListReleasesRequest.selector:type_name -> waypoint.v1.RecordSelector
+	35, // 44: waypoint.v1.ListReleasesRequest.page:type_name -> waypoint.v1.Page
+	2,  // 45: waypoint.v1.ListReleasesRequest.physical_state:type_name -> waypoint.v1.PhysicalState
+	0,  // 46: waypoint.v1.ListReleasesRequest.state:type_name -> waypoint.v1.RecordState
+	9,  // 47: waypoint.v1.ListReleasesResponse.releases:type_name -> waypoint.v1.Release
+	14, // 48: waypoint.v1.GetReleaseRequest.ref:type_name -> waypoint.v1.RecordRef
+	9,  // 49: waypoint.v1.GetReleaseResponse.release:type_name -> waypoint.v1.Release
+	11, // 50: waypoint.v1.GetReleaseResponse.status:type_name -> waypoint.v1.StatusReport
+	16, // 51: waypoint.v1.BuildService.ListBuilds:input_type -> waypoint.v1.ListBuildsRequest
+	18, // 52: waypoint.v1.BuildService.GetBuild:input_type -> waypoint.v1.GetBuildRequest
+	20, // 53: waypoint.v1.ArtifactService.ListArtifacts:input_type -> waypoint.v1.ListArtifactsRequest
+	22, // 54: waypoint.v1.ArtifactService.GetArtifact:input_type -> waypoint.v1.GetArtifactRequest
+	24, // 55: waypoint.v1.DeploymentService.ListDeployments:input_type -> waypoint.v1.ListDeploymentsRequest
+	26, // 56: waypoint.v1.DeploymentService.GetDeployment:input_type -> waypoint.v1.GetDeploymentRequest
+	29, // 57: waypoint.v1.ReleaseService.ListReleases:input_type -> waypoint.v1.ListReleasesRequest
+	31, // 58: waypoint.v1.ReleaseService.GetRelease:input_type -> waypoint.v1.GetReleaseRequest
+	17, // 59: waypoint.v1.BuildService.ListBuilds:output_type -> waypoint.v1.ListBuildsResponse
+	19, // 60: waypoint.v1.BuildService.GetBuild:output_type -> waypoint.v1.GetBuildResponse
+	21, // 61: waypoint.v1.ArtifactService.ListArtifacts:output_type -> waypoint.v1.ListArtifactsResponse
+	23, // 62: waypoint.v1.ArtifactService.GetArtifact:output_type -> waypoint.v1.GetArtifactResponse
+	25, // 63: waypoint.v1.DeploymentService.ListDeployments:output_type -> waypoint.v1.ListDeploymentsResponse
+	27, // 64: waypoint.v1.DeploymentService.GetDeployment:output_type -> waypoint.v1.GetDeploymentResponse
+	30, // 65: waypoint.v1.ReleaseService.ListReleases:output_type -> waypoint.v1.ListReleasesResponse
+	32, // 66: waypoint.v1.ReleaseService.GetRelease:output_type -> waypoint.v1.GetReleaseResponse
+	59, // [59:67] is the sub-list for method output_type
+	51, // [51:59] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_waypoint_v1_record_proto_init() }
@@ -2500,7 +2569,7 @@ func file_waypoint_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waypoint_v1_record_proto_rawDesc), len(file_waypoint_v1_record_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type InstanceInfo struct {
 	Registered int64  `dynamodbav:"registered"`
 	LastSeen   int64  `dynamodbav:"seen"`
 	Version    string `dynamodbav:"version,omitempty"`
+	// Problems are what it reported last: sentences.
+	Problems []string `dynamodbav:"problems,omitempty"`
 	TTL        int64  `dynamodbav:"ttl"`
 }
 
@@ -28,6 +31,14 @@ func (t *Table) SeeInstance(ctx context.Context, deployment, instance, version s
 	return t.Update(ctx, Instance(deployment, instance),
 		Set("SET #id = ?, #registered = if_not_exists(#registered, ?), #seen = ?, #version = if_not_exists(#version, ?), #ttl = ?",
 			instance, now.Unix(), now.Unix(), version, now.Add(logLife).Unix()))
+}
+
+// ReportInstance notes what an instance says of itself; no problem takes the old ones away.
+func (t *Table) ReportInstance(ctx context.Context, deployment, instance string, problems []string) error {
+	now := t.Now()
+	return t.Update(ctx, Instance(deployment, instance),
+		Set("SET #id = ?, #registered = if_not_exists(#registered, ?), #seen = ?, #problems = ?, #ttl = ?",
+			instance, now.Unix(), now.Unix(), problems, now.Add(logLife).Unix()))
 }
 
 // instancesMost bounds how many instances of a deployment are looked at.
@@ -48,18 +59,18 @@ func (t *Table) ListInstances(ctx context.Context, deployment string) ([]Instanc
 	return out, nil
 }
 
-// CountLive counts the instances that said lately that they run.
-func (t *Table) CountLive(ctx context.Context, deployment string) (int32, error) {
+// LiveInstances lists the instances that said lately that they run.
+func (t *Table) LiveInstances(ctx context.Context, deployment string) ([]InstanceInfo, error) {
 	all, err := t.ListInstances(ctx, deployment)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var live int32
 	oldest := t.Now().Add(-InstanceLive).Unix()
-	for _, i := range all {
-		if i.LastSeen >= oldest {
-			live++
-		}
-	}
-	return live, nil
+	return slices.DeleteFunc(all, func(i InstanceInfo) bool { return i.LastSeen < oldest }), nil
+}
+
+// CountLive counts the instances that said lately that they run.
+func (t *Table) CountLive(ctx context.Context, deployment string) (int32, error) {
+	live, err := t.LiveInstances(ctx, deployment)
+	return int32(len(live)), err //nolint:gosec // at most instancesMost
 }

@@ -63,6 +63,9 @@ func explain(err error, addr, platform string) report {
 		if r.hint == "" {
 			r.hint = hintFor(f.Reason)
 		}
+		if f.Reason == fault.TokenInvalid && platform == "local" {
+			r.hint = "If the local server's data was lost or replaced, `waypoint install --platform=local` gives this context a token that works."
+		}
 		return r
 	}
 	var p *plugin.Error

@@ -67,7 +67,8 @@ type Handler interface {
 // Handlers are the functions.
 type Handlers struct {
 	// API answers unary requests behind API Gateway, and the direct invocation
-	// {"waypoint":"create_admin_token","name":"…"} with {"token":"wp_user_…"}.
+	// {"waypoint":"create_admin_token","name":"…"} with {"token":"wp_user_…"}, and {"waypoint":"find_token","token":"…"} with
+	// {"known":true} if there is a trace of the token, be it revoked.
 	API Handler
 	// Tail answers long reads behind API Gateway.
 	Tail Handler
@@ -157,14 +158,25 @@ func direct(tokens *api.Tokens) event.Direct {
 		var in struct {
 			Waypoint string `json:"waypoint"`
 			Name     string `json:"name"`
+			Token    string `json:"token"`
 		}
-		if err := json.Unmarshal(payload, &in); err != nil || in.Waypoint != "create_admin_token" {
-			return nil, errors.New("the payload is neither an API Gateway event nor a direct invocation that is known")
+		if err := json.Unmarshal(payload, &in); err != nil {
+			in.Waypoint = ""
 		}
-		token, err := tokens.CreateAdminToken(ctx, in.Name)
-		if err != nil {
-			return nil, err
+		switch in.Waypoint {
+		case "create_admin_token":
+			token, err := tokens.CreateAdminToken(ctx, in.Name)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(map[string]string{"token": token})
+		case "find_token":
+			_, known, err := tokens.Table.FindToken(ctx, auth.HashOf(in.Token), true)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(map[string]bool{"known": known})
 		}
-		return json.Marshal(map[string]string{"token": token})
+		return nil, errors.New("the payload is neither an API Gateway event nor a direct invocation that is known")
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/localstack/filelock"
@@ -236,7 +237,10 @@ func socketClient(socket string) *http.Client {
 
 func ensureRunnerToken(ctx context.Context, d dir) (string, error) {
 	if token, err := readToken(d.runnerToken()); err == nil {
-		return token, nil
+		// A token that the server does not know is left over from data that is gone.
+		if stale, err := unknownToken(ctx, d, token); err != nil || !stale {
+			return token, err
+		}
 	}
 	admin, err := readToken(d.adminToken())
 	if err != nil {
@@ -254,6 +258,17 @@ func ensureRunnerToken(ctx context.Context, d dir) (string, error) {
 		return "", fmt.Errorf("making the runner's token: %w", err)
 	}
 	return made.Msg.GetSecret(), writeFile(d.runnerToken(), []byte(made.Msg.GetSecret()+"\n"))
+}
+
+// unknownToken reports whether the server has no trace of a token.
+func unknownToken(ctx context.Context, d dir, token string) (bool, error) {
+	c, err := client.New(client.Options{Address: Address(string(d)), Token: token, Component: "cli", MaxRetry: startTimeout})
+	if err != nil {
+		return false, err
+	}
+	defer c.CloseIdle()
+	_, err = c.Project.ListProjects(ctx, connect.NewRequest(&waypointv1.ListProjectsRequest{Page: &waypointv1.Page{Size: 1}}))
+	return fault.Is(err, fault.TokenInvalid), nil // whatever else it is, the runner will say
 }
 
 func readToken(path string) (string, error) {

@@ -46,10 +46,14 @@ func random(n int) []byte {
 	return b
 }
 
-// loadKeys reads the key file, and makes it at the first start.
-func loadKeys(path string) (keys, error) {
+// loadKeys reads the key file, and makes it at the first start. Where there is data already, new keys would open none of its
+// secrets and seal later ones so that the old keys open only half: a missing key file is refused then.
+func loadKeys(path, dataPath string) (keys, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if there, err := hasData(dataPath); err != nil || there {
+			return keys{}, errors.Join(err, missingKeys(path, dataPath))
+		}
 		k := newKeys()
 		data, err = json.Marshal(k)
 		if err != nil {
@@ -68,6 +72,27 @@ func loadKeys(path string) (keys, error) {
 		return keys{}, fmt.Errorf("the key file %s is damaged: a key is missing", path)
 	}
 	return k, nil
+}
+
+// hasData reports whether a data file, or what SQLite has not moved into it yet, holds anything. An empty file is what a
+// server leaves that was ended before it wrote.
+func hasData(path string) (bool, error) {
+	for _, file := range []string{path, path + "-wal"} {
+		info, err := os.Stat(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return false, fmt.Errorf("looking for earlier data: %w", err)
+		case info.Size() > 0:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func missingKeys(path, dataPath string) error {
+	return fmt.Errorf("the key file %s is missing, and the secrets in %s open with no other keys: restore keys.json from a backup, "+
+		"or delete the data and begin anew with `waypoint uninstall --platform=local --purge`", path, dataPath)
 }
 
 // writeFile writes a 0600 file whole or not at all, and only returns when it is on disk.

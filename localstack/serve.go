@@ -167,9 +167,16 @@ func (s *Server) sweepLoop(ctx context.Context) {
 	}
 }
 
+// ensureAdminToken makes the admin token at the first start, and again when the data knows nothing of the one that is there:
+// the data file was lost or emptied, and the token would open nothing. That gives nobody anything: whoever may write to
+// the directory has the keys. A token that was revoked is known, and stays revoked.
 func ensureAdminToken(ctx context.Context, s *Server, d dir) error {
-	if _, err := os.Stat(d.adminToken()); err == nil {
-		return nil
+	if token, err := readToken(d.adminToken()); err == nil {
+		known, err := s.knowsToken(ctx, token)
+		if err != nil || known {
+			return err
+		}
+		s.log.WarnContext(ctx, "the data knows nothing of the admin token: it is new, and so are the tokens now")
 	}
 	token, err := s.AdminToken(ctx, "install")
 	if err != nil {

@@ -109,7 +109,7 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 	data := store.Options{Synchronous: o.Synchronous, Logger: o.Logger}
 	if o.Dir != "" {
 		var err error
-		if s.keys, err = loadKeys(dir(o.Dir).keys()); err != nil {
+		if s.keys, err = loadKeys(dir(o.Dir).keys(), dir(o.Dir).data()); err != nil {
 			return err
 		}
 		data.Path = dir(o.Dir).data()
@@ -280,6 +280,26 @@ func (s *Server) AdminToken(ctx context.Context, name string) (string, error) {
 		return "", errors.New("making the admin token: the function's answer has none")
 	}
 	return made.Token, nil
+}
+
+// knowsToken reports whether a token is one of this server's, in force or not: false is said of a token that its data has
+// no trace of.
+func (s *Server) knowsToken(ctx context.Context, token string) (bool, error) {
+	payload, err := json.Marshal(map[string]string{"waypoint": "find_token", "token": token})
+	if err != nil {
+		return false, err
+	}
+	answer, err := s.Handlers.API.Invoke(ctx, payload)
+	if err != nil {
+		return false, fmt.Errorf("looking for the admin token: %w", err)
+	}
+	var found struct {
+		Known bool `json:"known"`
+	}
+	if err := json.Unmarshal(answer, &found); err != nil {
+		return false, fmt.Errorf("looking for the admin token: %w", err)
+	}
+	return found.Known, nil
 }
 
 // Sweep runs once what on AWS a schedule runs each minute, and removes expired items.

@@ -101,7 +101,7 @@ func parameters() map[string]Object {
 		ParamTailReservedConcurrency: number(
 			"Long reads at once, so that they cannot starve requests; 0: no bound of their own.", 0, 0, 1000),
 		ParamAlarmTopicArn: text("SNS topic for alarms; empty: no alarms, which cost $0.10 a month each.", ""),
-		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, whose holders may register runners without a token; ARN=key=value;key=value binds one's runners to labels, and so to a pool. Empty: none.", ""),
+		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, whose holders may register runners without a token; ARN=project=NAME;key=value binds one's runners to projects and gives them labels. Empty: none.", ""),
 			Object{"AllowedPattern": runnerRolesPattern}),
 		ParamTableOrigin: with(text("new: the stack makes the table; adopted: it uses the one that an earlier installation left.", TableNew),
 			Object{"AllowedValues": []string{TableNew, TableAdopted}}),

@@ -20,7 +20,7 @@ const maxSubmodules = 1000
 
 func fetchGit(ctx context.Context, g *waypointv1.GitSource, r Request) (*Fetched, error) {
 	if g.Url == "" {
-		return nil, &Error{Message: "the git source has no url", Hint: "Set it with: waypoint project apply, or in runner { data_source \"git\" { url = … } }."}
+		return nil, &Error{Message: "the git source has no url", Hint: "Set it in runner { data_source \"git\" { url = … } } of waypoint.hcl, then: waypoint init."}
 	}
 	from, err := parseAddress(g.Url)
 	if err != nil {

@@ -239,7 +239,7 @@ func (sh *shell) examineRunners(ctx context.Context, c *client.Client, local boo
 	case alive == 0 && local:
 		add("runners", "failed", "Run `waypoint install --platform=local`.", "the local server's runner is gone")
 	case alive == 0:
-		add("runners", "warning", "Run `waypoint runner agent` where jobs with a git source should run.", "no runner is alive: only local operations can run")
+		add("runners", "warning", "Run `waypoint runner agent` where jobs with a git source should run, with a token of `waypoint token create NAME -kind runner -project PROJECT`.", "no runner is alive: only local operations can run")
 	default:
 		add("runners", "ok", "", "%d alive", alive)
 	}

@@ -142,7 +142,8 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 	}
 	sh.sayf("%s %s: version %s, after %s. The API is at %s.\n", o.name, done, r.Version, terminal.Duration(sh.env.Now().Sub(began)), r.Address)
 	sh.sayf("The context %q is the default.\n", contextName)
-	sh.sayf("Next: `waypoint up` in a project's directory; `waypoint runner agent` where jobs with a git source should run.\n")
+	sh.sayf("Next: `waypoint up` in a project's directory. Where jobs with a git source should run: `waypoint runner agent`,\n" +
+		"with a token that `waypoint token create NAME -kind runner -project PROJECT` makes.\n")
 	return nil
 }
 

@@ -101,7 +101,7 @@ func runnerOf(p auth.Principal, in *waypointv1.RegisterRequest) (table.RunnerIte
 	case cli != (p.Kind == waypointv1.TokenKind_TOKEN_KIND_USER):
 		errs = append(errs, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
 			"a user's token is for that user's CLI, and only a runner's token for other runners").
-			WithHint("Make a runner token: `waypoint token create NAME --kind runner`."))
+			WithHint("Make a runner token: `waypoint token create NAME --kind runner --project PROJECT`."))
 	case ownLabels(p):
 		for k, v := range r.Labels {
 			if p.RunnerLabels[k] != v {

@@ -149,7 +149,7 @@ func RequireRunner(ctx context.Context) (Principal, error) {
 	}
 	return p, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
 		"only a runner token, or a user with the role deployer, may act as a runner").
-		WithHint("Make a runner token: `waypoint token create NAME --kind runner`.")
+		WithHint("Make a runner token: `waypoint token create NAME --kind runner --project PROJECT`.")
 }
 
 // RequireEntrypoint returns the caller if it is the entrypoint of that deployment.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/cli/contexts"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 )
 
@@ -97,7 +98,7 @@ func TestWhatAnErrorSays(t *testing.T) {
 		{"any other", errors.New("disk on fire"), report{"disk on fire", "", ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := explain(c.err, "ADDR", ""); got != c.want {
+			if got := explain(c.err, &server{Context: contexts.Context{Address: "ADDR"}}); got != c.want {
 				t.Errorf("got %+v", got)
 			}
 		})

@@ -148,7 +148,7 @@ func (sh *shell) examine(ctx context.Context, s *server) (checks []infra.Check) 
 	began := time.Now()
 	res, err := c.Server.GetServerInfo(ctx, connect.NewRequest(&waypointv1.GetServerInfoRequest{}))
 	if err != nil {
-		r := explain(err, s.Address, s.Platform)
+		r := explain(err, s)
 		add("address", "failed", r.hint, "%s (the address comes from %s)", r.message, s.From)
 		return checks
 	}
@@ -225,7 +225,7 @@ func (sh *shell) examineVersions(info *waypointv1.GetServerInfoResponse, local b
 func (sh *shell) examineRunners(ctx context.Context, c *client.Client, local bool, add addCheck) {
 	res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{}))
 	if err != nil {
-		r := explain(err, sh.server.Address, sh.server.Platform)
+		r := explain(err, sh.server)
 		add("runners", "failed", r.hint, "%s", r.message)
 		return
 	}

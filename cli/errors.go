@@ -51,9 +51,11 @@ type rendered interface {
 // report is what is told of an error: what happened, and what to do next.
 type report struct{ message, reason, hint string }
 
-// explain finds what a person needs to know in an error. addr is the server's address, for errors of
-// reaching it; "" if no server was called.
-func explain(err error, addr, platform string) report {
+// explain finds what a person needs to know in an error. s is the server that was called; nil if none was.
+func explain(err error, s *server) report {
+	if s == nil {
+		s = &server{}
+	}
 	var own *trouble
 	if errors.As(err, &own) {
 		return report{message: err.Error(), hint: own.hint}
@@ -63,7 +65,7 @@ func explain(err error, addr, platform string) report {
 		if r.hint == "" {
 			r.hint = hintFor(f.Reason)
 		}
-		if f.Reason == fault.TokenInvalid && platform == "local" {
+		if f.Reason == fault.TokenInvalid && s.Platform == "local" {
 			r.hint = "If the local server's data was lost or replaced, `waypoint install --platform=local` gives this context a token that works."
 		}
 		return r
@@ -74,27 +76,31 @@ func explain(err error, addr, platform string) report {
 	}
 	var foreign *client.ForeignAnswer
 	if errors.As(err, &foreign) {
-		return explainForeign(foreign, addr, platform)
+		return explainForeign(foreign, s)
 	}
 	var c *connect.Error
 	if errors.As(err, &c) {
-		return explainConnect(err, c, addr, platform)
+		return explainConnect(err, c, s.Address, s.Platform)
 	}
 	return report{message: err.Error()}
 }
 
 // explainForeign words that something else than the server answers.
-func explainForeign(f *client.ForeignAnswer, addr, platform string) report {
-	const install = "`waypoint install --platform=aws`"
+func explainForeign(f *client.ForeignAnswer, s *server) report {
+	flags := awsFlags{name: infra.DefaultName}
+	if s.AWS != nil {
+		flags = awsFlags{name: s.AWS.Name, profile: s.AWS.Profile}
+	}
+	install := flags.command("install")
 	switch f.Emulator {
 	case client.EmulatorStarting:
 		return report{message: f.What(), hint: "Wait until it has started, then run the same command again. " + infra.ForgotHint(install)}
 	case client.EmulatorForgot:
 		return report{message: f.What(), hint: infra.ForgotHint(install)}
 	}
-	r := report{message: fmt.Sprintf("at %s, %s", addr, f.What()),
+	r := report{message: fmt.Sprintf("at %s, %s", s.Address, f.What()),
 		hint: "Check the address. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI."}
-	if platform == "aws" {
+	if s.Platform == "aws" {
 		r.hint = "If somebody removed the installation, " + install + " installs it again; `waypoint doctor` looks at it."
 	}
 	return r
@@ -167,11 +173,7 @@ func (sh *shell) showError(err error) {
 		r.render(sh.env.Err, color)
 		return
 	}
-	addr, platform := "", ""
-	if sh.server != nil {
-		addr, platform = sh.server.Address, sh.server.Platform
-	}
-	e := explain(err, addr, platform)
+	e := explain(err, sh.server)
 	text := "Error: " + sentence(e.message)
 	if e.reason != "" {
 		text += " (" + e.reason + ")"

@@ -250,7 +250,7 @@ func (j *jsonSink) errorObject(o *outcome) map[string]any {
 	if e := o.job.GetError(); e != nil {
 		return jsonObject(e)
 	}
-	r := explain(o.err, j.sh.server.Address, j.sh.server.Platform)
+	r := explain(o.err, j.sh.server)
 	return map[string]any{"reason": r.reason, "message": r.message, "hint": r.hint}
 }
 

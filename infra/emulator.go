@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/waypoint-serverless/waypoint/infra/template"
+	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
 // afterFailure bounds what is done for the API after a change that failed.
@@ -42,6 +43,20 @@ func (i *installer) change(ctx context.Context, s *types.Stack, set *changeSet) 
 	}
 	i.say("api", "Deploying the REST API, which the emulator does not do by itself")
 	out := outputsOf(after)
+	return i.explain("deploying the REST API", i.signed.redeploy(ctx, out[template.OutputAPIID], out[template.OutputAPIStage]))
+}
+
+// reviveAPI deploys the REST API of an emulator where its stage is missing: an earlier version's upgrade may have lost it.
+func (i *installer) reviveAPI(ctx context.Context, out map[string]string) error {
+	if !i.emulated() {
+		return nil
+	}
+	_, err := serverInfo(ctx, i.address(out), i.Version, 0, true)
+	var foreign *client.ForeignAnswer
+	if !errors.As(err, &foreign) {
+		return nil // it answers, or health says why not
+	}
+	i.say("api", "Deploying the REST API, whose stage is missing")
 	return i.explain("deploying the REST API", i.signed.redeploy(ctx, out[template.OutputAPIID], out[template.OutputAPIStage]))
 }
 

@@ -254,6 +254,9 @@ func (i *installer) finish(ctx context.Context, params map[string]string, change
 	if r.Receipt, err = receipt.For(params, i.id.Account, i.id.Region); err != nil {
 		return nil, err
 	}
+	if err := i.reviveAPI(ctx, out); err != nil {
+		return nil, err
+	}
 	i.say("health", "Asking the API at "+r.Address)
 	if err := i.health(ctx, r.Address, r.ServerID); err != nil {
 		return nil, err

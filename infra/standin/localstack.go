@@ -108,6 +108,17 @@ func (s *StandIn) SetStarting(starting bool) {
 	s.starting = starting
 }
 
+// LoseStages removes the stages of all APIs, as LocalStack does in an upgrade.
+func (s *StandIn) LoseStages() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	for _, a := range s.apis {
+		err = errors.Join(err, s.closeStage(a))
+	}
+	return err
+}
+
 // LoadAPIGateway stands for the first call of API Gateway after a restart, by whomever.
 func (s *StandIn) LoadAPIGateway() {
 	s.mu.Lock()

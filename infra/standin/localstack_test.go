@@ -221,6 +221,23 @@ func TestWhatLocalStackLeavesIsRemoved(t *testing.T) {
 	}
 }
 
+// An installation whose stage an earlier version's upgrade lost is repaired by an installation that changes nothing.
+func TestALostStageIsDeployedAgain(t *testing.T) {
+	s := start(t, standin.Options{LikeLocalStack: true})
+	o := options(s)
+	if _, err := infra.Install(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.LoseStages(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := infra.Install(t.Context(), o)
+	if err != nil || r.Changed {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	healthy(t, o)
+}
+
 // deleteStack deletes a stack with CloudFormation alone, and waits until it is gone.
 func deleteStack(t *testing.T, s *standin.StandIn, name string) {
 	t.Helper()

@@ -84,7 +84,8 @@ docs: ## Write the reference of the plugins (waypoint docs, docs/reference/plugi
 	$(GO) run ./runner/plugin/schema/generate fields
 	$(GO) run ./runner/plugin/schema/generate pages
 
-# Whether it compiles shows without optimizing, in two thirds of the time; this system's is the build's own.
+# Whether it compiles shows without optimizing, in two thirds of the time; this system's is the build's own. The programs
+# keep their symbols: without them govulncheck takes every function of a module for linked on Windows.
 NATIVE := $(shell $(GO) env GOHOSTOS)/$(shell $(GO) env GOHOSTARCH)
 
 .PHONY: cross
@@ -92,12 +93,26 @@ cross: ## Compile for linux, darwin and windows on amd64 and arm64
 	@for os in linux darwin windows; do for arch in amd64 arm64; do \
 	  echo "compiling for $$os/$$arch"; \
 	  quick=; [ "$$os/$$arch" = "$(NATIVE)" ] || quick='-gcflags=all=-N -l'; \
-	  GOOS=$$os GOARCH=$$arch $(GOBUILD) $${quick:+"$$quick"} -o $(BIN)/cross/ ./cli/waypoint ./entrypoint/waypoint-entrypoint || exit 1; \
+	  mkdir -p $(BIN)/cross/$$os-$$arch; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath $${quick:+"$$quick"} -o $(BIN)/cross/$$os-$$arch/ ./cli/waypoint ./entrypoint/waypoint-entrypoint || exit 1; \
 	done; done
+
+# A release is made, and CI runs, with this version of Go: the standard library's newest fixes are in what is handed out.
+TOOLCHAIN := $(shell cat internal/release/programs/toolchain.txt)
 
 .PHONY: dist
 dist: ## Make a release in dist/; DIST_VERIFY=1 makes it twice, compares, and tries it; DIST_VERIFY=cold with no cache
-	$(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold)
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold)
+
+.PHONY: notice
+notice: ## Write NOTICE, the licences of what the programs of a release link
+	$(GO) run ./internal/release/notice
+
+# The bill of what a release links does not depend on optimizing: the programs of `make cross` stand for it.
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in the programs of a release, offline once the database is there
+	GOTOOLCHAIN=$(TOOLCHAIN) $(MAKE) build cross
+	.ci/vulncheck $(BIN)/bootstrap $(BIN)/cross/*/waypoint $(BIN)/cross/*/waypoint.exe $(BIN)/cross/*/waypoint-entrypoint $(BIN)/cross/*/waypoint-entrypoint.exe
 
 .PHONY: sizes
 sizes: build ## Check the binaries' sizes, the zip's size, start-up time and memory

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,17 +22,24 @@ const sumsFile = "SHA256SUMS"
 // oldest is the earliest time that a zip can hold.
 func oldest() time.Time { return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// archive packs a target's command with the licence: .tar.gz, for windows .zip.
+// archive packs a target's command with the licences and its SBOM: .tar.gz, for windows .zip.
 func (b *builder) archive(t target) error {
 	command, err := os.ReadFile(b.cli(t))
 	if err != nil {
 		return err
 	}
-	licence, err := os.ReadFile(filepath.Join(b.root, "LICENSE"))
-	if err != nil {
-		return err
+	files := []member{{t.exe("waypoint"), 0o755, command}}
+	for name, path := range map[string]string{
+		"LICENSE": filepath.Join(b.root, "LICENSE"), "NOTICE": filepath.Join(b.root, "NOTICE"),
+		"waypoint.cdx.json": filepath.Join(b.out, "waypoint-"+t.String()+".cdx.json"),
+	} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files = append(files, member{name, 0o644, content})
 	}
-	files := []member{{t.exe("waypoint"), 0o755, command}, {"LICENSE", 0o644, licence}}
+	slices.SortFunc(files[1:], func(a, b member) int { return strings.Compare(a.name, b.name) })
 	var out bytes.Buffer
 	name := "waypoint-" + t.String() + ".tar.gz"
 	if t.os == "windows" {

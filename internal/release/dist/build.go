@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waypoint-serverless/waypoint/infra/pack"
+	"github.com/waypoint-serverless/waypoint/internal/release/programs"
 )
 
 // target is a system that the command is made for.
 type target struct{ os, arch string }
 
-func (t target) String() string { return t.os + "-" + t.arch }
+func (t target) String() string { return programs.System{OS: t.os, Arch: t.arch}.String() }
 
 // exe is what programs are called there.
 func (t target) exe(name string) string {
@@ -30,10 +31,8 @@ func (t target) exe(name string) string {
 
 func targets() []target {
 	var all []target
-	for _, os := range []string{"linux", "darwin", "windows"} {
-		for _, arch := range []string{"amd64", "arm64"} {
-			all = append(all, target{os, arch})
-		}
+	for _, s := range programs.Systems() {
+		all = append(all, target{s.OS, s.Arch})
 	}
 	return all
 }
@@ -44,6 +43,7 @@ const atOnce = 2
 type builder struct {
 	root, out, version string
 	cache              string // GOCACHE; empty: the usual one
+	biller             string // the program that writes SBOMs
 }
 
 // cli is the path of the finished command for a target.
@@ -67,6 +67,9 @@ func (b *builder) all(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
+	if b.biller, err = b.buildBiller(ctx, work); err != nil {
+		return err
+	}
 
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -86,6 +89,9 @@ func (b *builder) all(ctx context.Context) error {
 			if err := b.compile(gctx, t, "dist", "./cli/waypoint", b.cli(t)); err != nil {
 				return err
 			}
+			if err := b.bill(gctx, b.cli(t), "waypoint-"+t.String()); err != nil {
+				return err
+			}
 			return b.archive(t)
 		})
 	}
@@ -99,6 +105,9 @@ func (b *builder) all(ctx context.Context) error {
 func (b *builder) function(ctx context.Context, work, embedded, arch string) error {
 	binary := filepath.Join(work, "bootstrap-"+arch)
 	if err := b.compile(ctx, target{"linux", arch}, "lambda.norpc", "./functions/bootstrap", binary); err != nil {
+		return err
+	}
+	if err := b.bill(ctx, binary, "waypoint-function-"+arch); err != nil {
 		return err
 	}
 	content, err := os.ReadFile(binary)
@@ -123,6 +132,9 @@ func (b *builder) function(ctx context.Context, work, embedded, arch string) err
 func (b *builder) entrypoint(ctx context.Context, work, embedded string, t target) error {
 	binary := filepath.Join(work, "entrypoint-"+t.String())
 	if err := b.compile(ctx, t, "", "./entrypoint/waypoint-entrypoint", binary); err != nil {
+		return err
+	}
+	if err := b.bill(ctx, binary, "waypoint-entrypoint-"+t.String()); err != nil {
 		return err
 	}
 	content, err := os.ReadFile(binary)
@@ -153,7 +165,7 @@ func (b *builder) compile(ctx context.Context, t target, tags, pkg, to string) e
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = b.root
 	// GOAMD64 and GOARM64 at their defaults, whatever the machine's settings: releases run everywhere.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOTOOLCHAIN="+programs.Toolchain())
 	if b.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+b.cache)
 	}

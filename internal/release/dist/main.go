@@ -1,5 +1,5 @@
 // Command dist makes a release: the functions' zips, the command line for linux, darwin and windows on amd64 and arm64
-// (each alone is all one needs: it carries the zips and the entrypoints inside), archives of them, and SHA256SUMS.
+// (each alone is all one needs: it carries the zips and the entrypoints inside), archives of them with the licences (NOTICE), an SBOM of each program, and SHA256SUMS.
 //
 // Equal sources make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
 // by making everything again from a copy of the sources in another folder, and tries the command of this machine alone
@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"time"
@@ -58,6 +59,9 @@ func run(ctx context.Context, out, version string, verify, cold bool) error {
 			return fmt.Errorf("copying the sources: %w", err)
 		}
 	}
+	if err := checkNotice(ctx, root); err != nil {
+		return err
+	}
 	began := time.Now()
 	b := &builder{root: root, out: absolute(root, out), version: version}
 	if err := b.all(ctx); err != nil {
@@ -81,4 +85,14 @@ func absolute(root, path string) string {
 		return path
 	}
 	return filepath.Join(root, path)
+}
+
+// checkNotice refuses to make a release whose licences are not those of what is linked.
+func checkNotice(ctx context.Context, root string) error {
+	cmd := exec.CommandContext(ctx, "go", "run", "./internal/release/notice", "-check")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("checking the licences: %w\n%s", err, out)
+	}
+	return nil
 }

@@ -27,7 +27,18 @@ func (i *installer) bucketExists(ctx context.Context) (bool, error) {
 	case is(err, "NotFound", "NoSuchBucket"):
 		return false, nil
 	}
-	return false, i.explain("looking for the bucket "+i.names.bucket, err)
+	return false, i.explainHead(ctx, "looking for the bucket "+i.names.bucket, err)
+}
+
+// explainHead is explain for an answer to HEAD, which has no body: why something is forbidden, such as a session that has
+// ended, is told only by another question.
+func (i *installer) explainHead(ctx context.Context, doing string, err error) error {
+	if is(err, "Forbidden") {
+		if _, _, why := i.whoAmI(ctx); why != nil {
+			return why
+		}
+	}
+	return i.explain(doing, err)
 }
 
 // ensureBucket makes the bucket and sets it up: private, versioned, encrypted, reachable by TLS only. All of it is
@@ -140,7 +151,7 @@ func (i *installer) upload(ctx context.Context, key string, archive []byte) erro
 		return nil
 	}
 	if err != nil && !is(err, "NotFound", "NoSuchKey") {
-		return i.explain("looking for the functions' code", err)
+		return i.explainHead(ctx, "looking for the functions' code", err)
 	}
 	i.say("code", fmt.Sprintf("Uploading the functions' code, %.1f MB", float64(len(archive))/1e6))
 	sum := sha256.Sum256(archive)

@@ -170,8 +170,7 @@ func TestTheCommandSaysThatItsSessionHasEnded(t *testing.T) {
 					}
 					w.Header().Set("Content-Type", "text/xml")
 					w.WriteHeader(http.StatusForbidden)
-					_, _ = w.Write([]byte(`<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code>` +
-						`<Message>The security token included in the request is expired</Message></Error></ErrorResponse>`))
+					_, _ = w.Write([]byte(expired(r)))
 					return
 				}
 				s.ServeHTTP(w, r)

@@ -286,6 +286,15 @@ func TestAnOldCLIDoesNotTouchANewerStack(t *testing.T) {
 	wantFault(t, err, infra.NewerInstalled, "has version 2.0.0; this CLI is 1.9.9")
 }
 
+// expired is the answer to a session that has ended, in S3's form or that of AWS Query.
+func expired(req *http.Request) string {
+	const code = `<Code>ExpiredToken</Code><Message>The security token included in the request is expired</Message>`
+	if strings.Contains(req.Header.Get("Authorization"), "/s3/aws4_request") {
+		return `<Error>` + code + `</Error>`
+	}
+	return `<ErrorResponse><Error><Type>Sender</Type>` + code + `</Error></ErrorResponse>`
+}
+
 // expirer answers that the session has ended, from its n-th request on.
 type expirer struct{ left int }
 
@@ -293,7 +302,7 @@ func (e *expirer) Do(req *http.Request) (*http.Response, error) {
 	if e.left--; e.left >= 0 {
 		return http.DefaultClient.Do(req)
 	}
-	body := `<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included in the request is expired</Message></Error></ErrorResponse>`
+	body := expired(req)
 	return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"Content-Type": {"text/xml"}}, Request: req,
 		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}, nil
 }

@@ -152,7 +152,10 @@ func TestAMarkerIsNowhereWhenAJobFails(t *testing.T) {
 	} {
 		_ = run(args...)
 	}
-	jobs := w.jobs("marker")
+	var jobs []string
+	for _, job := range w.jobs("marker") {
+		jobs = append(jobs, job.GetId())
+	}
 	for _, id := range jobs {
 		_ = run("job", "inspect", "--json", id)
 		_ = run("job", "get-stream", id)
@@ -180,18 +183,6 @@ func TestAMarkerIsNowhereWhenAJobFails(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-}
-
-// jobs are the ids of a project's jobs.
-func (w *world) jobs(project string) (ids []string) {
-	w.t.Helper()
-	out := w.must(filepath.Join(w.dir, project), "job", "list", "--json")
-	for _, line := range strings.Split(out, "\n") {
-		if _, id, ok := strings.Cut(line, `"id": "`); ok {
-			ids = append(ids, strings.Trim(id, `",`))
-		}
-	}
-	return ids
 }
 
 // watchProcesses looks, until stop, at the processes of this world that outlive a command or serve all of them: server,

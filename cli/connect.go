@@ -184,8 +184,20 @@ func (sh *shell) waiting(_ error, since time.Duration) {
 		return
 	}
 	if f := sh.onWait.Load(); f != nil {
-		(*f)("The server does not answer; trying again")
+		text := "The server does not answer; trying again"
+		if t := sh.localTrouble(); t != nil {
+			text = sentence(t.Message) + ". " + t.Hint
+		}
+		(*f)(text)
 	}
+}
+
+// localTrouble finds out what is wrong with the local server, if one is in use and something can be seen.
+func (sh *shell) localTrouble() *localstack.Trouble {
+	if sh.server == nil || sh.server.Platform != "local" || sh.server.Dir == "" {
+		return nil
+	}
+	return localstack.Look(context.Background(), sh.server.Dir) // bounded by itself: also after an interrupt it may say why
 }
 
 // sayOnce shows the first remark as a line.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -32,11 +33,12 @@ func newCmdDoctor(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Check what the server needs, and say what to do", Args: argCount(0, 0),
 		Long: `Looks at everything that the server of the current context needs and is made of, and says of each thing that is
-not as it should be what to do. It changes nothing. It fails if something is broken; warnings do not count.
+not as it should be what to do. It starts the local server if that is installed and does not run, and changes nothing
+else. It fails if something is broken; warnings do not count.
 
 For a server on AWS: credentials, clock, permissions, quotas, the stack, versions, the encryption key, table, queues, each
-function, and the API. For others: the address, the token, versions, clock, runners, and on this machine the data directory
-and the disk.`,
+function, and the API. For others: the address, the token, versions, clock, runners, and on this machine the data directory,
+the disk, git and Docker.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, sh, o) },
 	}
 	o.awsFlags.register(cmd)
@@ -133,7 +135,11 @@ func (sh *shell) examine(ctx context.Context, s *server) (checks []infra.Check) 
 			return checks
 		}
 		if started, err := localstack.EnsureRunning(ctx, s.Dir); err != nil {
-			add("server", "failed", "Look at the log in "+s.Dir+".", "the local server does not start: %v", err)
+			fix := "Look at the log in " + s.Dir + "."
+			if r := explain(err, s); r.hint != "" {
+				fix = strings.ReplaceAll(r.hint, "\n", " ")
+			}
+			add("server", "failed", fix, "%v", err)
 			return checks
 		} else if started {
 			add("server", "ok", "", "it was not running, and has been started")
@@ -168,6 +174,7 @@ func (sh *shell) examine(ctx context.Context, s *server) (checks []infra.Check) 
 	}
 	add("token", "ok", "", "%s", info.GetPrincipal().GetName())
 	sh.examineRunners(ctx, c, local, add)
+	sh.examineTools(ctx, add)
 	return checks
 }
 
@@ -223,15 +230,15 @@ func (sh *shell) examineVersions(info *waypointv1.GetServerInfoResponse, local b
 }
 
 func (sh *shell) examineRunners(ctx context.Context, c *client.Client, local bool, add addCheck) {
-	res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{}))
+	runners, err := listRunners(ctx, c)
 	if err != nil {
 		r := explain(err, sh.server)
 		add("runners", "failed", r.hint, "%s", r.message)
 		return
 	}
-	alive := 0
-	for _, r := range res.Msg.GetRunners() {
-		if r.GetOnline() {
+	alive := 0 // CLIs run their own job and no other
+	for _, r := range runners {
+		if r.GetOnline() && r.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_STANDING {
 			alive++
 		}
 	}

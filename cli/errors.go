@@ -16,6 +16,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/localstack"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
@@ -77,6 +78,10 @@ func explain(err error, s *server) report {
 	var foreign *client.ForeignAnswer
 	if errors.As(err, &foreign) {
 		return explainForeign(foreign, s)
+	}
+	var t *localstack.Trouble
+	if errors.As(err, &t) {
+		return report{message: err.Error(), hint: t.Hint}
 	}
 	var c *connect.Error
 	if errors.As(err, &c) {
@@ -172,6 +177,11 @@ func (sh *shell) showError(err error) {
 	if errors.As(err, &r) {
 		r.render(sh.env.Err, color)
 		return
+	}
+	if client.Unreachable(err) {
+		if t := sh.localTrouble(); t != nil {
+			err = t
+		}
 	}
 	e := explain(err, sh.server)
 	text := "Error: " + sentence(e.message)

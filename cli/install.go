@@ -16,7 +16,7 @@ import (
 
 type installOptions struct {
 	platform, listen, name string
-	purge                  bool
+	purge, upgrade         bool
 	approve                approveFlags
 	aws                    awsInstallOptions
 }
@@ -93,12 +93,16 @@ func runInstall(ctx context.Context, sh *shell, o *installOptions) error {
 	}
 	began := sh.env.Now()
 	sign := terminal.Paint("ok", terminal.Success, sh.errSetting().Color())
-	in, err := localstack.Install(ctx, localstack.InstallOptions{
+	change := localstack.Install
+	if o.upgrade {
+		change = localstack.Upgrade
+	}
+	in, err := change(ctx, localstack.InstallOptions{
 		Dir: dir, Listen: o.listen, Executable: sh.env.Executable,
 		Progress: func(done string) { sh.sayf(" %s %s\n", sign, done) },
 	})
 	if err != nil {
-		return fmt.Errorf("installing the local server: %w", err)
+		return err
 	}
 	store, err := sh.contextStore()
 	if err != nil {
@@ -167,7 +171,7 @@ func runUninstall(ctx context.Context, sh *shell, o *installOptions) error {
 		}
 	}
 	if err := localstack.Uninstall(ctx, dir, o.purge); err != nil {
-		return fmt.Errorf("uninstalling the local server: %w", err)
+		return err
 	}
 	var left []string
 	var purging error // told at the end: the contexts lead nowhere now, whatever could not be removed

@@ -15,7 +15,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra/template"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/internal/version"
-	"github.com/waypoint-serverless/waypoint/localstack"
 )
 
 // awsInstallOptions are what install and upgrade take for AWS.
@@ -295,13 +294,15 @@ func newCmdUpgrade(sh *shell) *cobra.Command {
 version serves once it is there whole; if anything fails, the old one goes on serving. Parameters that were chosen
 before are kept, unless they are given anew.
 
-With --platform=local it starts the server of this machine anew, with this binary; the data stays.`,
+With --platform=local it starts the server of this machine anew, with this binary. The data stays, and so does what was
+chosen at the installation. If the new version does not answer, the one before serves again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch o.platform {
 			case "aws":
 				return runInstallAWS(cmd.Context(), sh, &o.aws, o.name, o.approve.given(), true)
 			case "local":
-				return runUpgradeLocal(cmd.Context(), sh, o)
+				o.upgrade = true
+				return runInstall(cmd.Context(), sh, o)
 			default:
 				return checkPlatform(o.platform)
 			}
@@ -312,16 +313,4 @@ With --platform=local it starts the server of this machine anew, with this binar
 	o.approve.register(cmd)
 	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make or update; by default the installation's own, or "local"`)
 	return cmd
-}
-
-// runUpgradeLocal starts the local server anew, as this binary.
-func runUpgradeLocal(ctx context.Context, sh *shell, o *installOptions) error {
-	dir, err := localstack.DefaultDir()
-	if err != nil {
-		return err
-	}
-	if err := localstack.Uninstall(ctx, dir, false); err != nil {
-		return fmt.Errorf("stopping the local server: %w", err)
-	}
-	return runInstall(ctx, sh, o)
 }

@@ -33,6 +33,8 @@ type Deps struct {
 	// PurgeMachine ends what plugins run on this machine and kept below a runner's state directory. It names what had to
 	// stay because others use it.
 	PurgeMachine func(ctx context.Context, stateDir string) (left []string, err error)
+	// RestoreMachine brings back what plugins run on this machine, after a reboot say.
+	RestoreMachine func(ctx context.Context, stateDir string, sealer plugin.Sealer, log *slog.Logger) error
 }
 
 // shell is what all commands of one invocation share.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
@@ -80,17 +81,11 @@ func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error
 	if err != nil {
 		return err
 	}
-	if sh.env.isSet(localstack.EnvRunner) {
-		dir, err := localstack.DefaultDir()
-		if err != nil {
-			return err
-		}
-		release, err := localstack.HoldRunner(dir)
-		if err != nil {
-			return err
-		}
-		defer release()
+	place, err := sh.holdRunner(ctx, logger)
+	if err != nil {
+		return err
 	}
+	defer place.Release()
 	token, keep, err := sh.runnerToken(ctx, s, o, logger)
 	if err != nil {
 		return err
@@ -114,6 +109,11 @@ func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error
 	if err != nil {
 		return err
 	}
+	restored := sh.restoreMachine(ctx, place, opts.StateDir, logger)
+	defer restored()
+	if err := place.Ready(ctx); err != nil {
+		return err
+	}
 	if keep == nil {
 		return r.Run(ctx)
 	}
@@ -126,6 +126,52 @@ func runRunnerAgent(ctx context.Context, sh *shell, o *runnerAgentOptions) error
 		return r.Run(inner)
 	})
 	return group.Wait()
+}
+
+// holdRunner takes the place of the runner that `install` started, if this is that one; else it is nil, which holds nothing.
+func (sh *shell) holdRunner(ctx context.Context, logger *slog.Logger) (*localstack.Runner, error) {
+	if !sh.env.isSet(localstack.EnvRunner) {
+		return nil, nil //nolint:nilnil // no place is needed
+	}
+	dir, err := localstack.DefaultDir()
+	if err != nil {
+		return nil, err
+	}
+	return localstack.HoldRunner(ctx, dir, logger)
+}
+
+// restoreWait bounds how long the commands that start the local server wait for the apps of this machine: those that take
+// longer go on starting.
+const restoreWait = 15 * time.Second
+
+// restoreMachine brings back what ran on this machine, if this is the runner of the local server. finish waits for its end.
+func (sh *shell) restoreMachine(ctx context.Context, place *localstack.Runner, stateDir string, logger *slog.Logger) (finish func()) {
+	if place == nil || sh.deps.RestoreMachine == nil {
+		return func() {}
+	}
+	sealer := localstack.DoorsOf(sh.server.Address)
+	if sealer == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := sh.deps.RestoreMachine(ctx, stateDir, sealer, logger); err != nil {
+			logger.WarnContext(ctx, "bringing back the apps of this machine failed", "error", err)
+		}
+	}()
+	timer := time.NewTimer(restoreWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 func (sh *shell) runnerClient(s *server, token string, logger *slog.Logger) (*client.Client, error) {
@@ -153,13 +199,7 @@ func runRunnerList(ctx context.Context, sh *shell, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	runners, err := pages(0, func(p *waypointv1.Page) ([]*waypointv1.Runner, string, error) {
-		res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{Page: p}))
-		if err != nil {
-			return nil, "", err
-		}
-		return res.Msg.GetRunners(), res.Msg.GetNextPageToken(), nil
-	})
+	runners, err := listRunners(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -173,6 +213,16 @@ func runRunnerList(ctx context.Context, sh *shell, asJSON bool) error {
 			runningWord(r), projectText(r.GetProjects(), r.GetAllProjects()), labelText(r.GetLabels()),
 			sh.ago(unixMS(r.GetLastSeenUnixMs())), r.GetVersion(),
 		}
+	})
+}
+
+func listRunners(ctx context.Context, c *client.Client) ([]*waypointv1.Runner, error) {
+	return pages(0, func(p *waypointv1.Page) ([]*waypointv1.Runner, string, error) {
+		res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{Page: p}))
+		if err != nil {
+			return nil, "", err
+		}
+		return res.Msg.GetRunners(), res.Msg.GetNextPageToken(), nil
 	})
 }
 

@@ -39,7 +39,16 @@ func (sh *shell) renderer(out io.Writer, set terminal.Setting) *terminal.Rendere
 }
 
 func (h *humanSink) event(ev *waypointv1.OutputEvent) { h.r.Event(ev) }
-func (h *humanSink) note(text string)                 { h.r.Note(text) }
+
+// note shows a remark. Where the local server itself is what a job waits for, that is said instead.
+func (h *humanSink) note(text string) {
+	if strings.Contains(text, "(RUNNER_SILENT)") {
+		if t := h.sh.localTrouble(); t != nil {
+			text = "Waiting: " + t.Message + ". " + t.Hint
+		}
+	}
+	h.r.Note(text)
+}
 
 func (h *humanSink) state(job *waypointv1.Job) {
 	if job.GetState() != waypointv1.JobState_JOB_STATE_RUNNING {

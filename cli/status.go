@@ -69,6 +69,7 @@ func runStatus(cmd *cobra.Command, sh *shell, o *statusOptions) error {
 		}
 		all = append(all, one)
 	}
+	looked := sh.lookAtApps(ctx, all)
 	if o.json {
 		return sh.printJSON(map[string]any{"project": s.project, "workspace": sh.workspace(), "apps": statusObjects(all)})
 	}
@@ -77,7 +78,11 @@ func runStatus(cmd *cobra.Command, sh *shell, o *statusOptions) error {
 	if sh.flags.app != "" {
 		sh.showResources(all[0])
 	}
-	if !o.refresh && anyDeployed(all) {
+	switch {
+	case o.refresh || !anyDeployed(all):
+	case looked:
+		sh.sayf("Whether apps of this machine answer was looked at now; else the health is as last reported, and `waypoint status -refresh` asks the platforms.\n")
+	default:
 		sh.sayf("The health is as last reported; `waypoint status -refresh` asks the platforms.\n")
 	}
 	return nil

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 			DynamoDB: "127.0.0.1:0", SQS: "127.0.0.1:0", Data: filepath.Join(dir, "engines.db"),
 			Ready: func(r EnginesRunning) { fmt.Println(r.DynamoDB, r.SQS) },
 		})
+	case os.Getenv(envListen) == "log":
+		printMuch(dir)
+		return
 	case dir != "":
 		err = Serve(context.Background(), ServeOptions{
 			Dir: dir, Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), Ready: func(tcp string) { fmt.Println(tcp) },

@@ -10,6 +10,8 @@ import (
 const (
 	// EnvDir overrides DefaultDir.
 	EnvDir = "WAYPOINT_LOCAL_DIR"
+	// EnvLog names the file that the output of a process in the background goes to; it keeps that file small.
+	EnvLog = "WAYPOINT_LOCAL_LOG"
 	// EnvRunner is set for the runner that `install` starts: it then holds the directory's runner lock.
 	EnvRunner = "WAYPOINT_LOCAL_RUNNER"
 )
@@ -38,22 +40,38 @@ type dir string
 
 func (d dir) file(name string) string { return filepath.Join(string(d), name) }
 
-func (d dir) data() string        { return d.file("data.db") }
-func (d dir) keys() string        { return d.file("keys.json") }
-func (d dir) settings() string    { return d.file("settings.json") }
-func (d dir) adminToken() string  { return d.file("admin-token") }
-func (d dir) runnerToken() string { return d.file("runner-token") }
-func (d dir) serverLock() string  { return d.file("server.lock") }
-func (d dir) serverPID() string   { return d.file("server.pid") }
-func (d dir) serverLog() string   { return d.file("server.log") }
-func (d dir) runnerLock() string  { return d.file("runner.lock") }
-func (d dir) runnerPID() string   { return d.file("runner.pid") }
-func (d dir) runnerLog() string   { return d.file("runner.log") }
-func (d dir) doors() string       { return d.file("doors.json") }
-func (d dir) doorKey() string     { return d.file("door-key.pem") }
-func (d dir) run() string         { return d.file("run") }
-func (d dir) apiSocket() string   { return filepath.Join(d.run(), "api.sock") }
-func (d dir) sqsSocket() string   { return filepath.Join(d.run(), "sqs.sock") }
+func (d dir) data() string     { return d.file("data.db") }
+func (d dir) keys() string     { return d.file("keys.json") }
+func (d dir) settings() string { return d.file("settings.json") }
+
+// formerSettings are those of an installation that was removed; its data is still here.
+func (d dir) formerSettings() string { return d.file("settings.removed.json") }
+
+// installLock is held by whoever changes what runs.
+func (d dir) installLock() string { return d.file("install.lock") }
+
+// installedBinary is a copy of the program that runs, where the system keeps none.
+func (d dir) installedBinary() string { return d.file("waypoint-installed" + executableSuffix) }
+
+// formerBinary is the program that ran before an upgrade.
+func (d dir) formerBinary() string  { return d.file("waypoint-before" + executableSuffix) }
+func (d dir) adminToken() string    { return d.file("admin-token") }
+func (d dir) runnerToken() string   { return d.file("runner-token") }
+func (d dir) serverLock() string    { return d.file("server.lock") }
+func (d dir) serverPIDFile() string { return d.file("server.pid") }
+func (d dir) serverLog() string     { return d.file("server.log") }
+func (d dir) runnerLock() string    { return d.file("runner.lock") }
+func (d dir) runnerPIDFile() string { return d.file("runner.pid") }
+
+// runnerReady holds the number of a runner that has brought back what ran on this machine.
+func (d dir) runnerReady() string { return d.file("runner.ready") }
+
+func (d dir) runnerLog() string { return d.file("runner.log") }
+func (d dir) doors() string     { return d.file("doors.json") }
+func (d dir) doorKey() string   { return d.file("door-key.pem") }
+func (d dir) run() string       { return d.file("run") }
+func (d dir) apiSocket() string { return filepath.Join(d.run(), "api.sock") }
+func (d dir) sqsSocket() string { return filepath.Join(d.run(), "sqs.sock") }
 
 // make creates the directories, closed to everybody else: a socket is reachable by whoever may enter its directory.
 func (d dir) make() error {

@@ -303,7 +303,8 @@ func newDoorKey() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Doors asks a local server, by its Unix socket, for doors.
+// Doors asks a local server, by its Unix socket, for what it does only for its own user: listeners for containers, and
+// sealing.
 type Doors struct{ c *http.Client }
 
 // DoorsOf is for the server at that address (client.Options.Address); nil for one that is not on this machine.
@@ -329,13 +330,18 @@ func (d *Doors) CloseDoor(ctx context.Context, address string) error {
 }
 
 func (d *Doors) ask(ctx context.Context, method, address string, answer *Door) error {
+	return d.call(ctx, method, doorsPath, Door{Address: address}, answer)
+}
+
+// call makes a request of the server that only its Unix socket answers.
+func (d *Doors) call(ctx context.Context, method, path string, request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	body, err := json.Marshal(Door{Address: address})
+	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://waypoint"+doorsPath, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "http://waypoint"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -344,7 +350,7 @@ func (d *Doors) ask(ctx context.Context, method, address string, answer *Door) e
 		return fmt.Errorf("asking the local server: %w", err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4*maxSealed))
 	if err != nil {
 		return fmt.Errorf("asking the local server: %w", err)
 	}

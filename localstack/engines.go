@@ -129,7 +129,7 @@ func expireLoop(ctx context.Context, db *dynamodb.Engine, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		if _, err := db.ExpireOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := expire(ctx, db, time.Now()); err != nil && ctx.Err() == nil {
 			log.ErrorContext(ctx, "expiring items failed", "error", err)
 		}
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +24,11 @@ import (
 )
 
 const (
-	startTimeout = 15 * time.Second
-	stopTimeout  = 20 * time.Second
+	// startTimeout is generous for a machine that is busy with other things; a process that fails ends at once.
+	startTimeout = time.Minute
+	// answerTimeout bounds one question to a server that may be frozen.
+	answerTimeout = 5 * time.Second
+	stopTimeout   = 20 * time.Second
 	// killAfter is how long a runner may take to give its jobs back.
 	killAfter = 10 * time.Second
 )
@@ -57,30 +62,53 @@ type settings struct {
 	Executable string `json:"executable"`
 }
 
+// loadSettings reads what was chosen, also by an installation that was removed since.
 func loadSettings(d dir) settings {
 	s := settings{Listen: DefaultListen}
-	if data, err := os.ReadFile(d.settings()); err == nil {
-		_ = json.Unmarshal(data, &s) // a damaged file means the defaults
+	for _, path := range []string{d.settings(), d.formerSettings()} {
+		if data, err := os.ReadFile(path); err == nil {
+			_ = json.Unmarshal(data, &s) // a damaged file means the defaults
+			break
+		}
 	}
 	return s
 }
 
+func (s settings) save(d dir) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return writeFile(d.settings(), data)
+}
+
+// changeWait bounds how long a command waits for others that start or stop the same server: two starts that fail as late as
+// they can.
+const changeWait = 4 * startTimeout
+
+// change holds the lock of whoever changes what runs: any number of commands at once end with one server and one runner.
+func (d dir) change(ctx context.Context) (*filelock.Lock, error) {
+	waiting, cancel := context.WithTimeout(ctx, changeWait)
+	defer cancel()
+	lock, err := filelock.Await(waiting, func() (*filelock.Lock, error) { return filelock.Acquire(d.installLock()) })
+	if errors.Is(err, filelock.ErrHeld) && ctx.Err() == nil {
+		return nil, fmt.Errorf("another command has been starting or stopping the local server for more than %s; wait for it, or end it", changeWait)
+	}
+	return lock, err
+}
+
 // Install starts the server and a runner in the background, each a process of its own, unless they run
-// already. It can be repeated at any time.
+// already. It can be repeated at any time, and by any number of commands at once.
 func Install(ctx context.Context, o InstallOptions) (*Installed, error) {
-	if o.Dir == "" {
-		var err error
-		if o.Dir, err = DefaultDir(); err != nil {
-			return nil, err
-		}
-	}
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
-	d := dir(o.Dir)
-	if err := d.make(); err != nil {
+	d, err := o.prepare()
+	if err != nil {
 		return nil, err
 	}
+	lock, err := d.change(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = lock.Release() }()
 	s := loadSettings(d)
 	if o.Listen != "" {
 		s.Listen = o.Listen
@@ -88,130 +116,244 @@ func Install(ctx context.Context, o InstallOptions) (*Installed, error) {
 	if o.Executable != "" {
 		s.Executable = o.Executable
 	}
-	data, err := json.Marshal(s)
-	if err != nil {
+	if err := s.save(d); err != nil {
 		return nil, err
 	}
-	if err := writeFile(d.settings(), data); err != nil {
+	if err := os.Remove(d.formerSettings()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	if err := start(ctx, d, s, o.Progress); err != nil {
+	if _, err := start(ctx, d, s, o.Progress); err != nil {
 		return nil, err
 	}
+	s.keepProgram(d)
+	return installed(d, s)
+}
+
+// prepare fills in what was left out and makes the directory.
+func (o *InstallOptions) prepare() (dir, error) {
+	if o.Dir == "" {
+		var err error
+		if o.Dir, err = DefaultDir(); err != nil {
+			return "", err
+		}
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	d := dir(o.Dir)
+	return d, d.make()
+}
+
+func installed(d dir, s settings) (*Installed, error) {
 	token, err := readToken(d.adminToken())
 	if err != nil {
 		return nil, err
 	}
-	in := &Installed{Address: Address(o.Dir), Token: token, ServerLog: d.serverLog(), RunnerLog: d.runnerLog()}
+	in := &Installed{Address: Address(string(d)), Token: token, ServerLog: d.serverLog(), RunnerLog: d.runnerLog()}
 	if s.Listen != "none" {
 		in.TCP = "http://" + s.Listen
 	}
 	return in, nil
 }
 
-// EnsureRunning starts what `install` installed and is not running now (after a reboot, say). started says
+// EnsureRunning starts what `install` installed and is not running now (after a reboot, say). started reports
 // whether the server had to be started.
 func EnsureRunning(ctx context.Context, dataDir string) (started bool, err error) {
 	d := dir(dataDir)
 	if _, err := os.Stat(d.settings()); err != nil {
 		return false, fmt.Errorf("there is no local server in %s: run `waypoint install --platform=local`", dataDir)
 	}
-	server, err := filelock.Held(d.serverLock())
+	if up, err := d.bothRun(ctx); err != nil || up {
+		return false, err
+	}
+	lock, err := d.change(ctx)
 	if err != nil {
 		return false, err
 	}
-	runner, err := filelock.Held(d.runnerLock())
-	if err != nil || server && runner {
-		return false, err
+	defer func() { _ = lock.Release() }()
+	if _, err := os.Stat(d.settings()); err != nil { // removed while we waited
+		return false, fmt.Errorf("there is no local server in %s: run `waypoint install --platform=local`", dataDir)
 	}
-	return !server, start(ctx, d, loadSettings(d), func(string) {})
+	return start(ctx, d, loadSettings(d), func(string) {})
 }
 
-func start(ctx context.Context, d dir, s settings, progress func(string)) error {
+// bothRun reports whether server and runner run, at the cost of three system calls each: every command asks.
+func (d dir) bothRun(ctx context.Context) (bool, error) {
+	pid, listens := d.listener(ctx)
+	if !listens {
+		return false, nil
+	}
+	if pid > 0 && isStopped(pid) {
+		return false, stoppedError(pid)
+	}
+	return filelock.Held(d.runnerLock())
+}
+
+// start starts what does not run. The caller holds the lock for changes.
+func start(ctx context.Context, d dir, s settings, progress func(string)) (started bool, err error) {
 	if s.Executable == "" {
-		return errors.New("the path of the waypoint binary is unknown: run `waypoint install --platform=local` again")
+		return false, errors.New("the path of the waypoint binary is unknown: run `waypoint install --platform=local` again")
 	}
-	running, err := filelock.Held(d.serverLock())
+	if started, err = startServer(ctx, d, s); err != nil {
+		return false, err
+	}
+	progress(map[bool]string{true: "Started the server in the background", false: "The server is running"}[started])
+	runner, err := startRunner(ctx, d, s)
 	if err != nil {
-		return err
+		return started, err
 	}
-	if running {
-		progress("The server is running")
-	} else if err := startServer(ctx, d, s); err != nil {
-		return err
-	} else {
-		progress("Started the server in the background")
-	}
-	if running, err = filelock.Held(d.runnerLock()); err != nil {
-		return err
-	}
-	if running {
-		progress("The runner is running")
-		return nil
-	}
-	if err := startRunner(ctx, d, s); err != nil {
-		return err
-	}
-	progress("Started a runner in the background")
-	return nil
+	progress(map[bool]string{true: "Started a runner in the background", false: "The runner is running"}[runner])
+	return started, nil
 }
 
-func startServer(ctx context.Context, d dir, s settings) error {
-	exited, err := spawn(ctx, s.Executable, []string{"server", "run"}, []string{EnvDir + "=" + string(d)}, d.serverLog())
+func startServer(ctx context.Context, d dir, s settings) (started bool, err error) {
+	p := d.server()
+	running, err := p.runs(ctx)
 	if err != nil {
-		return fmt.Errorf("starting the server: %w", err)
+		return false, err
 	}
-	return waitFor(ctx, startTimeout, exited, d.serverLog(), "the server", func() bool {
+	if running {
+		return false, awaitServer(ctx, d, nil)
+	}
+	from := logSize(d.serverLog())
+	exited, err := spawn(ctx, d, s.Executable, []string{"server", "run"}, nil, d.serverLog())
+	if err != nil {
+		return false, fmt.Errorf("starting the server: %w", err)
+	}
+	err = awaitServer(ctx, d, exited)
+	if !errors.Is(err, errExited) {
+		return err == nil, err
+	}
+	// Somebody may have started one in the foreground at the same moment.
+	if running, _ := p.runs(ctx); running {
+		return false, awaitServer(ctx, d, nil)
+	}
+	return false, p.didNotStart(from)
+}
+
+// awaitServer waits until the API answers.
+func awaitServer(ctx context.Context, d dir, exited <-chan struct{}) error {
+	c, err := client.New(client.Options{Address: Address(string(d)), Component: "cli"})
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdle()
+	var stopped error
+	err = waitFor(ctx, startTimeout, exited, func() bool {
+		if pid, _ := d.listener(ctx); pid > 0 && isStopped(pid) {
+			stopped = stoppedError(pid) // it will not answer by itself
+			return true
+		}
 		if _, err := os.Stat(d.adminToken()); err != nil {
 			return false
 		}
-		c, err := client.New(client.Options{Address: Address(string(d)), Component: "cli"})
-		if err != nil {
-			return false
-		}
-		defer c.CloseIdle()
-		_, err = c.Server.GetServerInfo(ctx, connect.NewRequest(&waypointv1.GetServerInfoRequest{}))
+		once, cancel := context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+		_, err := c.Server.GetServerInfo(once, connect.NewRequest(&waypointv1.GetServerInfoRequest{}))
 		return err == nil
 	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return d.silent(ctx)
+	}
+	return errors.Join(err, stopped)
 }
 
-func startRunner(ctx context.Context, d dir, s settings) error {
+func startRunner(ctx context.Context, d dir, s settings) (started bool, err error) {
+	p := d.runner()
+	running, err := p.runs(ctx)
+	if err != nil || running {
+		return false, err
+	}
 	token, err := ensureRunnerToken(ctx, d)
 	if err != nil {
-		return err
+		return false, err
 	}
-	env := []string{
-		EnvDir + "=" + string(d), EnvRunner + "=1",
-		"WAYPOINT_SERVER_ADDR=" + Address(string(d)), "WAYPOINT_SERVER_TOKEN=" + token,
-	}
-	exited, err := spawn(ctx, s.Executable, []string{"runner", "agent", "--name", "local"}, env, d.runnerLog())
+	env := []string{EnvRunner + "=1", "WAYPOINT_SERVER_ADDR=" + Address(string(d)), "WAYPOINT_SERVER_TOKEN=" + token}
+	from := logSize(d.runnerLog())
+	exited, err := spawn(ctx, d, s.Executable, []string{"runner", "agent", "--name", "local"}, env, d.runnerLog())
 	if err != nil {
-		return fmt.Errorf("starting the runner: %w", err)
+		return false, fmt.Errorf("starting the runner: %w", err)
 	}
-	return waitFor(ctx, startTimeout, exited, d.runnerLog(), "the runner", func() bool {
+	err = waitFor(ctx, startTimeout, exited, func() bool {
 		held, err := filelock.Held(d.runnerLock())
-		return err == nil && held
+		pid := readPIDFile(d.runnerPIDFile())
+		return err == nil && held && pid > 0 && readPIDFile(d.runnerReady()) == pid
 	})
+	switch {
+	case errors.Is(err, errExited):
+		return false, p.didNotStart(from)
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return false, fmt.Errorf("the runner was not ready within %s; its log is %s", startTimeout, d.runnerLog())
+	}
+	return err == nil, err
 }
 
-// HoldRunner takes the runner lock of the data directory, for the runner that `install` started; a second one
-// is refused. The caller releases when it ends.
-func HoldRunner(dataDir string) (release func(), err error) {
+// Runner is the place of the runner that `install` started: there is one in a directory.
+type Runner struct {
+	d     dir
+	guard *guard
+	stop  context.CancelFunc
+	done  chan struct{}
+}
+
+// HoldRunner takes the runner's place in the data directory; a second one is refused. The caller releases it when it ends.
+func HoldRunner(ctx context.Context, dataDir string, log *slog.Logger) (*Runner, error) {
 	d := dir(dataDir)
-	lock, err := filelock.Acquire(d.runnerLock())
+	if running, err := filelock.Held(d.runnerLock()); err != nil || running {
+		return nil, errors.Join(err, fmt.Errorf("the local runner is already running (%s)", dataDir))
+	}
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock, err := filelock.Await(waiting, func() (*filelock.Lock, error) { return filelock.Acquire(d.runnerLock()) })
 	if errors.Is(err, filelock.ErrHeld) {
 		return nil, fmt.Errorf("the local runner is already running (%s)", dataDir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(d.runnerPID(), []byte(strconv.Itoa(os.Getpid())+"\n")); err != nil {
-		return nil, errors.Join(err, lock.Release())
+	// The lock file can be removed while the runner runs, the keys cannot.
+	whole, err := filelock.Await(waiting, func() (*filelock.Lock, error) { return filelock.AcquireExisting(d.keys()) })
+	var pid *pidFile
+	if err == nil {
+		pid, err = takePIDFile(d.runnerPIDFile())
 	}
-	return func() {
-		_ = os.Remove(d.runnerPID())
-		_ = lock.Release()
-	}, nil
+	if errors.Is(err, filelock.ErrHeld) {
+		err = fmt.Errorf("the local runner is already running (%s)", dataDir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, whole.Release(), lock.Release())
+	}
+	return &Runner{d: d, guard: &guard{whole: whole, lock: lock, pid: pid, log: log}}, nil
+}
+
+// Ready tells whoever started this runner that it is there, and keeps its place from now on.
+func (r *Runner) Ready(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	if err := writeFile(r.d.runnerReady(), []byte(strconv.Itoa(os.Getpid())+"\n")); err != nil {
+		return err
+	}
+	ctx, r.stop = context.WithCancel(ctx)
+	r.done = make(chan struct{})
+	go func() {
+		defer close(r.done)
+		r.guard.loop(ctx)
+	}()
+	return nil
+}
+
+// Release gives up the place.
+func (r *Runner) Release() {
+	if r == nil {
+		return
+	}
+	if r.stop != nil {
+		r.stop()
+		<-r.done
+	}
+	_ = os.Remove(r.d.runnerReady())
+	r.guard.release()
 }
 
 // QueueClient reaches the queues of a server at address: over the queue socket beside the API's Unix socket;
@@ -235,6 +377,9 @@ func socketClient(socket string) *http.Client {
 	}}
 }
 
+// runnerTokenName is the name of the token of the runner that `install` starts.
+const runnerTokenName = "local runner"
+
 func ensureRunnerToken(ctx context.Context, d dir) (string, error) {
 	if token, err := readToken(d.runnerToken()); err == nil {
 		// A token that the server does not know is left over from data that is gone.
@@ -252,12 +397,38 @@ func ensureRunnerToken(ctx context.Context, d dir) (string, error) {
 	}
 	defer c.CloseIdle()
 	made, err := c.Token.CreateToken(ctx, connect.NewRequest(&waypointv1.CreateTokenRequest{
-		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: "local runner",
+		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: runnerTokenName,
 	}))
 	if err != nil {
 		return "", fmt.Errorf("making the runner's token: %w", err)
 	}
-	return made.Msg.GetSecret(), writeFile(d.runnerToken(), []byte(made.Msg.GetSecret()+"\n"))
+	if err := writeFile(d.runnerToken(), []byte(made.Msg.GetSecret()+"\n")); err != nil {
+		return "", err
+	}
+	return made.Msg.GetSecret(), revokeOthers(ctx, c, made.Msg.GetToken().GetId())
+}
+
+// revokeOthers revokes the runner tokens that attempts to install made which were cut short: nobody has them.
+func revokeOthers(ctx context.Context, c *client.Client, keep string) error {
+	page := &waypointv1.Page{}
+	for {
+		res, err := c.Token.ListTokens(ctx, connect.NewRequest(&waypointv1.ListTokensRequest{Page: page}))
+		if err != nil {
+			return fmt.Errorf("listing the runner's tokens: %w", err)
+		}
+		for _, t := range res.Msg.GetTokens() {
+			if t.GetKind() != waypointv1.TokenKind_TOKEN_KIND_RUNNER || t.GetName() != runnerTokenName || t.GetId() == keep {
+				continue
+			}
+			if _, err := c.Token.RevokeToken(ctx, connect.NewRequest(&waypointv1.RevokeTokenRequest{Id: t.GetId()})); err != nil {
+				return fmt.Errorf("revoking a runner token that nobody has: %w", err)
+			}
+		}
+		if res.Msg.GetNextPageToken() == "" {
+			return nil
+		}
+		page = &waypointv1.Page{Token: res.Msg.GetNextPageToken()}
+	}
 }
 
 // unknownToken reports whether the server has no trace of a token.
@@ -283,25 +454,41 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
-// Uninstall stops the runner and the server. The data stays unless purge is set.
+// Uninstall stops the runner and the server. The data, and what was chosen at the installation, stays unless purge is set.
 func Uninstall(ctx context.Context, dataDir string, purge bool) error {
 	d := dir(dataDir)
-	for _, p := range []struct{ what, pid, lock string }{
-		{"the runner", d.runnerPID(), d.runnerLock()},
-		{"the server", d.serverPID(), d.serverLock()},
-	} {
-		if err := stop(ctx, p.pid, p.lock); err != nil {
-			return fmt.Errorf("stopping %s: %w", p.what, err)
-		}
+	if _, err := os.Stat(dataDir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	lock, err := d.change(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+	if err := stopBoth(ctx, d); err != nil {
+		return err
 	}
 	if purge {
+		if runtime.GOOS == "windows" { // an open file cannot be removed there
+			_ = lock.Release()
+		}
 		if err := os.RemoveAll(dataDir); err != nil {
 			return fmt.Errorf("removing the data: %w", err)
 		}
 		return nil
 	}
-	if err := os.Remove(d.settings()); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Rename(d.settings(), d.formerSettings()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the installation: %w", err)
+	}
+	return nil
+}
+
+// stopBoth ends the runner and then the server. The caller holds the lock for changes.
+func stopBoth(ctx context.Context, d dir) error {
+	for _, p := range []daemon{d.runner(), d.server()} {
+		if err := p.stop(ctx); err != nil {
+			return fmt.Errorf("stopping the %s: %w", p.what, err)
+		}
 	}
 	return nil
 }

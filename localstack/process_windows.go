@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+const executableSuffix = ".exe"
+
 // detach takes the process out of this console, so that its Ctrl-C does not reach it.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}

@@ -8,8 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
-	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,19 +59,11 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Listen == "" {
 		o.Listen = loadSettings(d).Listen
 	}
-	lock, err := filelock.Acquire(d.serverLock())
-	if errors.Is(err, filelock.ErrHeld) {
-		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
-	}
+	g, err := takeServer(ctx, d, o.Logger)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Release() }()
-	if err := writeFile(d.serverPID(), []byte(strconv.Itoa(os.Getpid())+"\n")); err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(d.serverPID()) }()
-
+	defer g.release()
 	listeners, err := listen(ctx, d, o.Listen)
 	if err != nil {
 		return err
@@ -81,13 +74,45 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
 	}
 	if err != nil {
-		return err
+		return explainData(err, d)
 	}
 	tuneCollector()
-	err = serve(ctx, s, d, o, listeners)
+	err = serve(ctx, s, d, o, listeners, g)
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	return errors.Join(err, s.Close(closeCtx))
+}
+
+// lockWait is how long a daemon tries to get its locks: whoever looks whether they are held holds them for a moment.
+const lockWait = 2 * time.Second
+
+// takeServer makes this process the server of a directory, or fails with ErrRunning. The directory's own lock counts as
+// well as the lock file's, which somebody may have removed under a server that runs.
+func takeServer(ctx context.Context, d dir, log *slog.Logger) (*guard, error) {
+	if running, err := filelock.Held(d.serverLock()); err != nil || running {
+		return nil, errors.Join(err, fmt.Errorf("%w (%s)", ErrRunning, string(d)))
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	whole, err := filelock.Await(ctx, func() (*filelock.Lock, error) { return filelock.AcquireExisting(string(d)) })
+	var lock *filelock.Lock
+	if err == nil {
+		lock, err = filelock.Await(ctx, func() (*filelock.Lock, error) { return filelock.Acquire(d.serverLock()) })
+	}
+	var pid *pidFile
+	if err == nil {
+		pid, err = takePIDFile(d.serverPIDFile())
+	}
+	if errors.Is(err, filelock.ErrHeld) {
+		err = fmt.Errorf("%w (%s)", ErrRunning, string(d))
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Release(), whole.Release())
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &guard{whole: whole, lock: lock, pid: pid, log: log}, nil
 }
 
 // tuneCollector collects garbage less often, unless the operator has set GOGC: the server's live memory is a few
@@ -98,7 +123,7 @@ func tuneCollector() {
 	}
 }
 
-func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet) error {
+func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet, g *guard) error {
 	if err := ensureAdminToken(ctx, s, d); err != nil {
 		return err
 	}
@@ -109,15 +134,19 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 	}
 	local := http.NewServeMux()
 	local.Handle(doorsPath, doors)
+	local.HandleFunc(statePath, s.serveState)
+	local.HandleFunc(sealPath, s.serveSeal)
 	local.Handle("/", s.Gateway)
-	serveHTTP(ctx, group, l.api, local)
-	serveHTTP(ctx, group, l.sqs, s.Queues)
+	l.api.serve = serveHTTP(ctx, group, l.api.ln, local)
+	l.sqs.serve = serveHTTP(ctx, group, l.sqs.ln, s.Queues)
+	g.sockets = []*socket{l.api, l.sqs}
 	tcp := ""
 	if l.tcp != nil {
 		serveHTTP(ctx, group, l.tcp, s.Gateway)
 		tcp = l.tcp.Addr().String()
 	}
 	group.Go(func() error { s.sweepLoop(ctx); return nil })
+	group.Go(func() error { g.loop(ctx); return nil })
 	group.Go(func() error { <-ctx.Done(); doors.running.Wait(); return nil })
 	if o.Ready != nil {
 		o.Ready(tcp)
@@ -125,15 +154,19 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 	return group.Wait()
 }
 
-// serveHTTP answers on ln until ctx ends, and a second longer for those who are being answered.
-func serveHTTP(ctx context.Context, group *errgroup.Group, ln net.Listener, h http.Handler) {
+// serveHTTP answers on ln until ctx ends, and a second longer for those who are being answered. further makes the same
+// server answer on another listener, too; it may be called as long as the group has a goroutine.
+func serveHTTP(ctx context.Context, group *errgroup.Group, ln net.Listener, h http.Handler) (further func(net.Listener)) {
 	srv := bounded.NewServer(h, bounded.Limits{})
-	group.Go(func() error {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	further = func(ln net.Listener) {
+		group.Go(func() error {
+			if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	further(ln)
 	group.Go(func() error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -143,6 +176,7 @@ func serveHTTP(ctx context.Context, group *errgroup.Group, ln net.Listener, h ht
 		}
 		return nil
 	})
+	return further
 }
 
 // sweepLoop sweeps at once (a server that was away owes something) and then each minute, or sooner, when it is decided
@@ -185,28 +219,71 @@ func ensureAdminToken(ctx context.Context, s *Server, d dir) error {
 	return writeFile(d.adminToken(), []byte(token+"\n"))
 }
 
-type listenerSet struct{ api, sqs, tcp net.Listener }
+// socket is a Unix socket on which a server answers.
+type socket struct {
+	path string
+	ln   *net.UnixListener
+	file os.FileInfo
+	// serve answers on a further listener.
+	serve func(net.Listener)
+}
+
+// inPlace reports whether the socket's file is still there, and ours.
+func (s *socket) inPlace() bool {
+	named, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(named, s.file)
+}
+
+// open listens. Who called before and serves goes on serving, on the new file.
+func (s *socket) open(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+		return err
+	}
+	ln, err := listenUnix(ctx, s.path)
+	if err != nil {
+		return err
+	}
+	if s.ln != nil {
+		s.ln.SetUnlinkOnClose(false) // the file of that name is the new one's
+	}
+	s.ln = ln
+	if s.file, err = os.Lstat(s.path); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	if s.serve != nil {
+		s.serve(ln)
+	}
+	return nil
+}
+
+type listenerSet struct {
+	api, sqs *socket
+	tcp      net.Listener
+}
 
 func (l *listenerSet) close() {
-	for _, ln := range []net.Listener{l.api, l.sqs, l.tcp} {
-		if ln != nil {
-			_ = ln.Close()
+	for _, s := range []*socket{l.api, l.sqs} {
+		if s.ln != nil {
+			_ = s.ln.Close()
 		}
+	}
+	if l.tcp != nil {
+		_ = l.tcp.Close()
 	}
 }
 
 // listen opens the sockets. The directory's lock is held, so a socket file that lies there is a dead server's.
 func listen(ctx context.Context, d dir, tcp string) (_ *listenerSet, err error) {
-	l := &listenerSet{}
+	l := &listenerSet{api: &socket{path: d.apiSocket()}, sqs: &socket{path: d.sqsSocket()}}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
-	if l.api, err = listenUnix(ctx, d.apiSocket()); err != nil {
+	if err = l.api.open(ctx); err != nil {
 		return nil, err
 	}
-	if l.sqs, err = listenUnix(ctx, d.sqsSocket()); err != nil {
+	if err = l.sqs.open(ctx); err != nil {
 		return nil, err
 	}
 	if tcp == "none" {
@@ -216,13 +293,18 @@ func listen(ctx context.Context, d dir, tcp string) (_ *listenerSet, err error) 
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("the local server listens on loopback only, not on %q: use 127.0.0.1:PORT or none", tcp)
 	}
-	if l.tcp, err = new(net.ListenConfig).Listen(ctx, "tcp", tcp); err != nil {
-		return nil, fmt.Errorf("the port %s is taken by another program: stop it, or choose another with --listen (%w)", tcp, err)
+	l.tcp, err = new(net.ListenConfig).Listen(ctx, "tcp", tcp)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %s is in use by another program: stop it, or choose another address, "+
+			"`waypoint install --platform=local --listen 127.0.0.1:PORT`", tcp)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", tcp, withoutPrefix(err))
 	}
 	return l, nil
 }
 
-func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+func listenUnix(ctx context.Context, path string) (*net.UnixListener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing a dead socket: %w", err)
 	}
@@ -233,5 +315,9 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("closing the socket to others: %w", err), ln.Close())
 	}
-	return ln, nil
+	unix, ok := ln.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%s is not a Unix socket", path), ln.Close())
+	}
+	return unix, nil
 }

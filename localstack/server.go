@@ -84,6 +84,7 @@ type Server struct {
 	clock   func() time.Time
 	log     *slog.Logger
 	table   *dynamodb.Engine
+	store   *store.Store
 	closers []func(context.Context) error
 }
 
@@ -121,7 +122,11 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("opening the data file: %w", err)
 	}
+	s.store = st
 	s.onClose(func(context.Context) error { return st.Close() })
+	if err := st.Rewrite(ctx); err != nil {
+		o.Logger.WarnContext(ctx, "the data file could not be made smaller", "error", err)
+	}
 
 	transport, err := s.engines(ctx, o, st)
 	if err != nil {
@@ -302,7 +307,8 @@ func (s *Server) knowsToken(ctx context.Context, token string) (bool, error) {
 	return found.Known, nil
 }
 
-// Sweep runs once what on AWS a schedule runs each minute, and removes expired items.
+// Sweep runs once what on AWS a schedule runs each minute, removes expired items, and gives what they leave free back to the
+// disk.
 func (s *Server) Sweep(ctx context.Context) error {
 	_, err := s.sweep(ctx)
 	return err
@@ -315,8 +321,28 @@ func (s *Server) sweep(ctx context.Context) (fate time.Time, err error) {
 	if err == nil && json.Unmarshal(answer, &report) == nil && report.Fate != 0 {
 		fate = time.UnixMilli(report.Fate)
 	}
-	_, expireErr := s.table.ExpireOnce(ctx, s.clock())
-	return fate, errors.Join(err, expireErr)
+	expireErr := expire(ctx, s.table, s.clock())
+	_, reclaimErr := s.store.Reclaim(ctx)
+	return fate, errors.Join(err, expireErr, reclaimErr)
+}
+
+// expireBound is how long one run may remove expired items: short enough for what is
+// due in between, so that a backlog of days is gone in minutes and others always get their turn.
+const expireBound = sweepInterval / 6
+
+// expire removes what has expired at a moment, all of it if the time suffices.
+func expire(ctx context.Context, table *dynamodb.Engine, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, expireBound)
+	defer cancel()
+	for {
+		removed, err := table.ExpireOnce(ctx, now)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil // the next run goes on
+		}
+		if err != nil || removed == 0 {
+			return err
+		}
+	}
 }
 
 func (s *Server) onClose(f func(context.Context) error) { s.closers = append(s.closers, f) }

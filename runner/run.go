@@ -15,6 +15,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/retry"
+	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
 )
 
 // failing is how the loops that talk to the server and the queue wait after errors. An incident of minutes must not be
@@ -35,6 +36,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	s := &session{r: r, hard: hard, drain: ctx.Done(), refuse: cancel}
 
 	var loops sync.WaitGroup
+	loops.Go(func() { lifecycle.RemoveDead(ctx, r.log) })
 	loops.Go(func() { s.beat(ctx) })
 	loops.Go(func() { s.receive(ctx) })
 	loops.Wait()

@@ -138,7 +138,7 @@ func New(o Options) (*Runner, error) {
 				Deployments: o.Client.Deployment, Releases: o.Client.Release,
 			},
 			Catalog: o.Catalog, Logger: o.Logger, StateDir: o.StateDir, Entrypoint: o.Entrypoint,
-			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, LocalDir: o.LocalDir, Environ: o.Environ,
+			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ,
 			Hostname: hostname, Now: time.Now,
 		},
 	}, nil

@@ -36,7 +36,7 @@ func run() int {
 	}
 	env.CommandMark = mark
 	return cli.Run(context.Background(), cli.Deps{
-		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: builtin.Purge,
+		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: builtin.Purge, RestoreMachine: builtin.Restore,
 	}, os.Args[1:])
 }
 

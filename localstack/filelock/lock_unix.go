@@ -9,9 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func lock(f *os.File) error {
+func lock(f *os.File, exclusive bool) error {
+	how := unix.LOCK_SH | unix.LOCK_NB
+	if exclusive {
+		how = unix.LOCK_EX | unix.LOCK_NB
+	}
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), how)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -21,3 +25,5 @@ func lock(f *os.File) error {
 		return err
 	}
 }
+
+func openExisting(path string) (*os.File, error) { return os.Open(path) }

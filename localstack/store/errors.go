@@ -16,17 +16,22 @@ var (
 	// ErrFull says that the disk (or a quota) is full. Nothing of the request
 	// was kept.
 	ErrFull = errors.New("store: disk full")
+	// ErrDamaged says that the file is not a data file, or no longer whole.
+	ErrDamaged = errors.New("store: the data file is damaged")
 	// ErrClosed says that the store was closed before the request began.
 	ErrClosed = errors.New("store: closed")
 )
 
-// classify wraps SQLite's ways of saying "no space" into ErrFull and leaves
-// all other errors as they are.
+// classify wraps SQLite's ways of saying "no space" into ErrFull, those of a
+// file that cannot be read into ErrDamaged, and leaves all other errors as they are.
 func classify(err error) error {
-	if err == nil || errors.Is(err, ErrFull) {
+	if err == nil || errors.Is(err, ErrFull) || errors.Is(err, ErrDamaged) {
 		return err
 	}
 	code := sqlite.ErrCode(err)
+	if code.ToPrimary() == sqlite.ResultCorrupt || code.ToPrimary() == sqlite.ResultNotADB {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	// SHMSIZE is what SQLite says when the WAL index cannot be extended, which
 	// a full disk causes before any write is refused.
 	if code.ToPrimary() == sqlite.ResultFull || code == sqlite.ResultIOErrSHMSize {

@@ -45,6 +45,7 @@ type Store struct {
 	requests chan *request
 	writer   *sqlite.Conn
 	stopped  chan struct{}
+	full     atomic.Bool
 
 	slots  chan struct{} // one token for each read connection in use
 	idleMu sync.Mutex
@@ -125,6 +126,9 @@ func (s *Store) connect(readOnly bool) (*sqlite.Conn, error) {
 		// Rows of up to a quarter of a page stay out of overflow pages, which
 		// SQLite reads past its cache. It applies to new files alone, before WAL.
 		"PRAGMA page_size=8192",
+		// Pages that are free can be given back to the disk (Reclaim). As the page
+		// size, it applies to new files alone.
+		"PRAGMA auto_vacuum=INCREMENTAL",
 		"PRAGMA synchronous=" + s.sync,
 		"PRAGMA temp_store=MEMORY",
 		"PRAGMA cache_size=-2048", // 2 MiB a connection: the system caches the file for all of them

@@ -91,12 +91,28 @@ func (s *Store) writeLoop() {
 			continue
 		}
 		s.commit(group)
+		s.noteFull(group)
 		for i, r := range group {
 			close(r.done)
 			group[i] = nil
 		}
 	}
 }
+
+// noteFull remembers whether the disk had room for the last commit.
+func (s *Store) noteFull(group []*request) {
+	full, written := false, false
+	for _, r := range group {
+		full = full || errors.Is(r.err, ErrFull)
+		written = written || r.err == nil
+	}
+	if full || written {
+		s.full.Store(full)
+	}
+}
+
+// Full reports whether the last write that came to the disk found it full.
+func (s *Store) Full() bool { return s.full.Load() }
 
 func appendTaken(group []*request, r *request) []*request {
 	if r.taken.CompareAndSwap(false, true) {

@@ -8,15 +8,12 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/internal/config"
-	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -45,6 +42,8 @@ type Host struct {
 	EntrypointServerAddr string
 	// LocalServer: see plugin.Env.
 	LocalServer plugin.LocalServer
+	// ServerID: see plugin.Env.
+	ServerID func(ctx context.Context) (string, error)
 	// LocalDir is what a local source means; empty on standing runners.
 	LocalDir string
 	// Environ is the runner's environment; Hostname its machine's name.
@@ -127,20 +126,20 @@ func (j *job) run(ctx context.Context) error {
 	if j.spec.GetOperation().GetNoop() != nil {
 		return j.lease.Ready(ctx)
 	}
-	temp, err := os.MkdirTemp("", "waypoint-job-*")
+	temp, err := newJobDir()
 	if err != nil {
-		return fmt.Errorf("making the job's directory: %w", err)
+		return err
 	}
 	defer func() {
-		if err := filecopy.Remove(temp); err != nil {
+		if err := temp.remove(); err != nil {
 			j.log.WarnContext(ctx, "could not remove a job's directory", "error", err)
 		}
 	}()
-	j.temp = temp
+	j.temp = temp.path
 	for _, notice := range j.claim.GetNotices() {
 		j.ui.Line(plugin.Warning, "%s", notice)
 	}
-	defer guard.From(ctx).Dir(temp)() // a runner that is killed cannot remove it
+	defer guard.From(ctx).Dir(temp.path)() // a runner that is killed cannot remove it
 	defer func() {
 		if j.stopEvaluating != nil {
 			j.stopEvaluating()

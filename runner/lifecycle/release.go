@@ -60,6 +60,11 @@ func (j *job) releaseStage(ctx context.Context, target *waypointv1.Deployment, r
 		return err
 	}
 	if serves && !repeat {
+		if serves, err = j.answers(ctx, last, target); err != nil {
+			return err
+		}
+	}
+	if serves && !repeat {
 		j.result.Release, j.result.ReleaseUrl = last, last.GetUrl()
 		j.ui.Line(plugin.Info, "Deployment v%d is released already", target.GetMeta().GetSequence())
 		return nil
@@ -112,6 +117,31 @@ func (j *job) serves(ctx context.Context, last *waypointv1.Release, target *wayp
 		return false, err
 	}
 	return before.GetGeneration() == target.GetGeneration(), nil
+}
+
+// answers asks the releaser whether what is released serves still, and makes a release that does not be made again: a stable
+// port may be gone with its machine's last start. A releaser that cannot be asked counts as serving.
+func (j *job) answers(ctx context.Context, last *waypointv1.Release, target *waypointv1.Deployment) (bool, error) {
+	c, err := j.releaser(ctx, target)
+	if err != nil {
+		return false, err
+	}
+	asker, ok := c.releaser.(plugin.ReleaseStatus)
+	if !ok || last.GetUnimplemented() {
+		return true, nil
+	}
+	var status *plugin.Status
+	if err := j.guarded(ctx, func(work context.Context) (err error) {
+		status, err = asker.ReleaseStatus(work, j.env(c.labels), pluginRelease(last))
+		return err
+	}); err != nil {
+		return false, err
+	}
+	if status.Health != plugin.Down && status.Health != plugin.Missing {
+		return true, nil
+	}
+	j.ui.Line(plugin.Warning, "Deployment v%d is released, but does not serve; releasing it again. %s", target.GetMeta().GetSequence(), status.Message)
+	return false, nil
 }
 
 // chosen is the releaser of an app: its release stanza's, or the one that its platform brings, or none.

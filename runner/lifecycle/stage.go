@@ -58,7 +58,7 @@ func (j *job) env(labels map[string]string) *plugin.Env {
 	return &plugin.Env{
 		UI: j.ui, Secrets: j.secrets, Logger: j.log, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
 		JobID: j.claim.GetJob().GetId(), Labels: labels, Environ: j.environ, AppEnviron: j.appEnviron, Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
-		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LocalServer: j.h.LocalServer,
+		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LocalServer: j.h.LocalServer, ServerID: j.h.ServerID,
 		LaneFence: j.claim.GetLaneFence(),
 	}
 }

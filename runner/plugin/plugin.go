@@ -54,6 +54,8 @@ type Env struct {
 
 	// LocalServer is set if the server is on this machine and its address is good for processes of this machine only.
 	LocalServer LocalServer
+	// ServerID asks the server for its id; nil: unknown. Fences of different servers cannot be compared.
+	ServerID func(ctx context.Context) (string, error)
 
 	// LaneFence grows with every claim on the app's lane. A platform that can compare it refuses a smaller one.
 	LaneFence int64
@@ -65,6 +67,14 @@ type LocalServer interface {
 	// is once. The entrypoint recognises the server's key by the pin (WAYPOINT_SERVER_TLS_PIN).
 	OpenDoor(ctx context.Context, address string) (port int, pin string, err error)
 	CloseDoor(ctx context.Context, address string) error
+}
+
+// Sealer is a LocalServer that seals what must outlive its processes on this machine and may not stand on a disk in the
+// clear: with a key of its own, so that whoever has only the runner's files cannot read it.
+type Sealer interface {
+	// Seal encrypts; Unseal decrypts what was sealed under the same name by the same server.
+	Seal(ctx context.Context, name string, plain []byte) (sealed []byte, err error)
+	Unseal(ctx context.Context, name string, sealed []byte) (plain []byte, err error)
 }
 
 // Result is what a build or push made.

@@ -86,6 +86,9 @@ func (s *Server) serveControl(ctx context.Context, up func()) error {
 	return nil
 }
 
+// launches is how often a proxy that ends right after it was up is started.
+const launches = 3
+
 // dying bounds how long a proxy that was killed may still hold its lock.
 const dying = 5 * time.Second
 
@@ -93,19 +96,19 @@ const dying = 5 * time.Second
 // had to be started. command is how to run Main, without the directory.
 func Ensure(ctx context.Context, dir string, command, env []string) (st Status, started bool, err error) {
 	end := time.Now().Add(dying)
-	for {
+	for launched := 0; ; {
 		st, err = At(dir).Status(ctx)
-		if !errors.Is(err, ErrNotRunning) {
+		if !errors.Is(err, ErrNotRunning) || launched == launches {
 			return st, started, err
 		}
 		err = machine.Launch(ctx, append(append([]string(nil), command...), dir), env)
-		started = started || err == nil
+		if err == nil {
+			started = true
+			launched++
+		}
 		// Locked: somebody else has just started it, or the former one is not quite dead.
 		if err != nil && (!machine.SaysLocked(err) || time.Now().After(end)) {
 			return Status{}, false, err
-		}
-		if err == nil && time.Now().After(end) {
-			return Status{}, false, ErrNotRunning
 		}
 	}
 }

@@ -129,10 +129,14 @@ func unanswered(err error) bool {
 	return strings.Contains(err.Error(), "server closed idle connection") // net/http's, which it does not export
 }
 
+// AnswerHeader is set on what the proxy answers itself, in place of a deployment.
+const AnswerHeader = "Waypoint-Stable-Port"
+
 func badGateway(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // the client has gone
 	}
+	w.Header().Set(AnswerHeader, "no answer")
 	http.Error(w, "Waypoint: the released deployment does not answer. `waypoint status` says more.\n", http.StatusBadGateway)
 }
 
@@ -167,6 +171,7 @@ func newServer(dir string, now func() time.Time) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := s.acquire()
 	if t == nil {
+		w.Header().Set(AnswerHeader, "nothing released")
 		http.Error(w, "Waypoint: nothing is released here. `waypoint up` changes that.\n", http.StatusServiceUnavailable)
 		return
 	}

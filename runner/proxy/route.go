@@ -27,7 +27,9 @@ type Route struct {
 	Host         string `json:"host,omitempty"`
 	DeploymentID string `json:"deployment_id"`
 	// Fence of the lane when the route was set. A smaller one is refused.
-	Fence   int64     `json:"fence"`
+	Fence int64 `json:"fence"`
+	// Server is the id of the server whose fence that is; empty in routes of older versions.
+	Server  string    `json:"server,omitempty"`
 	Updated time.Time `json:"updated"`
 }
 
@@ -63,9 +65,13 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Message }
 
+// OtherServer reports whether two routes are of different servers, so that their fences say nothing of each other: one that
+// begins anew counts from 1. A route of an older version names none and gives way to one that does.
+func OtherServer(current, next Route) bool { return next.Server != "" && current.Server != next.Server }
+
 // decide says whether a new route may take the place of the current one.
 func decide(current, next Route) *Refusal {
-	if next.Fence < current.Fence {
+	if next.Fence < current.Fence && !OtherServer(current, next) {
 		return &Refusal{Reason: StaleFence, Message: fmt.Sprintf(
 			"a newer operation (fence %d) has already set the route of %s; this one has fence %d", current.Fence, current.App, next.Fence)}
 	}

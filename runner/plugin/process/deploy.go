@@ -104,7 +104,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 		for name, value := range req.EntrypointEnv {
 			vars[name] = value
 		}
-		// Sealed with the entrypoint's token, which is on no disk.
+		// Sealed with the entrypoint's token, which is on no disk in the clear (keepEnviron).
 		vars["WAYPOINT_CONFIG_CACHE"] = filepath.Join(dir, "config.cache")
 	}
 	return d, p.start(ctx, env, &d, dir, spec, with(environ, vars))
@@ -114,6 +114,9 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 func (p *platform) start(ctx context.Context, env *plugin.Env, d *deployment, dir string, spec supervise.Spec, environ []string) error {
 	if err := supervise.WriteSpec(dir, spec); err != nil {
 		return err
+	}
+	if err := keepEnviron(ctx, env, dir, d.ID, environ); err != nil {
+		env.UI.Line(plugin.Warning, "The app will not come back by itself after a restart of this machine: %s", err)
 	}
 	helper, err := p.options.helper(modeSupervise, dir, spec.Nonce)
 	if err != nil {

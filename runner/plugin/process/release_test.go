@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -214,6 +215,42 @@ func TestAnOvertakenOperationCannotMoveTheRoute(t *testing.T) {
 	}
 	if got := get(t, rel.URL); got != "a " {
 		t.Errorf("the port answers %q", got)
+	}
+}
+
+// A server whose data was lost counts its fences anew: the route that it finds is another server's and gives way.
+func TestTheRouteOfAnotherServerGivesWay(t *testing.T) {
+	b := newBench(t)
+	a, z := b.deploy("a", nil), b.deploy("z", nil)
+	of := func(id string) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) { return id, nil }
+	}
+	b.env.LaneFence = 7 // by a version that kept no server
+	rel := b.release(0, a)
+	b.env.ServerID, b.env.LaneFence = of("first"), 3
+	b.release(0, z)
+	b.env.ServerID, b.env.LaneFence = of("second"), 1
+	if got := b.release(0, a); got.URL != rel.URL {
+		t.Errorf("the port moved from %s to %s", rel.URL, got.URL)
+	}
+	if got := get(t, rel.URL); got != "a " {
+		t.Errorf("the port answers %q", got)
+	}
+	b.env.ServerID = of("third") // which has no route here, and must not remove the second's
+	if err := b.platform("", nil).DestroyWorkspace(t.Context(), b.env); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.proxyStatus(); st.Server != "second" || st.DeploymentID != a.ID {
+		t.Errorf("the route is %+v", st)
+	}
+	b.env.ServerID, b.env.LaneFence = of("second"), 0
+	_, err := b.tryRelease(0, z)
+	if err == nil {
+		t.Error("an overtaken operation of the same server moved the route")
+	}
+	b.env.LaneFence = 2
+	if err := b.platform("", nil).DestroyWorkspace(t.Context(), b.env); err != nil {
+		t.Fatal(err)
 	}
 }
 

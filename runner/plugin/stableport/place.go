@@ -127,7 +127,7 @@ func (p Place) Clear(ctx context.Context, env *plugin.Env, deploymentID string) 
 		err = proxy.Prepare(dir, kept)
 	}
 	if err != nil {
-		return explain(err, dir)
+		return explain(err)
 	}
 	return nil
 }
@@ -156,10 +156,39 @@ func (p Place) Drain(ctx context.Context, env *plugin.Env, deploymentID string) 
 
 // Forget ends the app's proxy and gives up its port.
 func (p Place) Forget(ctx context.Context, env *plugin.Env) error {
-	if err := proxy.Remove(ctx, p.Dir(env), env.LaneFence); err != nil {
-		return explain(err, p.Dir(env))
+	if err := proxy.Remove(ctx, p.Dir(env), env.LaneFence, serverID(ctx, env)); err != nil {
+		return explain(err)
 	}
 	return nil
+}
+
+// Restore starts again the proxies of a machine that should run and do not, after a reboot say. It returns an error for each
+// that could not be started, and goes on with the others.
+func Restore(ctx context.Context, stateDir string, helper, environ []string) error {
+	dirs, err := filepath.Glob(filepath.Join(Place{dir: stateDir}.routes(), "*"))
+	failed := []error{err}
+	for _, dir := range dirs {
+		route, ok, err := proxy.ReadRoute(dir)
+		if err == nil && ok && route.Target != 0 {
+			_, _, err = proxy.Ensure(ctx, dir, helper, environ)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("the stable port of %s in workspace %s: %w", route.App, route.Workspace, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// serverID is the id of the job's server; empty if it cannot be had: routes are then compared by their fences alone.
+func serverID(ctx context.Context, env *plugin.Env) string {
+	if env.ServerID == nil {
+		return ""
+	}
+	id, err := env.ServerID(ctx)
+	if err != nil {
+		env.Logger.WarnContext(ctx, "the server's id is not known", "error", err)
+	}
+	return id
 }
 
 // Purge ends all proxies below a state directory and removes their routes. It is for the end of an installation: the
@@ -173,7 +202,7 @@ func Purge(ctx context.Context, stateDir string) error {
 	failed := []error{err}
 	for _, e := range entries {
 		if e.IsDir() {
-			failed = append(failed, proxy.Remove(ctx, filepath.Join(p.routes(), e.Name()), math.MaxInt64))
+			failed = append(failed, proxy.Remove(ctx, filepath.Join(p.routes(), e.Name()), math.MaxInt64, ""))
 		}
 	}
 	if err := errors.Join(failed...); err != nil {

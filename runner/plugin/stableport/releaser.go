@@ -97,10 +97,11 @@ func (r *Releaser) Release(ctx context.Context, env *plugin.Env, target *plugin.
 	st, err := r.route(ctx, env, place, proxy.Route{
 		Project: env.Project, App: env.App, Workspace: env.Workspace,
 		Port: r.Options.Port, Host: at.Host, Target: at.Port, DeploymentID: target.ID, Fence: env.LaneFence,
+		Server: serverID(ctx, env),
 	})
 	if err != nil {
 		step.Fail("")
-		return nil, explain(err, place.Dir(env))
+		return nil, explain(err)
 	}
 	step.Done("Port %d serves deployment %d", st.Port, target.Sequence)
 	url := "http://" + machine.LoopbackAddr(st.Port)
@@ -143,6 +144,9 @@ func (r *Releaser) route(ctx context.Context, env *plugin.Env, place Place, next
 	if err != nil {
 		return proxy.Status{}, err
 	}
+	if had && kept.Server != "" && proxy.OtherServer(kept, next) {
+		env.UI.Line(plugin.Warning, "Port %d led to a deployment of another Waypoint server, or of this one before its data was lost; it gives way.", next.Port)
+	}
 	// Twice: the proxy may be killed between the first look and the switch.
 	for try := 0; ; try++ {
 		if err := proxy.Prepare(dir, next); err != nil {
@@ -159,6 +163,13 @@ func (r *Releaser) route(ctx context.Context, env *plugin.Env, place Place, next
 		if try == 0 && errors.Is(err, proxy.ErrNotRunning) {
 			continue
 		}
+		if refusal := new(proxy.Refusal); try == 0 && errors.As(err, &refusal) && refusal.Reason == proxy.StaleFence && proxy.OtherServer(kept, next) {
+			// A proxy of an older version knows no servers. One of this version takes its place.
+			if err := proxy.End(ctx, dir); err != nil {
+				return st, err
+			}
+			continue
+		}
 		return st, err
 	}
 }
@@ -168,7 +179,7 @@ func undo(ctx context.Context, dir string, kept proxy.Route, had bool, fence int
 	if had {
 		return proxy.Restore(dir, kept)
 	}
-	return proxy.Remove(ctx, dir, fence)
+	return proxy.Remove(ctx, dir, fence, "")
 }
 
 // stable is the configured port, the kept one, or a free one.
@@ -193,13 +204,13 @@ func stable(next, kept proxy.Route, others map[int]proxy.Route) (int, error) {
 }
 
 // explain gives a proxy's refusal its hint.
-func explain(err error, dir string) error {
+func explain(err error) error {
 	var refusal *proxy.Refusal
 	switch {
 	case errors.As(err, &refusal) && refusal.Reason == proxy.StaleFence:
 		return &plugin.Error{
 			Message: refusal.Message,
-			Hint:    "Release again. If the server's data was deleted since, remove " + dir + " first.",
+			Hint:    "Release again.",
 		}
 	case errors.As(err, &refusal) && refusal.Reason == proxy.PortInUse, proxy.IsPortInUse(err):
 		return &plugin.Error{

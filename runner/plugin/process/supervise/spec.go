@@ -75,6 +75,12 @@ func LockFile(dir string) string { return dir + ".lock" }
 // WriteSpec writes the spec before the supervisor is started.
 func WriteSpec(dir string, s Spec) error { return machine.WriteJSON(specFile(dir), s) }
 
+// ReadSpec reads the spec; ok is false if there is none.
+func ReadSpec(dir string) (s Spec, ok bool, err error) {
+	ok, err = machine.ReadJSON(specFile(dir), &s)
+	return s, ok, err
+}
+
 // ReadStatus reads the status; ok is false if there is none.
 func ReadStatus(dir string) (s Status, ok bool, err error) {
 	ok, err = machine.ReadJSON(statusFile(dir), &s)

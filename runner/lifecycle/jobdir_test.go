@@ -1,0 +1,46 @@
+package lifecycle
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestDirectoriesOfDeadJobsAreRemoved(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("TMP", temp)
+	alive, err := newJobDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := newJobDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.lock.Close() // as when its process was killed
+	if err := os.MkdirAll(filepath.Join(dead.path, "source"), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	young, old := filepath.Join(temp, "waypoint-job-young"), filepath.Join(temp, "waypoint-job-old")
+	for _, dir := range []string{young, old, filepath.Join(temp, "another")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := time.Now().Add(-2 * foreign)
+	if err := os.Chtimes(old, before, before); err != nil {
+		t.Fatal(err)
+	}
+	RemoveDead(t.Context(), slog.New(slog.DiscardHandler))
+	for dir, want := range map[string]bool{alive.path: true, dead.path: false, young: true, old: false, filepath.Join(temp, "another"): true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", filepath.Base(dir), err == nil, want)
+		}
+	}
+	if err := alive.remove(); err != nil {
+		t.Error(err)
+	}
+}

@@ -42,6 +42,11 @@ build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
 test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compiler) and say how many ran
 	$(TESTENV) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $(RACE) -p 3 -timeout 40m $(PKGS)
 
+.PHONY: test-conflicts
+test-conflicts: ## Run the functions' tests while one in four writes and transactions meets a conflict
+	@echo "conflicts are injected into one in four writes and transactions"
+	WAYPOINT_TEST_CONFLICTS=0.25 $(GO) test -count=1 -timeout 20m ./functions ./functions/api ./functions/internal/table
+
 .PHONY: test-engines
 test-engines: ## Run the conformance suites on the engines, their referees (Java 17, npm) and AWS_ENDPOINT_URL: one table
 	$(GO) run ./localstack/suite/engines $(if $(CI),-require-referees)

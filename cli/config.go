@@ -281,7 +281,7 @@ func (sh *shell) rawConfig(vars []*waypointv1.ConfigVariable, req *waypointv1.Ge
 	if found[0].GetSensitive() && !req.GetReveal() {
 		return problem("SENSITIVE", "%q is sensitive: its value is not shown", name).withHint("Add -reveal to print it all the same.")
 	}
-	sh.printf("%s\n", found[0].GetValue())
+	sh.write(found[0].GetValue() + "\n")
 	return nil
 }
 

@@ -136,13 +136,20 @@ func (sh *shell) plain() bool { return sh.flags.plain || sh.env.isSet("WAYPOINT_
 
 // printf writes data to stdout. An error of writing is kept and ends the command with 1.
 func (sh *shell) printf(format string, args ...any) {
-	if _, err := fmt.Fprintf(sh.env.Out, format, args...); err != nil && sh.writeErr == nil {
+	sh.write(terminal.CleanLines(fmt.Sprintf(format, args...), sh.outSetting().Color()))
+}
+
+// write writes data to stdout exactly as it is: what a program reads, not what a person looks at.
+func (sh *shell) write(data string) {
+	if _, err := io.WriteString(sh.env.Out, data); err != nil && sh.writeErr == nil {
 		sh.writeErr = fmt.Errorf("writing the output: %w", err)
 	}
 }
 
 // sayf writes progress to stderr. Where that cannot be written, there is nobody to tell.
-func (sh *shell) sayf(format string, args ...any) { _, _ = fmt.Fprintf(sh.env.Err, format, args...) }
+func (sh *shell) sayf(format string, args ...any) {
+	_, _ = io.WriteString(sh.env.Err, terminal.CleanLines(fmt.Sprintf(format, args...), sh.errSetting().Color()))
+}
 
 // warnf writes a warning to stderr.
 func (sh *shell) warnf(format string, args ...any) {

@@ -104,7 +104,7 @@ func formatOne(sh *shell, o *fmtOptions, name string) (changed bool, err error) 
 			sh.printf("%s\n", shown)
 		}
 	case name == "-" || !o.write:
-		sh.printf("%s", out)
+		sh.write(string(out))
 	case changed:
 		if err := replaceFile(path, out); err != nil {
 			return changed, fmt.Errorf("writing %s: %w", name, err)

@@ -65,7 +65,7 @@ func runInstallAWS(ctx context.Context, sh *shell, o *awsInstallOptions, context
 	case o.policy:
 		policy, err := infra.PrintPolicy(o.name, "", o.region)
 		if err == nil {
-			sh.printf("%s", policy)
+			sh.write(policy)
 		}
 		return err
 	case o.receipt:

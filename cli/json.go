@@ -19,7 +19,7 @@ func (sh *shell) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	sh.printf("%s", data)
+	sh.write(string(data))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
@@ -72,14 +73,19 @@ func placeFor(ctx context.Context, c *client.Client, flag boolFlag, s *scope, p 
 
 // standingRunner reports whether a standing runner is online that may run jobs of the project.
 func standingRunner(ctx context.Context, c *client.Client, project string) (bool, error) {
-	res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{Page: &waypointv1.Page{Size: 200}}))
-	if err != nil {
-		return false, fmt.Errorf("looking for runners: %w", err)
-	}
-	for _, r := range res.Msg.GetRunners() {
-		if r.GetOnline() && r.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_STANDING && (r.GetAllProjects() || slices.Contains(r.GetProjects(), project)) {
-			return true, nil
+	page := &waypointv1.Page{Size: validate.MaxPage}
+	for {
+		res, err := c.Runner.ListRunners(ctx, connect.NewRequest(&waypointv1.ListRunnersRequest{Page: page}))
+		if err != nil {
+			return false, fmt.Errorf("looking for runners: %w", err)
+		}
+		for _, r := range res.Msg.GetRunners() {
+			if r.GetOnline() && r.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_STANDING && (r.GetAllProjects() || slices.Contains(r.GetProjects(), project)) {
+				return true, nil
+			}
+		}
+		if page.Token = res.Msg.GetNextPageToken(); page.GetToken() == "" {
+			return false, nil
 		}
 	}
-	return false, nil
 }

@@ -118,10 +118,10 @@ func (h *humanSink) finish(op operation, results []*outcome) {
 			prefix = o.app + " "
 		}
 		if u := res.GetDeployUrl(); u != "" {
-			h.sh.printf("%sDeployment URL: %s\n", prefix, u)
+			h.sh.printf("%sDeployment URL: %s\n", prefix, terminal.Clean(u, false))
 		}
 		if u := res.GetReleaseUrl(); u != "" {
-			h.sh.printf("%sRelease URL:    %s\n", prefix, u)
+			h.sh.printf("%sRelease URL:    %s\n", prefix, terminal.Clean(u, false))
 		}
 	}
 	if ok && len(op.next) > 0 {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
@@ -41,7 +42,7 @@ func observe(function string, next http.Handler, clock func() time.Time, logger 
 		logger.LogAttrs(ctx, level, "request",
 			slog.String("function", function),
 			slog.String("request_id", event.InfoFrom(ctx).RequestID),
-			slog.String("method", r.URL.Path),
+			slog.String("method", loggedPath(r.URL.Path)),
 			slog.String("principal", seen.Principal.TokenID),
 			slog.String("principal_name", seen.Principal.Name),
 			slog.Int("status", status.status),
@@ -53,6 +54,24 @@ func observe(function string, next http.Handler, clock func() time.Time, logger 
 			cause,
 		)
 	})
+}
+
+// loggedPathMost is longer than any path that has a handler.
+const loggedPathMost = 100
+
+// loggedPath is a path as it stands in a log line. Anybody may ask for any path without a token: what is too long is cut, and
+// whatever is not printable ASCII is replaced, so that nobody fills the log or writes into it.
+func loggedPath(path string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r <= ' ' || r >= 0x7f {
+			return '?'
+		}
+		return r
+	}, path[:min(len(path), loggedPathMost)])
+	if len(path) > loggedPathMost {
+		clean += "..."
+	}
+	return clean
 }
 
 // costOf writes the header that clients add up: "r=0.5,w=2,q=1,ms=3.2".

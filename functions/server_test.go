@@ -124,6 +124,25 @@ func TestEveryRequestLeavesOneLogLineWithoutSecrets(t *testing.T) {
 	}
 }
 
+// Anybody may ask for any path without a token; what stands in the log is short and one line of plain text.
+func TestALoggedPathIsShortAndClean(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/" + strings.Repeat("x", 8_000), `/a\u202e\u001b[2J\u2028b`, `/\ud83d\ude00 \n{}`} {
+		w.log.Reset()
+		if _, err := w.handlers.API.Invoke(t.Context(), []byte(`{"httpMethod":"POST","path":"`+path+`","headers":{},"body":"{}"}`)); err != nil {
+			t.Fatal(err)
+		}
+		var line struct{ Method string }
+		if err := json.Unmarshal(w.log.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		strange := strings.ContainsFunc(line.Method, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+		if len(line.Method) > 110 || strange || w.log.Len() > 600 {
+			t.Errorf("%.40q is logged as %q in %d bytes", path, line.Method, w.log.Len())
+		}
+	}
+}
+
 func TestUnknownPathsAndMethodsAreTyped(t *testing.T) {
 	w := newWorld(t)
 	for path, status := range map[string]int{"/": 404, "/waypoint.v1.Nothing/Get": 404, "/waypoint.v1.JobService/Nothing": 404} {

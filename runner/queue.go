@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -118,6 +119,7 @@ func (q *queue) receive(ctx context.Context, n int) ([]types.Message, error) {
 	defer cancel()
 	out, err := q.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &q.url, MaxNumberOfMessages: int32(min(n, 10)), WaitTimeSeconds: longPoll, VisibilityTimeout: hideReceived,
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 	})
 	if err != nil {
 		return nil, err
@@ -183,14 +185,35 @@ func (m *message) delete(ctx context.Context) {
 // doorbell is what a message says.
 type doorbell struct {
 	JobID string `json:"job_id"`
+	// RunnerID is the one runner that the job is for; empty for any.
+	RunnerID string `json:"runner_id"`
 }
 
-func jobOf(m types.Message) (string, bool) {
+func jobOf(m types.Message) (doorbell, bool) {
 	var bell doorbell
 	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &bell); err != nil || bell.JobID == "" {
-		return "", false
+		return doorbell{}, false
 	}
-	return bell.JobID, true
+	return bell, true
+}
+
+const (
+	// passOnSeconds is how long a message for another runner is hidden before that one may receive it: long enough that whoever
+	// passed it on does not receive it again at once.
+	passOnSeconds = 1
+	// passOnMost is how often a message for one runner is received at most. In a large pool it may never reach its runner,
+	// which is told by its next heartbeat then.
+	passOnMost = 20
+)
+
+// passOn gives a message back that is for another runner of the pool.
+func (m *message) passOn(ctx context.Context, received types.Message) {
+	count, err := strconv.Atoi(received.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)])
+	if err != nil || count >= passOnMost {
+		m.delete(ctx)
+		return
+	}
+	m.hide(ctx, passOnSeconds)
 }
 
 // secondsOf rounds up, so that a message does not come back before its time.

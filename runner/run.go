@@ -207,13 +207,17 @@ func (s *session) queueFailed(ctx context.Context, err error, waits *retry.Backo
 // message starts the job that a message names.
 func (s *session) message(ctx context.Context, q *queue, m types.Message) {
 	msg := &message{r: s.r, q: q, receipt: aws.ToString(m.ReceiptHandle)}
-	id, ok := jobOf(m)
-	if !ok {
+	bell, ok := jobOf(m)
+	switch {
+	case !ok:
 		s.r.log.WarnContext(ctx, "a message names no job")
 		msg.delete(ctx)
 		return
+	case bell.RunnerID != "" && bell.RunnerID != s.r.o.ID:
+		s.jobs.Go(func() { msg.passOn(s.hard, m) })
+		return
 	}
-	switch s.start(id, msg) {
+	switch s.start(bell.JobID, msg) {
 	case alreadyRunning:
 		s.jobs.Go(func() { msg.hide(s.hard, hideOwn) })
 	case noSlot:

@@ -184,6 +184,9 @@ func (s Store) SetDefault(name string) error {
 
 // Delete removes a context, and the default if it was that.
 func (s Store) Delete(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
 	if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %q", ErrNotFound, name)
 	}
@@ -231,6 +234,9 @@ func (s Store) Rename(from, to string) error {
 
 // LoosePermissions says whether others may read the context's file (never on Windows, where modes say nothing).
 func (s Store) LoosePermissions(name string) bool {
+	if !validName(name) {
+		return false
+	}
 	info, err := os.Stat(s.path(name))
 	return err == nil && modesCount && info.Mode().Perm()&0o077 != 0
 }

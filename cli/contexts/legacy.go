@@ -14,6 +14,9 @@ type LegacyContext struct {
 
 // LoadLegacy reads one; its token is not read.
 func (s Store) LoadLegacy(name string) (LegacyContext, error) {
+	if err := CheckName(name); err != nil {
+		return LegacyContext{}, err
+	}
 	c := LegacyContext{Name: name, Path: filepath.Join(s.Dir, name+".hcl")}
 	data, err := os.ReadFile(c.Path)
 	if err != nil {

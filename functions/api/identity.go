@@ -38,15 +38,6 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	if err != nil {
 		return nil, err
 	}
-	// Spent before STS is asked: two who send one signature at once must not both get a token. A write for each attempt is
-	// what an attacker can cost; the API's throttle bounds it, as it does the token reads of every other call.
-	fresh, err := s.Table.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*identity.Tolerance))
-	if err != nil {
-		return nil, err
-	}
-	if !fresh {
-		return nil, refuseIdentity("the identity was used before: each signature counts once").WithHint("Sign another request.")
-	}
 	caller, err := s.STS.Ask(ctx, signed)
 	if err != nil {
 		return nil, err
@@ -55,6 +46,15 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	if !ok {
 		return nil, refuseIdentity("%s may not register runners", caller.Principal).
 			WithHint("Add it to the list: `waypoint upgrade --platform=aws --parameter RunnerRoles=ARN,…`.")
+	}
+	// Spent once it is proved, so that strangers cause no writes; and before a token is made, by one conditional write, so
+	// that of two who send one signature at once only one gets a token.
+	fresh, err := s.Table.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*identity.Tolerance))
+	if err != nil {
+		return nil, err
+	}
+	if !fresh {
+		return nil, refuseIdentity("the identity was used before: each signature counts once").WithHint("Sign another request.")
 	}
 	return s.token(ctx, caller, grant, sent)
 }

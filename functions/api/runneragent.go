@@ -71,8 +71,8 @@ func (s *RunnerAgent) Register(ctx context.Context, req *connect.Request[waypoin
 
 // reroute rings jobs that had no pool until this one. The sweep does what fails here.
 func (s *RunnerAgent) reroute(ctx context.Context) {
-	const look = 25
-	rings, err := s.Table.Reroute(ctx, look)
+	const most = 25
+	rings, err := s.Table.Reroute(ctx, most)
 	if err != nil {
 		s.Logger.WarnContext(ctx, "waiting jobs were not routed", "error", err)
 	}

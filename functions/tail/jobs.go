@@ -42,15 +42,21 @@ const (
 	whyEvery = 2 * time.Second
 )
 
-// jobCursor says what a reader has seen: output before Next, a state, a reason for waiting, and when something came last.
+// jobCursor says what a reader has seen: output before next, how much of that had expired, a state, a reason for waiting, and
+// when something came last.
 type jobCursor struct {
 	next       int64
 	state, why string
 	news       int64 // Unix milliseconds
+	expired    int64
 }
 
 func (c jobCursor) String() string {
-	return strings.Join([]string{"j1", strconv.FormatInt(c.next, 10), c.state, c.why, strconv.FormatInt(c.news, 10)}, ".")
+	parts := []string{"j1", strconv.FormatInt(c.next, 10), c.state, c.why, strconv.FormatInt(c.news, 10)}
+	if c.expired > 0 {
+		parts = append(parts, strconv.FormatInt(c.expired, 10))
+	}
+	return strings.Join(parts, ".")
 }
 
 func parseJobCursor(s string, now time.Time) (jobCursor, error) {
@@ -59,19 +65,27 @@ func parseJobCursor(s string, now time.Time) (jobCursor, error) {
 	}
 	refused := fault.New(connect.CodeInvalidArgument, fault.InvalidArgument, "the cursor is not one of a job's output").WithFact("field", "cursor")
 	parts := strings.Split(s, ".")
-	if len(parts) != 5 || parts[0] != "j1" {
+	if len(parts) != 5 && len(parts) != 6 || parts[0] != "j1" {
 		return jobCursor{}, refused
+	}
+	expired := int64(0)
+	if len(parts) == 6 {
+		var err error
+		if expired, err = strconv.ParseInt(parts[5], 10, 64); err != nil || expired < 0 {
+			return jobCursor{}, refused
+		}
 	}
 	next, nextErr := strconv.ParseInt(parts[1], 10, 64)
 	news, newsErr := strconv.ParseInt(parts[4], 10, 64)
 	if nextErr != nil || newsErr != nil || next < 0 {
 		return jobCursor{}, refused
 	}
-	return jobCursor{next: next, state: parts[2], why: parts[3], news: news}, nil
+	return jobCursor{next: next, state: parts[2], why: parts[3], news: news, expired: expired}, nil
 }
 
-// TailJob answers output and state from a cursor on, and holds the read until there is something new. Output is
-// contiguous; done means that the job has ended and all its output was read.
+// TailJob answers output and state from a cursor on, and holds the read until there is something new. Output comes in its
+// order; done means that the job has ended and all its output was read. What has expired is passed over, and the last
+// answer says how much that was.
 func (s *Jobs) TailJob(ctx context.Context, req *connect.Request[waypointv1.TailJobRequest]) (*connect.Response[waypointv1.TailJobResponse], error) {
 	in := req.Msg
 	if err := validate.ID("job_id", in.GetJobId()); err != nil {
@@ -156,6 +170,9 @@ func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobRe
 		return nil, err
 	}
 	out.Done = m.State.Ended() && r.cursor.next >= written(lease)
+	if out.GetDone() && r.cursor.expired > 0 {
+		out.Events = append(out.Events, expiredLine(r.cursor.expired, written(lease), m.EndedAt))
+	}
 	if out.GetJob() == nil && len(out.GetEvents()) == 0 && !out.GetDone() {
 		return nil, nil
 	}
@@ -188,8 +205,22 @@ func (r *jobReader) output(ctx context.Context, m job.Meta, lease *job.Lease, ou
 		}
 		out.Events = append(out.Events, batch.GetEvents()...)
 	}
+	// What was passed over without a batch has expired.
+	r.cursor.expired += next - from - int64(len(batches))
 	r.cursor.next = next
 	return nil
+}
+
+// expiredLine says, once and as the last line, how much of a job's output is gone and why.
+func expiredLine(expired, written, endedAt int64) *waypointv1.OutputEvent {
+	days := int(table.OutputLife.Hours() / 24)
+	text := fmt.Sprintf("%d of the %d parts of this job's output have expired and are not shown: output is kept for %d days.", expired, written, days)
+	if expired >= written {
+		text = fmt.Sprintf("The output of this job has expired: output is kept for %d days.", days)
+	}
+	return &waypointv1.OutputEvent{TimeUnixMs: endedAt, Event: &waypointv1.OutputEvent_Line_{
+		Line: &waypointv1.OutputEvent_Line{Text: text, Style: waypointv1.OutputEvent_STYLE_WARNING},
+	}}
 }
 
 // state adds the job's state if the reader has not seen it, and why it waits, once it has waited for a while.

@@ -30,6 +30,8 @@ const (
 	backlogMost    = 10_000
 	// deploymentsMost bounds how many live deployments of an app are followed at once.
 	deploymentsMost = 20
+	// recordsMost bounds how many of the newest records are looked at for them.
+	recordsMost = 200
 	// batchesMost bounds what one look reads of one instance.
 	batchesMost = 20
 	// bytesMost bounds an answer: 4 MB is the most that it may be.
@@ -87,6 +89,7 @@ func (l *Logs) TailLogs(ctx context.Context, req *connect.Request[waypointv1.Tai
 	if err != nil {
 		return nil, err
 	}
+	read := cursor.Marked
 	if err := l.mark(ctx, deployments, &cursor); err != nil {
 		return nil, err
 	}
@@ -95,7 +98,7 @@ func (l *Logs) TailLogs(ctx context.Context, req *connect.Request[waypointv1.Tai
 			delete(cursor.Next, id)
 		}
 	}
-	r := reader{table: l.Table, deployments: deployments, cursor: cursor}
+	r := reader{table: l.Table, deployments: deployments, cursor: cursor, read: read}
 	if in.GetCursor() == "" {
 		err = r.backlog(ctx, backlogOf(in))
 	} else {
@@ -149,24 +152,35 @@ func (l *Logs) deployments(ctx context.Context, in *waypointv1.TailLogsRequest) 
 	if workspace == "" {
 		workspace = "default"
 	}
-	records, _, err := l.Table.ListRecords(ctx, table.RecordList{
+	list := table.RecordList{
 		Kind: table.Deployments, Project: in.GetProject(), App: in.GetApp(), Workspace: workspace, Size: deploymentsMost,
-	})
-	if err != nil {
-		return nil, err
 	}
-	if len(records) == 0 {
-		return out, l.Table.CheckApp(ctx, in.GetProject(), in.GetApp())
-	}
-	for _, r := range records {
-		d := r.GetDeployment()
-		if d.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED ||
-			d.GetMeta().GetState() == waypointv1.RecordState_RECORD_STATE_ERROR {
-			continue
+	for seen := 0; ; {
+		records, next, err := l.Table.ListRecords(ctx, list)
+		if err != nil {
+			return nil, err
 		}
-		out[d.GetMeta().GetId()] = d.GetMeta().GetSequence()
+		if seen == 0 && len(records) == 0 {
+			return out, l.Table.CheckApp(ctx, in.GetProject(), in.GetApp())
+		}
+		for _, r := range records {
+			if d := r.GetDeployment(); mayRun(d) && len(out) < deploymentsMost {
+				out[d.GetMeta().GetId()] = d.GetMeta().GetSequence()
+			}
+		}
+		// What failed or was destroyed does not hide what runs.
+		seen += len(records)
+		if next == "" || len(out) >= deploymentsMost || seen >= recordsMost {
+			return out, nil
+		}
+		list.Token = next
 	}
-	return out, nil
+}
+
+// mayRun reports whether a deployment was neither destroyed nor failed.
+func mayRun(d *waypointv1.Deployment) bool {
+	return d.GetPhysicalState() != waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED &&
+		d.GetMeta().GetState() != waypointv1.RecordState_RECORD_STATE_ERROR
 }
 
 // mark says to the entrypoints that somebody reads, so that they send their lines each second.
@@ -225,8 +239,10 @@ type reader struct {
 	deployments map[string]int64
 	cursor      logCursor
 	instances   map[string][]table.InstanceInfo
-	lines       []*waypointv1.LogLine
-	bytes       int
+	// read is when the reader last said that it reads, before this call: Unix seconds.
+	read  int64
+	lines []*waypointv1.LogLine
+	bytes int
 }
 
 func (r *reader) list(ctx context.Context) error {
@@ -237,30 +253,58 @@ func (r *reader) list(ctx context.Context) error {
 			return err
 		}
 		r.instances[id] = all
+		r.forget(id)
 	}
 	return nil
 }
 
-// backlog reads the last lines of every instance and keeps the last of all.
+// forget drops from the cursor what is not listed any more, so that it does not grow with every restart of an app.
+func (r *reader) forget(deployment string) {
+	listed := make(map[string]bool, len(r.instances[deployment]))
+	for _, i := range r.instances[deployment] {
+		listed[i.ID] = true
+	}
+	for id := range r.cursor.Next[deployment] {
+		if !listed[id] {
+			delete(r.cursor.Next[deployment], id)
+		}
+	}
+}
+
+// backlog reads the last lines of every instance and keeps the last of all, as many as fit. Every instance is read from its end
+// on afterwards: what the answer has no room for is older than what it shows, and is not sent later.
 func (r *reader) backlog(ctx context.Context, lines int) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
 	for deployment, instances := range r.instances {
 		for _, i := range instances {
-			batches, err := r.table.ReadLastLogs(ctx, deployment, i.ID, lines)
+			batches, err := r.table.ReadLastLogs(ctx, deployment, i.ID, lines, bytesMost)
 			if err != nil {
 				return err
 			}
-			r.take(deployment, i.ID, batches)
-			if len(batches) == 0 {
-				r.advance(deployment, i.ID, 0)
+			r.advance(deployment, i.ID, 0)
+			for _, b := range batches {
+				r.batch(deployment, i.ID, b)
 			}
+			r.keepLast(lines)
 		}
 	}
-	r.lines = r.sorted()
-	r.lines = r.lines[max(0, len(r.lines)-lines):]
 	return nil
+}
+
+// keepLast drops all but the last lines, and of these the oldest that the answer has no room for.
+func (r *reader) keepLast(lines int) {
+	r.lines = r.sorted()
+	first, size := len(r.lines), 0
+	for first > 0 && len(r.lines)-first < lines {
+		next := size + table.LineSize(r.lines[first-1])
+		if size > 0 && next > bytesMost {
+			break
+		}
+		first, size = first-1, next
+	}
+	r.lines, r.bytes = slices.Clone(r.lines[first:]), size
 }
 
 // look reads what came since the cursor, until the answer is full: the rest comes with the next read.
@@ -270,7 +314,7 @@ func (r *reader) look(ctx context.Context) error {
 			if r.bytes >= bytesMost {
 				return nil
 			}
-			batches, err := r.table.ReadLogs(ctx, deployment, i.ID, r.cursor.Next[deployment][i.ID], batchesMost)
+			batches, err := r.since(ctx, deployment, i)
 			if err != nil {
 				return err
 			}
@@ -280,23 +324,40 @@ func (r *reader) look(ctx context.Context) error {
 	return nil
 }
 
-// take adds batches; an entrypoint sends its batches one after the other, so that those of an instance have no gaps.
+// startedAround is how much earlier than the reader's last word an instance may have registered and still be new to it.
+const startedAround = time.Minute
+
+// since reads what an instance wrote since the cursor. One that the cursor does not know is read from its beginning if it has
+// started since; else it is one that was not listed for a while, of whose lines only the last are news.
+func (r *reader) since(ctx context.Context, deployment string, i table.InstanceInfo) ([]table.LogBatchRead, error) {
+	next, known := r.cursor.Next[deployment][i.ID]
+	if !known && i.Registered < r.read-int64(startedAround.Seconds()) {
+		return r.table.ReadLastLogs(ctx, deployment, i.ID, backlogDefault, bytesMost)
+	}
+	return r.table.ReadLogs(ctx, deployment, i.ID, next, batchesMost)
+}
+
+// take adds batches until the answer is full; an entrypoint sends its batches one after the other, in their order.
 func (r *reader) take(deployment, instance string, batches []table.LogBatchRead) {
 	for _, b := range batches {
 		if r.bytes >= bytesMost {
 			return
 		}
-		if b.Dropped > 0 {
-			r.add(deployment, instance, &waypointv1.LogLine{
-				Text:       fmt.Sprintf("%d lines before this one were dropped: the app wrote faster than they could be sent", b.Dropped),
-				Entrypoint: true, TimeUnixMs: firstTime(b),
-			})
-		}
-		for _, line := range b.Lines {
-			r.add(deployment, instance, line)
-		}
-		r.advance(deployment, instance, b.Sequence+1)
+		r.batch(deployment, instance, b)
 	}
+}
+
+func (r *reader) batch(deployment, instance string, b table.LogBatchRead) {
+	if b.Dropped > 0 {
+		r.add(deployment, instance, &waypointv1.LogLine{
+			Text:       fmt.Sprintf("%d lines before this one were dropped: the app wrote faster than they could be sent", b.Dropped),
+			Entrypoint: true, TimeUnixMs: firstTime(b),
+		})
+	}
+	for _, line := range b.Lines {
+		r.add(deployment, instance, line)
+	}
+	r.advance(deployment, instance, b.Sequence+1)
 }
 
 func firstTime(b table.LogBatchRead) int64 {
@@ -309,11 +370,8 @@ func firstTime(b table.LogBatchRead) int64 {
 func (r *reader) add(deployment, instance string, line *waypointv1.LogLine) {
 	line.DeploymentId, line.DeploymentSequence, line.InstanceId = deployment, r.deployments[deployment], instance
 	r.lines = append(r.lines, line)
-	r.bytes += len(line.GetText()) + lineOverhead
+	r.bytes += table.LineSize(line)
 }
-
-// lineOverhead is about what a line costs beside its text.
-const lineOverhead = 80
 
 func (r *reader) advance(deployment, instance string, next int64) {
 	if r.cursor.Next[deployment] == nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -348,10 +349,10 @@ func (s *sources) place(r *hcl.Range) string {
 	return printable(strings.Join(parts, " → "))
 }
 
-// printable keeps control characters away from the terminal.
+// printable keeps control characters, and marks that change the direction of text, away from the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0) {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029') {
 			return '·'
 		}
 		return r

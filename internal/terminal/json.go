@@ -88,7 +88,25 @@ func JSON(v any, indent string) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("encoding JSON: %w", err)
 	}
-	return b.Bytes(), nil
+	return escapeHidden(b.Bytes()), nil
+}
+
+// escapeHidden writes the hidden characters that encoding/json leaves as they are as \uXXXX: the value is the same, and a
+// terminal that shows the JSON is not misled. They stand in strings only.
+func escapeHidden(data []byte) []byte {
+	left := func(r rune) bool { return r >= 0x7f && hidden(r) }
+	if bytes.IndexFunc(data, left) < 0 {
+		return data
+	}
+	var b bytes.Buffer
+	for _, r := range string(data) {
+		if left(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
 }
 
 // JSONLines writes one JSON object a line. It is safe for concurrent use.

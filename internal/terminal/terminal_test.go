@@ -299,6 +299,9 @@ func TestClean(t *testing.T) {
 		{"colours go where not wanted", "\x1b[31mred\x1b[0m!", false, "red!"},
 		{"titles, clears and moves go", "\x1b]0;x\x07a\x1b[2Jb\x1b[1;1Hc", true, "abc"},
 		{"control characters go", "a\x00\x08\x7fb\u009bc", true, "abc"},
+		{"marks that change the direction of text go", "a\u202egpj.exe\u2066b\u2069c\u200fd\u061ce", true, "agpj.exebcde"},
+		{"line separators go", "a\u2028b\u2029c", false, "abc"},
+		{"text from right to left stays", "שלום", false, "שלום"},
 		{"an unfinished sequence goes", "a\x1b[31", true, "a"},
 		{"bytes that are no text are marked", "a\xffb", true, "a\uFFFDb"},
 	} {
@@ -307,6 +310,27 @@ func TestClean(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestCleanLinesKeepsLinesApart(t *testing.T) {
+	if got, want := CleanLines("a\u202eb\x1b]0;x\x07\n\tc\x1b[2J\n", false), "ab\n\tc\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestJSONHasNoCharacterThatMisleadsATerminal(t *testing.T) {
+	in := map[string]string{"url": "http://a/\u202egpj\u009b2J\x1b[2J\x7f é"}
+	data, err := JSON(in, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"url":"http://a/\u202egpj\u009b2J\u001b[2J\u007f é"}` + "\n"; string(data) != want {
+		t.Errorf("got %s, want %s", data, want)
+	}
+	var out map[string]string
+	if err := json.Unmarshal(data, &out); err != nil || out["url"] != in["url"] {
+		t.Errorf("it reads back as %q, %v", out["url"], err)
 	}
 }
 

@@ -80,10 +80,10 @@ func pad(text string, columns int) string {
 	return text
 }
 
-// Clean makes text that others wrote safe for a terminal: it drops control characters and every escape
-// sequence but colours, and colours too if color is not set. Tabs stay. Carriage returns are the caller's.
+// Clean makes text that others wrote safe for a terminal: it drops control characters, marks that change the direction of
+// text, and every escape sequence but colours, and colours too if color is not set. Tabs stay. Carriage returns are the caller's.
 func Clean(text string, color bool) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\t' || r == utf8.RuneError }) {
+	if !strings.ContainsFunc(text, func(r rune) bool { return hidden(r) && r != '\t' || r == utf8.RuneError }) {
 		return text
 	}
 	var b strings.Builder
@@ -101,7 +101,7 @@ func Clean(text string, color bool) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			b.WriteRune(utf8.RuneError) // a byte that is no text; JSON output keeps it
-		case r == '\t' || !unicode.IsControl(r):
+		case r == '\t' || !hidden(r):
 			b.WriteString(text[:size])
 		}
 		text = text[size:]
@@ -110,6 +110,24 @@ func Clean(text string, color bool) string {
 		b.WriteString(reset)
 	}
 	return b.String()
+}
+
+// CleanLines does as Clean with text of several lines, and keeps them apart.
+func CleanLines(text string, color bool) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return hidden(r) && r != '\t' && r != '\n' || r == utf8.RuneError }) {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line, color)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hidden reports whether a character shows nothing and changes how what is around it shows: a control character, a mark
+// or an embedding of the bidirectional algorithm (with which a text reads as another), or a line separator.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
 
 // escape gives the length of the escape sequence at the start of text, 0 if there is none: CSI, OSC and the

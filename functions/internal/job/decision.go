@@ -97,11 +97,15 @@ type Due struct {
 	// Rung: the job is READY for the runners of Pool ("" while no pool fits), which find it there when they beat.
 	Rung bool
 	Pool string
+	// Runner is the one runner that a READY job names: it finds the job apart from its pool's, however many those are.
+	Runner string
 }
 
 // Ring is a doorbell message to send.
 type Ring struct {
 	JobID, Pool string
+	// RunnerID is the one runner that the message is for; "" for any of the pool.
+	RunnerID string
 }
 
 // Decision is one transaction and what is owed after it. A decision without changes means that nothing is to be done.

@@ -84,9 +84,9 @@ func putMeta(d *Decision, m *Meta, now time.Time) {
 			due.At = earlier(m.ClaimBy, m.ExpiresAt)
 		} else {
 			m.RingDue, m.Wait = at+RingAgain.Milliseconds(), RingAgain.Milliseconds()
-			due = Due{At: earlier(m.RingDue, m.ExpiresAt), Rung: true, Pool: m.Pool}
+			due = dueReady(*m, m.RingDue)
 			if rings(*m) {
-				d.Ring = append(d.Ring, Ring{JobID: m.ID, Pool: m.Pool})
+				d.Ring = append(d.Ring, ringOf(*m))
 			}
 		}
 	case Blocked:

@@ -91,23 +91,29 @@ func (e *laneEdit) leave(d *Decision, m Meta, now time.Time) {
 func ready(d *Decision, c *Change, m Meta, now time.Time) {
 	at := now.UnixMilli()
 	c.set("state", Ready).set("ready_no", m.ReadyNo+1).set("ready_at", at)
-	due := Due{At: at + RingAgain.Milliseconds(), Rung: true, Pool: m.Pool}
 	if m.Local {
-		due = Due{At: at + LocalClaim.Milliseconds()}
-		c.set("claim_by", due.At)
-	} else {
-		c.set("ring_due", due.At).set("wait", RingAgain.Milliseconds())
-		if rings(m) {
-			d.Ring = append(d.Ring, Ring{JobID: m.ID, Pool: m.Pool})
-		}
+		claimBy := at + LocalClaim.Milliseconds()
+		c.set("claim_by", claimBy).due(Due{At: earlier(claimBy, m.ExpiresAt)})
+		return
 	}
-	due.At = earlier(due.At, m.ExpiresAt)
-	c.due(due)
+	ringDue := at + RingAgain.Milliseconds()
+	c.set("ring_due", ringDue).set("wait", RingAgain.Milliseconds()).due(dueReady(m, ringDue))
+	if rings(m) {
+		d.Ring = append(d.Ring, ringOf(m))
+	}
 }
 
-// rings says whether a message can reach the job's runner: not a local job's, nor one runner's alone (a pool's message
-// goes to any of the pool; that runner is told by its next beat).
-func rings(m Meta) bool { return !m.Local && m.Pool != "" && m.Target.RunnerID == "" }
+// dueReady is where a READY job that runners are told of stands in the work index until it is told of again.
+func dueReady(m Meta, ringDue int64) Due {
+	return Due{At: earlier(ringDue, m.ExpiresAt), Rung: true, Pool: m.Pool, Runner: m.Target.RunnerID}
+}
+
+// rings reports whether a message can reach the job's runner. A local job's runner asks by itself.
+func rings(m Meta) bool { return !m.Local && m.Pool != "" }
+
+// ringOf is the message for a job: to its pool, and for one runner of it if the job names one. Whoever else of the pool
+// receives that passes it on.
+func ringOf(m Meta) Ring { return Ring{JobID: m.ID, Pool: m.Pool, RunnerID: m.Target.RunnerID} }
 
 // earlier is the earlier of two times, either of which may be 0 for "never".
 func earlier(a, b int64) int64 {

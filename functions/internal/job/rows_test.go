@@ -14,7 +14,7 @@ func TestRow01_QueueTakesTheLaneOrATicket(t *testing.T) {
 	d := w.queue(Meta{ID: "1", Lane: lane})
 	w.state("1", Ready)
 	w.holder("1")
-	if want := []Ring{{"1", "pool"}}; !slices.Equal(d.Ring, want) {
+	if want := []Ring{{JobID: "1", Pool: "pool"}}; !slices.Equal(d.Ring, want) {
 		t.Errorf("rings %v, want %v", d.Ring, want)
 	}
 	if d := w.queue(Meta{ID: "2", Lane: lane}); len(d.Ring) != 0 {
@@ -65,7 +65,7 @@ func TestRow02_SingletonReplacesAndTakesANewTicket(t *testing.T) {
 	if ws := w.waiters(lane); len(ws) != 1 || ws[0].JobID != "S3" {
 		t.Errorf("the waiting list is %v", ws)
 	}
-	if !slices.Contains(d.Ring, Ring{"2", "pool"}) {
+	if !slices.Contains(d.Ring, Ring{JobID: "2", Pool: "pool"}) {
 		t.Errorf("the promoted job was not rung: %v", d.Ring)
 	}
 }
@@ -436,7 +436,7 @@ func TestRow10_CompleteEndsOnceAndPassesTheLaneOn(t *testing.T) {
 	w.state("1", Succeeded)
 	w.state("2", Ready)
 	w.holder("2")
-	if !slices.Contains(d.Ring, Ring{"2", "pool"}) {
+	if !slices.Contains(d.Ring, Ring{JobID: "2", Pool: "pool"}) {
 		t.Errorf("rings %v", d.Ring)
 	}
 	w.refused("a second completion", Complete(f, 1, "token-a", nil, 1, w.now))
@@ -484,7 +484,7 @@ func TestRow11_HandBackKeepsTheLane(t *testing.T) {
 	d := w.must(HandBack(w.endFacts("1"), 1, "token-a", w.now))
 	w.state("1", Ready)
 	w.holder("1")
-	if !slices.Contains(d.Ring, Ring{"1", "pool"}) {
+	if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
 		t.Errorf("rings %v", d.Ring)
 	}
 	if a := w.claimed("1", runnerB); a != 2 || w.meta("1").Lost != 0 {
@@ -548,7 +548,7 @@ func TestRow11_AnAttemptThatIsReportedLost(t *testing.T) {
 				return
 			}
 			w.holder("1")
-			if m.Lost != c.job.Lost+1 || !slices.Contains(d.Ring, Ring{"1", "pool"}) {
+			if m.Lost != c.job.Lost+1 || !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
 				t.Errorf("lost %d, rings %v", m.Lost, d.Ring)
 			}
 			if a := w.claimed("1", runnerB); a != 2 {
@@ -645,7 +645,7 @@ func TestRow15_SweepRequeuesALostJobAndKeepsItsLane(t *testing.T) {
 	w.state("1", Ready)
 	w.holder("1")
 	w.state("2", Blocked)
-	if !slices.Contains(d.Ring, Ring{"1", "pool"}) {
+	if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
 		t.Errorf("rings %v", d.Ring)
 	}
 }
@@ -722,7 +722,7 @@ func TestRow16_SweepRingsAgainAndWaitsLonger(t *testing.T) {
 	for range 6 {
 		w.pass(time.UnixMilli(w.meta("1").RingDue).Sub(w.now))
 		d := w.must(RingAgainIfDue(w.meta("1"), "pool", w.now))
-		if !slices.Contains(d.Ring, Ring{"1", "pool"}) {
+		if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
 			t.Fatalf("rings %v", d.Ring)
 		}
 		waits = append(waits, time.Duration(w.meta("1").RingDue-w.now.UnixMilli())*time.Millisecond)
@@ -731,7 +731,7 @@ func TestRow16_SweepRingsAgainAndWaitsLonger(t *testing.T) {
 		t.Errorf("waits %v, want %v", waits, want)
 	}
 	d := w.must(RingAgainIfDue(w.meta("1"), "other", w.now))
-	if !slices.Contains(d.Ring, Ring{"1", "other"}) || w.meta("1").Pool != "other" {
+	if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "other"}) || w.meta("1").Pool != "other" {
 		t.Errorf("it was not routed to the other pool: %v", d.Ring)
 	}
 	stale := RingAgainIfDue(w.meta("1"), "pool", w.now)

@@ -54,10 +54,10 @@ func RingAgainIfDue(m Meta, pool string, now time.Time) Decision {
 	next := now.UnixMilli() + wait
 	c := d.on(metaOf(m.ID)).guard("state", Equal, Ready).as("ready_no", m.ReadyNo).as("ring_due", m.RingDue)
 	c.set("ring_due", next).set("wait", wait).set("pool", pool)
-	c.due(Due{At: earlier(next, m.ExpiresAt), Rung: true, Pool: pool})
 	m.Pool = pool
+	c.due(dueReady(m, next))
 	if rings(m) {
-		d.Ring = append(d.Ring, Ring{JobID: m.ID, Pool: pool})
+		d.Ring = append(d.Ring, ringOf(m))
 	}
 	return d
 }

@@ -54,6 +54,8 @@ func New(q *sqs.Client, s *sts.Client, opt Options) *Queues {
 // Message is the body of a doorbell.
 type Message struct {
 	JobID string `json:"job_id"`
+	// RunnerID is the one runner that may claim the job; whoever else receives the message passes it on.
+	RunnerID string `json:"runner_id,omitempty"`
 }
 
 // batchMost is SQS's limit on the entries of a batch.
@@ -106,7 +108,7 @@ func (q *Queues) Ensure(ctx context.Context, pool string) (url string, err error
 
 // Ring sends doorbells, in batches where a pool gets several. All are tried; the error is of those that were not sent.
 func (q *Queues) Ring(ctx context.Context, rings []job.Ring) error {
-	byPool := map[string][]string{}
+	byPool := map[string][]job.Ring{}
 	var order []string
 	for _, r := range rings {
 		if r.Pool == "" {
@@ -115,35 +117,35 @@ func (q *Queues) Ring(ctx context.Context, rings []job.Ring) error {
 		if byPool[r.Pool] == nil {
 			order = append(order, r.Pool)
 		}
-		byPool[r.Pool] = append(byPool[r.Pool], r.JobID)
+		byPool[r.Pool] = append(byPool[r.Pool], r)
 	}
 	var errs []error
 	for _, pool := range order {
-		for ids := byPool[pool]; len(ids) > 0; {
-			n := min(len(ids), batchMost)
-			errs = append(errs, q.send(ctx, pool, ids[:n]))
-			ids = ids[n:]
+		for rest := byPool[pool]; len(rest) > 0; {
+			n := min(len(rest), batchMost)
+			errs = append(errs, q.send(ctx, pool, rest[:n]))
+			rest = rest[n:]
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (q *Queues) send(ctx context.Context, pool string, ids []string) error {
+func (q *Queues) send(ctx context.Context, pool string, rings []job.Ring) error {
 	url, err := q.Ensure(ctx, pool)
 	if err != nil {
 		return err
 	}
 	count(ctx)
-	if len(ids) == 1 {
-		_, err = q.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(body(ids[0]))})
+	if len(rings) == 1 {
+		_, err = q.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(body(rings[0]))})
 	} else {
 		var res *sqs.SendMessageBatchOutput
 		in := &sqs.SendMessageBatchInput{QueueUrl: &url}
-		for i, id := range ids {
-			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(body(id))})
+		for i, r := range rings {
+			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(body(r))})
 		}
 		if res, err = q.sqs.SendMessageBatch(ctx, in); err == nil && len(res.Failed) > 0 {
-			err = fmt.Errorf("%d of %d were refused: %s", len(res.Failed), len(ids), aws.ToString(res.Failed[0].Code))
+			err = fmt.Errorf("%d of %d were refused: %s", len(res.Failed), len(rings), aws.ToString(res.Failed[0].Code))
 		}
 	}
 	var missing *types.QueueDoesNotExist
@@ -156,8 +158,8 @@ func (q *Queues) send(ctx context.Context, pool string, ids []string) error {
 	return nil
 }
 
-func body(id string) string {
-	raw, _ := json.Marshal(Message{JobID: id}) // a struct of strings always marshals
+func body(r job.Ring) string {
+	raw, _ := json.Marshal(Message{JobID: r.JobID, RunnerID: r.RunnerID}) // a struct of strings always marshals
 	return string(raw)
 }
 

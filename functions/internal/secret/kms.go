@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/sync/singleflight"
 )
 
 // Data keys made by KMS are used again for a while: a call to KMS costs money and some milliseconds.
 const (
 	dataKeyLife  = 5 * time.Minute
-	dataKeysMost = 100
+	dataKeysMost = 1000
 )
 
 // encryptionContext is what KMS binds data keys to; CloudTrail shows it.
@@ -34,6 +35,9 @@ type keyService struct {
 	keyID string
 	clock func() time.Time
 
+	// asking joins callers that need the same key: one of them asks KMS, and no lock is held meanwhile.
+	asking singleflight.Group
+
 	mu      sync.Mutex
 	current Key
 	until   time.Time
@@ -46,44 +50,93 @@ func KMS(cfg aws.Config, keyID string, clock func() time.Time) Source {
 }
 
 func (k *keyService) Current(ctx context.Context) (Key, error) {
+	if key, ok := k.lasting(); ok {
+		return key, nil
+	}
+	return ask(ctx, &k.asking, "current", func(ctx context.Context) (Key, error) {
+		if key, ok := k.lasting(); ok { // it was made since
+			return key, nil
+		}
+		var res dataKey
+		in := keyRequest{KeyID: k.keyID, KeySpec: "AES_256", EncryptionContext: encryptionContext()}
+		if err := callAWS(ctx, k.cfg, "kms", "TrentService.GenerateDataKey", in, &res); err != nil {
+			return Key{}, fmt.Errorf("making a data key under %s: %w", k.keyID, err)
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.current = Key{ID: "kms", Wrapped: res.CiphertextBlob, Root: res.Plaintext}
+		k.until = k.clock().Add(dataKeyLife)
+		k.keep(res.CiphertextBlob, res.Plaintext)
+		return k.current, nil
+	})
+}
+
+// lasting returns the current key while it may still be used.
+func (k *keyService) lasting() (Key, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.clock().Before(k.until) {
-		return k.current, nil
-	}
-	var res dataKey
-	in := keyRequest{KeyID: k.keyID, KeySpec: "AES_256", EncryptionContext: encryptionContext()}
-	if err := callAWS(ctx, k.cfg, "kms", "TrentService.GenerateDataKey", in, &res); err != nil {
-		return Key{}, fmt.Errorf("making a data key under %s: %w", k.keyID, err)
-	}
-	k.current = Key{ID: "kms", Wrapped: res.CiphertextBlob, Root: res.Plaintext}
-	k.until = k.clock().Add(dataKeyLife)
-	k.keep(res.CiphertextBlob, res.Plaintext)
-	return k.current, nil
+	return k.current, k.clock().Before(k.until)
 }
 
 func (k *keyService) Find(ctx context.Context, id string, wrapped []byte) ([]byte, error) {
 	if id != "kms" {
 		return nil, fmt.Errorf("%w: it was sealed with key %q, this server uses a KMS key", ErrSealed, id)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if root, ok := k.opened[string(wrapped)]; ok {
+	if root, ok := k.known(wrapped); ok {
 		return root, nil
 	}
-	var res dataKey
-	in := keyRequest{KeyID: k.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext()}
-	if err := callAWS(ctx, k.cfg, "kms", "TrentService.Decrypt", in, &res); err != nil {
-		return nil, fmt.Errorf("opening a data key under %s: %w", k.keyID, err)
-	}
-	k.keep(wrapped, res.Plaintext)
-	return res.Plaintext, nil
+	return ask(ctx, &k.asking, "open "+string(wrapped), func(ctx context.Context) ([]byte, error) {
+		if root, ok := k.known(wrapped); ok {
+			return root, nil
+		}
+		var res dataKey
+		in := keyRequest{KeyID: k.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext()}
+		if err := callAWS(ctx, k.cfg, "kms", "TrentService.Decrypt", in, &res); err != nil {
+			return nil, fmt.Errorf("opening a data key under %s: %w", k.keyID, err)
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.keep(wrapped, res.Plaintext)
+		return res.Plaintext, nil
+	})
 }
 
-// keep bounds the cache by forgetting it whole.
+func (k *keyService) known(wrapped []byte) ([]byte, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	root, ok := k.opened[string(wrapped)]
+	return root, ok
+}
+
+// keep bounds the cache: a full one gives up any one key for the new one.
 func (k *keyService) keep(wrapped, root []byte) {
 	if len(k.opened) >= dataKeysMost {
-		clear(k.opened)
+		for other := range k.opened {
+			delete(k.opened, other)
+			break
+		}
 	}
 	k.opened[string(wrapped)] = root
+}
+
+// askMost bounds one question to KMS that several callers may wait for: the first of them may be gone before its end.
+const askMost = 10 * time.Second
+
+// ask joins callers under a name; each waits until its own context ends.
+func ask[T any](ctx context.Context, group *singleflight.Group, name string, call func(context.Context) (T, error)) (T, error) {
+	answer := group.DoChan(name, func() (any, error) {
+		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), askMost)
+		defer cancel()
+		return call(shared)
+	})
+	var none T
+	select {
+	case <-ctx.Done():
+		return none, fmt.Errorf("waiting for KMS: %w", ctx.Err())
+	case res := <-answer:
+		if res.Err != nil {
+			return none, res.Err
+		}
+		return res.Val.(T), nil //nolint:forcetypeassert // call returned it
+	}
 }

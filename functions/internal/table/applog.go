@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,24 +71,34 @@ type LogBatchRead struct {
 }
 
 // ReadLogs reads up to limit batches of an instance, oldest first, from a sequence on. limit bounds memory:
-// an unpacked batch may be large.
+// an unpacked batch may be large. Batches that have expired, though they may still be stored, are passed over.
 func (t *Table) ReadLogs(ctx context.Context, deployment, instance string, from int64, limit int) ([]LogBatchRead, error) {
 	key := logKey(deployment, instance, from)
-	items, _, err := t.Query(ctx, QueryInput{
+	in := QueryInput{
 		PK: key.PK, SKFrom: key.SK, SKTo: logKey(deployment, instance, MaxLogSequence).SK, Forward: true, Limit: limit, Consistent: true,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return readBatches(items)
+	for {
+		items, next, err := t.Query(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if len(items) > 0 || next == "" {
+			return readBatches(items)
+		}
+		in.Token = next
+	}
 }
 
-// ReadLastLogs reads the last batches of an instance until they hold so many lines, oldest first.
-func (t *Table) ReadLastLogs(ctx context.Context, deployment, instance string, lines int) ([]LogBatchRead, error) {
+// lastLogsPage is how many batches ReadLastLogs reads at once: unpacked, up to 256 KB each.
+const lastLogsPage = 8
+
+// ReadLastLogs reads the last batches of an instance until they hold so many lines or, if that comes first, about so many
+// bytes; oldest first.
+func (t *Table) ReadLastLogs(ctx context.Context, deployment, instance string, lines, bytes int) ([]LogBatchRead, error) {
 	first := logKey(deployment, instance, 0)
-	in := QueryInput{PK: first.PK, SKFrom: first.SK, SKTo: logKey(deployment, instance, MaxLogSequence).SK, Limit: 10, Consistent: true}
-	var out []LogBatchRead
-	for have := 0; ; {
+	in := QueryInput{PK: first.PK, SKFrom: first.SK, SKTo: logKey(deployment, instance, MaxLogSequence).SK, Limit: lastLogsPage, Consistent: true}
+	var out []LogBatchRead // newest first
+	for have, size := 0, 0; ; {
 		items, next, err := t.Query(ctx, in)
 		if err != nil {
 			return nil, err
@@ -97,17 +108,33 @@ func (t *Table) ReadLastLogs(ctx context.Context, deployment, instance string, l
 			return nil, err
 		}
 		for _, b := range batches {
-			if have >= lines && len(out) > 0 {
+			if have >= lines || size >= bytes {
 				break
 			}
-			have += len(b.Lines)
-			out = append([]LogBatchRead{b}, out...)
+			have, size = have+len(b.Lines), size+b.Size()
+			out = append(out, b)
 		}
-		if next == "" || have >= lines {
+		if next == "" || have >= lines || size >= bytes {
+			slices.Reverse(out)
 			return out, nil
 		}
 		in.Token = next
 	}
+}
+
+// lineOverhead is about what a line costs beside its text.
+const lineOverhead = 80
+
+// LineSize is about what a line takes in an answer.
+func LineSize(l *waypointv1.LogLine) int { return len(l.GetText()) + lineOverhead }
+
+// Size is about what the batch's lines take in an answer.
+func (b LogBatchRead) Size() int {
+	size := 0
+	for _, l := range b.Lines {
+		size += LineSize(l)
+	}
+	return size
 }
 
 // MaxLogSequence is the largest number that sorts rightly as text.

@@ -10,8 +10,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
 
-// outputLife is how long output, steps and dependency edges are kept.
-const outputLife = 30 * 24 * time.Hour
+// OutputLife is how long output, steps and dependency edges are kept.
+const OutputLife = 30 * 24 * time.Hour
 
 // Labels of a decision's actions in a *ConditionError.
 const (
@@ -63,7 +63,7 @@ func (t *Table) action(c *job.Change) (TxAction, error) {
 			return TxAction{}, fmt.Errorf("writing %s: %w", key, encodeErr)
 		}
 		if ttl {
-			item[attrTTL] = number(t.clock().Add(outputLife).Unix())
+			item[attrTTL] = number(t.clock().Add(OutputLife).Unix())
 		}
 		if m, ok := c.Value.(job.Meta); ok {
 			item[AttrIndex1], item[AttrSort1] = text(JobsIndex(m.Project)), text(m.ID)
@@ -175,9 +175,13 @@ func (c *clause) add(part string, args ...any) {
 }
 
 // workEntry is a job's place in the work index. READY jobs for a pool stand in the pool's own partition, where a beat finds
-// them with one query; all others share one. The id keeps equal times apart.
+// them with one query; all others share one. Those for one runner stand before the jobs without a pool, by runner. The id
+// keeps equal times apart.
 func workEntry(id string, d job.Due) (pk, sk string) {
-	if d.Rung {
+	switch {
+	case d.Rung && d.Runner != "":
+		return PoolWork(""), NamedPrefix(d.Runner) + sortTime(time.UnixMilli(d.At)) + "#" + id
+	case d.Rung:
 		return PoolWork(d.Pool), sortTime(time.UnixMilli(d.At)) + "#" + id
 	}
 	return WorkIndex, sortTime(time.UnixMilli(d.At)) + "#" + id

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -147,43 +148,67 @@ func (t *Table) AppendOutput(ctx context.Context, f Fence, position int64, raw [
 		WithFact("next_output", strconv.FormatInt(l.NextOutput, 10))
 }
 
-// Output reads batches of a job's output from a position on and before another: contiguous, at most about most bytes, and where to
-// go on. Each batch is a marshalled AppendOutputRequest with events only.
+// Output reads batches of a job's output from a position on and before another, at most about most bytes, and where to go on.
+// Each batch is a marshalled AppendOutputRequest with events only. Positions that were passed over without a batch have
+// expired: a batch and the lease that counts it are written together, so that one which a strong read does not find is gone, and
+// DynamoDB deletes expired items in any order, so that what comes after a hole may still be there. A weak read may only lag
+// behind: it stops at a hole, and is made again strongly if it found nothing before it.
 func (t *Table) Output(ctx context.Context, id string, from, to int64, most int, consistent bool) (batches [][]byte, next int64, err error) {
 	next = from
 	if from >= to {
 		return nil, next, nil
 	}
-	token, size := "", 0
-	for {
-		q := QueryInput{PK: JobPK(id), SKFrom: JobOutput(id, from).SK, SKTo: JobOutput(id, to-1).SK, Forward: true, Limit: 200,
-			Consistent: consistent, Token: token}
+	q := QueryInput{PK: JobPK(id), SKFrom: JobOutput(id, from).SK, SKTo: JobOutput(id, to-1).SK, Forward: true, Limit: 200, Consistent: consistent}
+	for size := 0; ; {
 		items, following, err := t.Query(ctx, q)
 		if err != nil {
 			return nil, from, err
 		}
 		for _, item := range items {
-			if str(item, attrSK) != JobOutput(id, next).SK {
-				return batches, next, nil
-			}
-			var b batchItem
-			if err := Decode(item, &b); err != nil {
-				return nil, from, fmt.Errorf("reading the output of job %s: %w", id, err)
-			}
-			raw, err := unpack(b.Data)
+			position, raw, err := readOutput(id, item)
 			if err != nil {
-				return nil, from, fmt.Errorf("reading the output of job %s: %w", id, err)
+				return nil, from, err
+			}
+			if position > next && !consistent {
+				return t.outputAgain(ctx, id, from, to, most, batches)
 			}
 			if size > 0 && size+len(raw) > most {
 				return batches, next, nil
 			}
 			batches = append(batches, raw)
 			size += len(raw)
-			next++
+			next = position + 1
 		}
 		if following == "" {
-			return batches, next, nil
+			break
 		}
-		token = following
+		q.Token = following
 	}
+	if next < to && !consistent {
+		return t.outputAgain(ctx, id, from, to, most, batches)
+	}
+	return batches, to, nil
+}
+
+// outputAgain answers with what a weak read found before its first hole, or reads strongly if that was nothing.
+func (t *Table) outputAgain(ctx context.Context, id string, from, to int64, most int, weak [][]byte) ([][]byte, int64, error) {
+	if len(weak) > 0 {
+		return weak, from + int64(len(weak)), nil
+	}
+	return t.Output(ctx, id, from, to, most, true)
+}
+
+func readOutput(id string, item Item) (position int64, raw []byte, err error) {
+	position, err = strconv.ParseInt(strings.TrimPrefix(str(item, attrSK), OutputPrefix), 10, 64)
+	if err != nil {
+		return 0, nil, fmt.Errorf("reading the output of job %s: the key %s is damaged", id, KeyOf(item))
+	}
+	var b batchItem
+	if err := Decode(item, &b); err != nil {
+		return 0, nil, fmt.Errorf("reading the output of job %s: %w", id, err)
+	}
+	if raw, err = unpack(b.Data); err != nil {
+		return 0, nil, fmt.Errorf("reading the output of job %s: %w", id, err)
+	}
+	return position, raw, nil
 }

@@ -97,10 +97,16 @@ func Instance(deployment, instance string) Key {
 	return Key{DeploymentPK(deployment), InstancePrefix + instance}
 }
 
+// InstanceSeen is an instance's word that it runs, in a list by time.
+func InstanceSeen(deployment, instance string, at time.Time) Key {
+	return Key{DeploymentPK(deployment), SeenPrefix + sortTime(at) + "#" + instance}
+}
+
 // Prefixes of the sort keys under DeploymentPK.
 const (
 	StatusPrefix   = "S#"
 	InstancePrefix = "I#"
+	SeenPrefix     = "SEEN#"
 )
 
 // Jobs.
@@ -179,6 +185,17 @@ func Pool(pool string) Key { return Key{PoolsPK, pool} }
 
 // PoolWork is Index2's list of the READY jobs that are rung in a pool, by due time; "" is for those that no pool fits.
 func PoolWork(pool string) string { return PoolPK(pool) + "#READY" }
+
+// NamedPrefix is the prefix of the sort keys, under PoolWork(""), of the READY jobs that name one runner. It sorts before
+// every time.
+func NamedPrefix(runner string) string { return namedMark + runner + "#" }
+
+// namedMark sorts before digits.
+const namedMark = "!"
+
+// PoolSort is a runner's place among its pool's: by the hour in which it was last seen, so that whoever looks for those that
+// live passes over the others, and so that the entry is written once an hour and not with each beat.
+func PoolSort(id string, seen time.Time) string { return sortTime(seen.Truncate(time.Hour)) + "#" + id }
 
 // Runner is a registered runner.
 func Runner(id string) Key { return Key{"R#" + id, "META"} }

@@ -19,7 +19,7 @@ import (
 
 // How long a runner that is not seen is remembered, and how seldom "last seen" is written.
 const (
-	runnerLife    = 7 * 24 * time.Hour
+	runnerLife    = 24 * time.Hour
 	cliRunnerLife = 24 * time.Hour
 	seenAtMost    = 30 * time.Second
 )
@@ -134,7 +134,7 @@ func (t *Table) PutRunner(ctx context.Context, r RunnerItem, queueURL string) (R
 	r.TTL = now.Add(lifeOf(r)).Unix()
 	r.Index1PK, r.Index1SK = RunnersIndex, strings.ToLower(r.Name)+"#"+r.ID
 	if r.Standing() {
-		r.Index2PK, r.Index2SK = PoolPK(r.Pool), r.ID
+		r.Index2PK, r.Index2SK = PoolPK(r.Pool), PoolSort(r.ID, now)
 	}
 	var tx Tx
 	tx.Add(Put(Runner(r.ID), r, If("attribute_not_exists(#pk) OR #owner = ? OR #ttl <= ?", r.Owner, now.Unix())).Named("runner"))
@@ -173,7 +173,11 @@ func (t *Table) SeeRunner(ctx context.Context, id, owner string, running int64) 
 	if now.UnixMilli()-r.Seen < seenAtMost.Milliseconds() && r.Running == running {
 		return r, true, nil
 	}
-	err = t.Update(ctx, Runner(id), Set("SET #seen = ?, #running = ?, #ttl = ?", now.UnixMilli(), running, now.Add(lifeOf(r)).Unix()), Exists())
+	change := Set("SET #seen = ?, #running = ?, #ttl = ?", now.UnixMilli(), running, now.Add(lifeOf(r)).Unix())
+	if r.Standing() {
+		change = Set(change.Text+", #"+AttrSort2+" = ?", append(change.Args, PoolSort(id, now))...)
+	}
+	err = t.Update(ctx, Runner(id), change, Exists())
 	if err != nil {
 		if _, gone := Failed(err, ""); gone {
 			return r, false, nil
@@ -224,9 +228,10 @@ func (t *Table) DropRunner(ctx context.Context, id, owner string) error {
 	return t.Update(ctx, Pool(r.Pool), Set("SET #seen = ?", max(seen, gone)), Exists())
 }
 
-// PoolRunners lists a pool's runners (eventually consistent).
+// PoolRunners lists all runners of a pool that were seen lately, and of those that were not only some (eventually consistent).
 func (t *Table) PoolRunners(ctx context.Context, pool string) ([]RunnerItem, error) {
-	page, err := t.QueryAll(ctx, QueryInput{Index: Index2, PK: PoolPK(pool), Forward: true, Limit: 100}, 100)
+	since := PoolSort("", t.clock().Add(-job.OnlineFor))
+	page, err := t.QueryAll(ctx, QueryInput{Index: Index2, PK: PoolPK(pool), SKFrom: since, Forward: true}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -257,29 +262,78 @@ func (t *Table) runners(ctx context.Context, page []Item) ([]RunnerItem, error) 
 	return out, nil
 }
 
-// WaitingJobs finds READY jobs that a runner may claim, whose token is bound to projects: at most most of them, those that
-// wait longest first. It looks at what is owed to its pool, and to none yet.
+// waitingLook is how many index entries of waiting jobs one beat looks at; an entry is a key, so that they cost 3 read units.
+const waitingLook = 250
+
+// WaitingJobs finds READY jobs that a runner may claim, whose token is bound to projects: at most most of them: first those that name it, then its pool's, then
+// those that no pool fitted; in each the oldest first, however often a job was offered before.
 func (t *Table) WaitingJobs(ctx context.Context, r RunnerItem, projects job.Projects, most int) ([]job.Meta, error) {
-	const look = 25
+	named, unrouted, err := t.waitingApart(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	pool, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: PoolWork(r.Pool), Forward: true, Limit: waitingLook})
+	if err != nil {
+		return nil, err
+	}
 	var out []job.Meta
 	runner := r.facts(projects)
-	for _, pool := range []string{r.Pool, ""} {
-		page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: PoolWork(pool), Forward: true, Limit: look})
-		if err != nil {
-			return nil, err
-		}
-		items, err := t.Hydrate(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			var m job.Meta
-			if err := Decode(item, &m); err != nil {
-				return nil, fmt.Errorf("reading the waiting jobs: %w", err)
+	for _, entries := range [][]Item{named, pool, unrouted} {
+		sort.Slice(entries, func(i, j int) bool { return KeyOf(entries[i]).PK < KeyOf(entries[j]).PK }) // ids begin with their time
+		for len(entries) > 0 && len(out) < most {
+			n := min(len(entries), 2*(most-len(out)))
+			found, err := t.waiting(ctx, entries[:n], runner.Fits)
+			if err != nil {
+				return nil, err
 			}
-			if m.State == job.Ready && runner.Fits(m) && len(out) < most {
-				out = append(out, m)
-			}
+			out = append(out, found[:min(len(found), most-len(out))]...)
+			entries = entries[n:]
+		}
+	}
+	return out, nil
+}
+
+// waitingApart reads the entries of the READY jobs that name a runner, and of those that no pool fitted. They share a
+// partition, so that mostly one query tells that there is neither.
+func (t *Table) waitingApart(ctx context.Context, runner string) (named, unrouted []Item, err error) {
+	in := QueryInput{Index: Index2, PK: PoolWork(""), Forward: true, Limit: waitingLook}
+	page, more, err := t.Query(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, item := range page {
+		switch sk := str(item, AttrSort2); {
+		case strings.HasPrefix(sk, NamedPrefix(runner)):
+			named = append(named, item)
+		case !strings.HasPrefix(sk, namedMark):
+			unrouted = append(unrouted, item)
+		}
+	}
+	if more == "" {
+		return named, unrouted, nil
+	}
+	own, rest := in, in
+	own.SKPrefix, rest.SKFrom = NamedPrefix(runner), "0"
+	if named, _, err = t.Query(ctx, own); err == nil {
+		unrouted, _, err = t.Query(ctx, rest)
+	}
+	return named, unrouted, err
+}
+
+// waiting reads the jobs of some entries and keeps those that are READY and fit.
+func (t *Table) waiting(ctx context.Context, entries []Item, fit func(job.Meta) bool) ([]job.Meta, error) {
+	items, err := t.Hydrate(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	var out []job.Meta
+	for _, item := range items {
+		var m job.Meta
+		if err := Decode(item, &m); err != nil {
+			return nil, fmt.Errorf("reading the waiting jobs: %w", err)
+		}
+		if m.State == job.Ready && fit(m) {
+			out = append(out, m)
 		}
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
@@ -81,15 +82,45 @@ func (t *Table) DueJobs(ctx context.Context, most int) ([]string, error) {
 	}
 	var ids []string
 	for _, pk := range partitions {
-		page, err := t.QueryAll(ctx, QueryInput{Index: Index2, PK: pk, SKTo: sortTime(t.clock()) + "~", Forward: true, Limit: most}, most)
+		due, err := t.dueIn(ctx, pk, most)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, due...)
+	}
+	return ids, nil
+}
+
+// dueIn lists at most most due jobs of one partition. Those that name a runner stand before the others, in the order of their
+// runners: among them are some that are not due yet, which are passed over.
+func (t *Table) dueIn(ctx context.Context, pk string, most int) ([]string, error) {
+	now := sortTime(t.clock())
+	in := QueryInput{Index: Index2, PK: pk, SKTo: now + "~", Forward: true, Limit: most}
+	var ids []string
+	for {
+		page, next, err := t.Query(ctx, in)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range page {
+			if at, named := namedTime(str(item, AttrSort2)); named && at > now {
+				continue
+			}
 			ids = append(ids, jobIDOf(KeyOf(item)))
 		}
+		if next == "" || len(ids) >= most {
+			return ids[:min(len(ids), most)], nil
+		}
+		in.Token = next
 	}
-	return ids, nil
+}
+
+// namedTime is the time in the entry of a job that names one runner.
+func namedTime(sk string) (at string, named bool) {
+	rest, named := strings.CutPrefix(sk, namedMark)
+	_, rest, _ = strings.Cut(rest, "#")
+	at, _, _ = strings.Cut(rest, "#")
+	return at, named
 }
 
 func jobIDOf(k Key) string {
@@ -197,15 +228,25 @@ func (t *Table) ringAgain(ctx context.Context, id string) (job.Decision, error) 
 	}, nil)
 }
 
-// Reroute rings the READY jobs that had no pool, now that a pool has appeared or come back. At most most are looked at; the sweep does the rest.
+// Reroute rings READY jobs that had no pool, now that a pool has appeared or come back: at most most of those that one fits,
+// whatever else waits. The sweep does the rest.
 func (t *Table) Reroute(ctx context.Context, most int) ([]job.Ring, error) {
-	page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: PoolWork(""), Forward: true, Limit: most})
+	_, entries, err := t.waitingApart(ctx, "")
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	pools, err := t.Pools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	facts := poolFacts(pools)
+	waiting, err := t.waiting(ctx, entries, func(m job.Meta) bool { return job.Route(m, facts, t.clock()) != "" })
 	if err != nil {
 		return nil, err
 	}
 	var rings []job.Ring
-	for _, item := range page {
-		d, err := t.ringAgain(ctx, jobIDOf(KeyOf(item)))
+	for _, m := range waiting[:min(len(waiting), most)] {
+		d, err := t.ringAgain(ctx, m.ID)
 		if err != nil {
 			return rings, err
 		}

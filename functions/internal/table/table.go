@@ -150,7 +150,8 @@ func (t *Table) Delete(ctx context.Context, key Key, cond ...Expr) error {
 }
 
 // single runs one action as a plain write, which costs half of a transaction's units. An update answers with the item as
-// it is after it.
+// it is after it. A write that meets a transaction on the same item is refused by DynamoDB and, since the SDK does not repeat
+// that, tried again here as Transact does.
 func (t *Table) single(ctx context.Context, a TxAction) (after Item, err error) {
 	b, err := a.build()
 	if err != nil {
@@ -160,15 +161,25 @@ func (t *Table) single(ctx context.Context, a TxAction) (after Item, err error) 
 	if a.wantOld {
 		old = types.ReturnValuesOnConditionCheckFailureAllOld
 	}
-	after, used, err := t.write(ctx, a, b, old)
-	if err != nil {
+	for try := 1; ; try++ {
+		after, used, err := t.write(ctx, a, b, old)
+		if err == nil {
+			meterWrite(ctx, used)
+			return after, nil
+		}
 		if failed := singleCondition(err, a); failed != nil {
 			return nil, failed
 		}
-		return nil, wrap(err, "writing %s", a.key)
+		switch {
+		case !inTransaction(err):
+			return nil, wrap(err, "writing %s", a.key)
+		case try == conflictTries:
+			return nil, keptChanging(err)
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, err
+		}
 	}
-	meterWrite(ctx, used)
-	return after, nil
 }
 
 func (t *Table) write(ctx context.Context, a TxAction, b built, old types.ReturnValuesOnConditionCheckFailure) (Item, *types.ConsumedCapacity, error) {

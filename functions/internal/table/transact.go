@@ -18,7 +18,7 @@ import (
 // transactMost is DynamoDB's limit on the actions of one transaction. Ours stay within 10 wherever possible.
 const transactMost = 100
 
-// conflictTries bounds how often a transaction cancelled by conflicts alone is tried.
+// conflictTries bounds how often a transaction or write that meets nothing but conflicts is tried.
 const conflictTries = 10
 
 type actionKind int
@@ -209,13 +209,25 @@ func (t *Table) Transact(ctx context.Context, tx Tx) error {
 		case !conflict:
 			return wrap(err, "committing %d changes", len(items))
 		case try == conflictTries:
-			return fault.New(connect.CodeAborted, fault.Conflict, "others kept changing the same data").
-				WithHint("Try again.").WithCause(err)
+			return keptChanging(err)
 		}
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
 	}
+}
+
+// keptChanging is the error after conflictTries conflicts with others.
+func keptChanging(err error) *fault.Error {
+	return fault.New(connect.CodeAborted, fault.Conflict, "others kept changing the same data").
+		WithHint("Try again.").WithCause(err)
+}
+
+// inTransaction reports whether a write was refused because a transaction was at work on the same item.
+func inTransaction(err error) bool {
+	var inProgress *types.TransactionInProgressException
+	var conflict *types.TransactionConflictException
+	return errors.As(err, &inProgress) || errors.As(err, &conflict)
 }
 
 func (a TxAction) transactItem(table *string) (types.TransactWriteItem, error) {
@@ -247,9 +259,7 @@ func (a TxAction) transactItem(table *string) (types.TransactWriteItem, error) {
 
 // cancelled reads a cancellation: conditions that failed, or (with none) whether conflicts were the only reason.
 func (t *Table) cancelled(err error, actions []TxAction) (*ConditionError, bool) {
-	var inProgress *types.TransactionInProgressException
-	var conflict *types.TransactionConflictException
-	if errors.As(err, &inProgress) || errors.As(err, &conflict) {
+	if inTransaction(err) {
 		return nil, true
 	}
 	var c *types.TransactionCanceledException

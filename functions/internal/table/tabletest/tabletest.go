@@ -6,6 +6,7 @@ package tabletest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -75,6 +77,7 @@ func New(t testing.TB) *World {
 		t.Fatal(err)
 	}
 	w := &World{Clock: &Clock{now: time.Now().Truncate(time.Millisecond)}, Faults: dynamodb.NewFaults(1)}
+	injectConflicts(t, w.Faults)
 	db, err := dynamodb.New(ctx, dynamodb.Options{Store: files, Clock: w.Clock.Now, Faults: w.Faults})
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +114,18 @@ func New(t testing.TB) *World {
 	w.Queues = queue.New(w.SQS, awssts.NewFromConfig(w.Config),
 		queue.Options{Prefix: w.Spec.QueuePrefix, Attributes: w.Spec.QueueAttributes, Region: "us-east-1"})
 	return w
+}
+
+// injectConflicts lets writes and transactions meet conflicts, as they do on AWS, at the rate in WAYPOINT_TEST_CONFLICTS: 0 to 1,
+// `make test-conflicts` sets it.
+func injectConflicts(t testing.TB, f *dynamodb.Faults) {
+	t.Helper()
+	rate, err := strconv.ParseFloat(cmp.Or(os.Getenv("WAYPOINT_TEST_CONFLICTS"), "0"), 64)
+	if err != nil || rate < 0 || rate > 1 {
+		t.Fatalf("WAYPOINT_TEST_CONFLICTS=%q: a rate from 0 to 1 is expected", os.Getenv("WAYPOINT_TEST_CONFLICTS"))
+	}
+	f.Rate(dynamodb.WriteConflict, rate)
+	f.Rate(dynamodb.TransactionConflict, rate)
 }
 
 // elsewhere reaches another DynamoDB.

@@ -17,8 +17,8 @@ const firstRealtime = syscall.Signal(34)
 
 // realtimeFD is the eventfd that the handler adds realtimeOne to.
 var (
-	realtimeFD  int64
-	realtimeOne uint64 = 1
+	realtimeFD  int64      //nolint:unused // the handler, in assembly, reads it
+	realtimeOne uint64 = 1 //nolint:unused // the handler, in assembly, reads it
 )
 
 func realtimeHandlerAddress() uintptr

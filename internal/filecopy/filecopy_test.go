@@ -186,7 +186,7 @@ func TestLinksThatLeadOut(t *testing.T) {
 	copied(t, from, to)
 	for link, want := range map[string]string{
 		"venv/bin/python": filepath.Join(root, "shared"), // kept
-		"abs":             "a", "deep/abs": "../a", // of the copy, not of its source
+		"abs":             "a", "deep/abs": "../a",       // of the copy, not of its source
 		"deep/up": "../a",
 	} {
 		if got, err := os.Readlink(filepath.Join(to, link)); err != nil || filepath.ToSlash(got) != filepath.ToSlash(want) {

@@ -163,9 +163,8 @@ func hintFor(reason fault.Reason) string {
 // showError prints an error, once, at the edge.
 func (sh *shell) showError(err error) {
 	color := sh.errSetting().Color()
-	var many interface{ Unwrap() []error }
-	if errors.As(err, &many) {
-		for _, one := range many.Unwrap() {
+	if many := joined(err); many != nil {
+		for _, one := range many {
 			sh.showError(one)
 		}
 		return
@@ -214,4 +213,22 @@ func isReason(err error, reason fault.Reason) bool {
 		return own.reason == reason
 	}
 	return fault.Is(err, reason)
+}
+
+// joined returns the errors that errors.Join put side by side; nil for one error, also for one that wraps two in its
+// sentence.
+func joined(err error) []error {
+	var many interface{ Unwrap() []error }
+	if !errors.As(err, &many) {
+		return nil
+	}
+	all := many.Unwrap()
+	texts := make([]string, len(all))
+	for i, one := range all {
+		texts[i] = one.Error()
+	}
+	if fmt.Sprint(many) != strings.Join(texts, "\n") {
+		return nil
+	}
+	return all
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// watched runs the watcher over signals and waits for it; it returns why the command was cancelled and the code that the
-// process quit with.
-func watched(t *testing.T, signals ...os.Signal) (cause error, quit int) {
+// watched runs the watcher over signals and waits for it; it returns the code that the process quit with, and why the
+// command was cancelled.
+func watched(t *testing.T, signals ...os.Signal) (quit int, cause error) {
 	t.Helper()
 	env := testEnv(t)
 	in := make(chan os.Signal)
@@ -37,17 +37,17 @@ func watched(t *testing.T, signals ...os.Signal) (cause error, quit int) {
 		close(ended)
 	}
 	<-done
-	return context.Cause(ctx), quit
+	return quit, context.Cause(ctx)
 }
 
 func TestTheFirstSignalCancelsTheSecondQuits(t *testing.T) {
 	for signal, code := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		var why *interruption
-		if cause, quit := watched(t, signal); !errors.As(cause, &why) || why.code() != code || quit != 0 {
+		if quit, cause := watched(t, signal); !errors.As(cause, &why) || why.code() != code || quit != 0 {
 			t.Errorf("%s: cancelled by %v, quit %d", signal, cause, quit)
 		}
 		// The one that ends the process is the one that the exit code names.
-		if _, quit := watched(t, os.Interrupt, signal); quit != code {
+		if quit, _ := watched(t, os.Interrupt, signal); quit != code {
 			t.Errorf("%s after an interrupt: quit %d", signal, quit)
 		}
 	}

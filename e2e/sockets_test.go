@@ -236,7 +236,7 @@ func TestServerRun_SecondIsRefused(t *testing.T) {
 	cmd := w.command(w.dir, "server", "run", "--listen", taken.Addr().String())
 	cmd.Env = append(cmd.Env, "WAYPOINT_LOCAL_DIR="+filepath.Join(w.dir, "e"))
 	refused, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(refused), "taken") {
+	if err == nil || !strings.Contains(string(refused), "is in use") {
 		t.Errorf("%v: %s", err, refused)
 	}
 }

@@ -369,7 +369,9 @@ func TestProblemsOfInstancesStandBesideTheirDeployment(t *testing.T) {
 	c.project(t, "shop")
 	d, e, _ := c.deployed(t)
 	instance := w.ID(t)
-	report := func(problems ...string) *waypointv1.InstanceReport { return &waypointv1.InstanceReport{Problems: problems} }
+	report := func(problems ...string) *waypointv1.InstanceReport {
+		return &waypointv1.InstanceReport{Problems: problems}
+	}
 	reg := must[waypointv1.RegisterInstanceResponse](t)(e.entrypoint.RegisterInstance(ctx, ask(&waypointv1.RegisterInstanceRequest{
 		DeploymentId: d, InstanceId: instance, Version: "1", Report: report("one"),
 	})))

@@ -54,7 +54,7 @@ func (b *blabber) blab(env *plugin.Env, stage string) (string, error) {
 			_, _ = io.WriteString(w, url.QueryEscape(v))
 		}
 		step.Fail("failed: %s", v)
-		env.Logger.Error("it is "+v, "value", v, "error", errors.New(v))
+		env.Logger.Error("it is "+v, "value", v, "error", errors.New(v)) //nolint:sloglint // a careless plugin
 	}
 	switch b.config.Fail {
 	case "panic":

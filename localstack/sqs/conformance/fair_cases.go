@@ -47,7 +47,7 @@ var fairCases = map[string]func(*Client){
 		url := c.Queue(nil)
 		c.Send(url, "1", inGroup("g"))
 		c.Send(url, "2", inGroup("g"))
-		if one, two := c.One(url), c.One(url); *one.Body == *two.Body { // One fails if the second message waits for the first
+		if one, two := c.One(url, Limit(1)), c.One(url, Limit(1)); *one.Body == *two.Body { // One fails if the second message waits for the first
 			c.T.Fatal(*one.Body)
 		}
 	},
@@ -66,10 +66,10 @@ var fairCases = map[string]func(*Client){
 			c.Send(url, fmt.Sprint("noisy ", i), inGroup("noisy"))
 		}
 		for range 35 {
-			c.One(url)
+			c.One(url, Limit(1))
 		}
 		c.Send(url, "quiet", inGroup("quiet"))
-		if m := c.One(url); *m.Body != "quiet" {
+		if m := c.One(url, Limit(1)); *m.Body != "quiet" {
 			c.T.Fatalf("%s was received before the message of the quiet group", *m.Body)
 		}
 	},

@@ -53,7 +53,7 @@ func (target Target) Suite() []suite.Case {
 			}})
 		}
 	}
-	for _, cases := range []map[string]func(*Client){queueCases, sendCases, receiveCases, visibilityCases, batchCases, deadLetterCases, formCases} {
+	for _, cases := range []map[string]func(*Client){queueCases, sendCases, receiveCases, visibilityCases, batchCases, deadLetterCases, fairCases, formCases} {
 		add("", cases)
 	}
 	add("the embedded engine alone refuses this by name", refusalCases)

@@ -155,7 +155,7 @@ func (c *creation) start(ctx context.Context, d *deployment) error {
 		return err
 	}
 	if c.where.mode == hostNetwork {
-		if err := c.hostPort(); err != nil {
+		if err := c.hostPort(ctx); err != nil {
 			return err
 		}
 		d.ServicePort = c.wanted.servicePort

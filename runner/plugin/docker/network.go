@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"slices"
@@ -60,7 +61,7 @@ func (c PlatformConfig) checkNetworks() error {
 
 // hostPort decides which port of the machine the app listens on, before its container starts. A port that the file names
 // must be free here: the container would end with an error of its own, or another program's answers be taken for the app's.
-func (c *creation) hostPort() error {
+func (c *creation) hostPort(ctx context.Context) error {
 	here := !c.where.remote && !c.where.desktop
 	if !c.wanted.chosen && here {
 		port, err := stableport.ChooseDeployment(c.req.DeploymentID+" host", map[int]bool{})
@@ -70,7 +71,7 @@ func (c *creation) hostPort() error {
 		c.wanted.servicePort = port
 		return nil
 	}
-	if here && listening(c.wanted.servicePort) {
+	if here && listening(ctx, c.wanted.servicePort) {
 		return &plugin.Error{
 			Message: fmt.Sprintf("port %d of this machine is in use, and with networks = [\"host\"] the app needs it", c.wanted.servicePort),
 			Hint: "An older deployment of the app may have it: end it with `waypoint deployment destroy`. Or leave service_port out: " +
@@ -81,8 +82,8 @@ func (c *creation) hostPort() error {
 }
 
 // listening reports whether something listens on a port of this machine.
-func listening(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
+func listening(ctx context.Context, port int) bool {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
 		return true
 	}

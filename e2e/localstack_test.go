@@ -59,7 +59,7 @@ func TestLocalStack(t *testing.T) {
 			_, _ = operator.waypoint(operator.dir, "uninstall", "--platform=aws", "--name", name, "--yes", "--purge")
 		}
 	})
-	server := operator.installed()
+	server := operator.installed(name)
 	say("installed %s: the API is at %s", name, server.address)
 	if out := operator.must(operator.dir, "doctor"); strings.Contains(out, "failed") {
 		t.Errorf("the doctor says:\n%s", out)
@@ -154,9 +154,9 @@ func leftovers(t *testing.T, endpoint *container.Endpoint, name string) (left []
 }
 
 // installed reads the context that the installer made.
-func (w *world) installed() installation {
+func (w *world) installed(name string) installation {
 	w.t.Helper()
-	data, err := os.ReadFile(filepath.Join(w.dir, "c", "waypoint", "context", "aws.json"))
+	data, err := os.ReadFile(filepath.Join(w.dir, "c", "waypoint", "context", "aws-"+name+".json"))
 	var c struct{ Address, Token string }
 	if err == nil {
 		err = json.Unmarshal(data, &c)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
@@ -140,7 +141,7 @@ func plural(n int, noun string) string {
 // settingLines reads NAME=VALUE lines; empty lines and those that begin with # do not count.
 func settingLines(in io.Reader) (out []string, err error) {
 	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, validate.MaxConfigValue+512)
+	lines.Buffer(nil, validate.MaxMessage) // a value that is too long is refused by its name
 	for lines.Scan() {
 		line := strings.TrimSuffix(lines.Text(), "\r")
 		if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
@@ -219,11 +220,10 @@ func runConfigGet(ctx context.Context, sh *shell, o *configGetOptions, args []st
 	if err != nil {
 		return err
 	}
-	res, err := c.Config.GetConfig(ctx, connect.NewRequest(req))
+	vars, err := allVariables(ctx, c, req)
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
 	}
-	vars := res.Msg.GetVariables()
 	if o.raw {
 		return sh.rawConfig(vars, req)
 	}
@@ -259,6 +259,21 @@ func jsonConfig(vars []*waypointv1.ConfigVariable, reveal bool) []any {
 		out[i] = object
 	}
 	return out
+}
+
+// allVariables reads variables, page after page.
+func allVariables(ctx context.Context, c *client.Client, req *waypointv1.GetConfigRequest) ([]*waypointv1.ConfigVariable, error) {
+	var all []*waypointv1.ConfigVariable
+	for req.Page = (&waypointv1.Page{Size: validate.MaxPage}); ; {
+		res, err := c.Config.GetConfig(ctx, connect.NewRequest(req))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, res.Msg.GetVariables()...)
+		if req.Page.Token = res.Msg.GetNextPageToken(); req.GetPage().GetToken() == "" {
+			return all, nil
+		}
+	}
 }
 
 func (sh *shell) rawConfig(vars []*waypointv1.ConfigVariable, req *waypointv1.GetConfigRequest) error {

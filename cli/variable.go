@@ -137,15 +137,15 @@ func runVariableList(ctx context.Context, sh *shell, json bool, args []string) e
 	if err != nil {
 		return err
 	}
-	res, err := c.Config.GetConfig(ctx, connect.NewRequest(req))
+	vars, err := allVariables(ctx, c, req)
 	if err != nil {
 		return fmt.Errorf("reading the input variables: %w", err)
 	}
 	if json {
-		return sh.printJSON(jsonConfig(res.Msg.GetVariables(), false))
+		return sh.printJSON(jsonConfig(vars, false))
 	}
 	cols := []terminal.Column{{Title: "NAME"}, {Title: "VALUE"}, {Title: "WORKSPACE"}, {Title: "SET BY", Rank: 1}, {Title: "SET", Rank: 2}}
-	return showList(sh, false, res.Msg.GetVariables(), "input variables", cols, func(v *waypointv1.ConfigVariable) []string {
+	return showList(sh, false, vars, "input variables", cols, func(v *waypointv1.ConfigVariable) []string {
 		workspace := v.GetScope().GetWorkspace()
 		if workspace == "" {
 			workspace = "(all)"

@@ -151,23 +151,6 @@ func TestSensitiveConfigurationIsRevealedToThoseWhoAskAndMay(t *testing.T) {
 	}
 }
 
-func TestManyVariablesAreSetInOneRequest(t *testing.T) {
-	w := newWorld(t)
-	c := w.as(w.admin)
-	c.project(t, "shop")
-	var vars []*waypointv1.ConfigVariable
-	for i := range 200 {
-		vars = append(vars, appVar(fmt.Sprintf("V%03d", i), strings.Repeat("x", 1000)))
-	}
-	c.key = "all-of-them"
-	c.set(t, vars...)
-	c.set(t, vars...)
-	c.key = ""
-	if got := strings.Count(c.get(t, &waypointv1.GetConfigRequest{Project: "shop", App: "web"}), "="); got != 200 {
-		t.Errorf("%d variables", got)
-	}
-}
-
 func TestConfigurationThatMakesNoSenseIsRefused(t *testing.T) {
 	w := newWorld(t)
 	c := w.as(w.admin)

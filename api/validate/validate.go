@@ -24,11 +24,25 @@ const (
 	// MaxEvents bounds one append of output.
 	MaxEvents = 5_000
 	// MaxAppendBytes bounds one append of output before compression, far under DynamoDB's 400 KB item.
-	MaxAppendBytes  = 256 << 10
-	MaxLabels       = 64
-	MaxLabelKey     = 255
-	MaxLabelValue   = 255
-	MaxConfigValue  = 64 << 10
+	MaxAppendBytes = 256 << 10
+	MaxLabels      = 64
+	MaxLabelKey    = 255
+	MaxLabelValue  = 255
+	MaxConfigValue = 64 << 10
+	// MaxConfigLevel bounds the variables that apps see of one level (the global ones, a project's own, an app's), names and
+	// values together. An instance gets those of three levels, 1.5 MB, in one answer (MaxMessage), and in its environment, for
+	// which Linux has 2 MB. MaxRunnerLevel bounds those that runners see, and MaxInputs a project's input variables: a runner
+	// gets three levels of the former, and the latter, with a job (MaxJobSpec): 3.4 MB, below MaxMessage.
+	MaxConfigLevel = 512 << 10
+	MaxRunnerLevel = 256 << 10
+	MaxInputs      = 256 << 10
+	// MaxJobVariables bounds the variables given with a job; the sensitive ones are sealed into one item.
+	MaxJobVariables = 256 << 10
+	// MaxJobSpec bounds a whole job as it is queued, so that it can be given to a runner with all of the above.
+	MaxJobSpec = MaxWaypointHCL + MaxJobVariables + 128<<10
+	// MaxAtOnce is how many variables one request changes at most, all of them or none: DynamoDB's transactions take 100
+	// actions, of which up to 5 are for two versions, the audit entry, the idempotency key and a job's lease.
+	MaxAtOnce       = 95
 	MaxVariables    = 500
 	MaxDependencies = 50
 	MaxTokenName    = 128

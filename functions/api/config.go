@@ -1,7 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -52,6 +55,9 @@ func (s *Configs) DeleteConfig(ctx context.Context, req *connect.Request[waypoin
 	return connect.NewResponse(&waypointv1.DeleteConfigResponse{Deleted: int32(deleted)}), nil
 }
 
+// auditNamesMost bounds the names of changed variables in an audit entry, which is one item.
+const auditNamesMost = 8 << 10
+
 // write checks and applies changes to variables of one project (or of none: global ones). changed is 0 in a
 // repeat under the same idempotency key.
 func (s *Configs) write(ctx context.Context, change table.ConfigChange, req connect.AnyRequest) (project string, changed int, err error) {
@@ -70,7 +76,7 @@ func (s *Configs) write(ctx context.Context, change table.ConfigChange, req conn
 	for i, v := range change.Variables {
 		names[i] = v.GetName()
 	}
-	more, err := m.actions(nil, map[string]string{"names": strings.Join(names, ",")})
+	more, err := m.actions(nil, map[string]string{"names": clip(strings.Join(names, ","), auditNamesMost)})
 	if err != nil {
 		return "", 0, err
 	}
@@ -111,7 +117,7 @@ func checkVariable(v *waypointv1.ConfigVariable) error {
 	}
 	errs := []error{
 		validate.ConfigName(v.GetName()),
-		validate.Size("value", len(v.GetValue()), validate.MaxConfigValue),
+		validate.Size("the value of "+clip(v.GetName(), 256), len(v.GetValue()), validate.MaxConfigValue),
 		selector.Check(scope.GetLabelSelector()),
 	}
 	switch scope.GetLevel() {
@@ -146,7 +152,7 @@ func checkInput(v *waypointv1.ConfigVariable) error {
 	scope := v.GetScope()
 	errs := []error{
 		validate.InputName(v.GetName()),
-		validate.Size("value", len(v.GetValue()), validate.MaxConfigValue),
+		validate.Size("the value of "+clip(v.GetName(), 128), len(v.GetValue()), validate.MaxConfigValue),
 		validate.Name("project", scope.GetProject()),
 	}
 	if scope.GetWorkspace() != "" {
@@ -186,16 +192,14 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 			Workspace: workspaceOr(in.GetWorkspace()), Labels: withWorkspace(in.GetLabels(), workspaceOr(in.GetWorkspace())), Runner: in.GetRunner(),
 		}, selector.Matches)
 	}
-	out := &waypointv1.GetConfigResponse{}
-	for _, v := range found {
-		scope := v.GetScope()
-		switch {
-		case !strings.HasPrefix(v.GetName(), in.GetPrefix()), scope.GetInput() != in.GetInput(),
-			in.GetApp() == "" && scope.GetRunner() != in.GetRunner(),
-			in.GetWorkspace() != "" && scope.GetWorkspace() != "" && scope.GetWorkspace() != in.GetWorkspace():
-			continue
-		}
-		if mayReadValue(p, scope) && (!v.GetSensitive() || in.GetReveal() && !in.GetInput()) {
+	found = slices.DeleteFunc(found, func(v table.ConfigVar) bool { return !askedFor(in, v) })
+	page, next, err := configPage(found, in.GetPage())
+	if err != nil {
+		return nil, err
+	}
+	out := &waypointv1.GetConfigResponse{NextPageToken: next}
+	for _, v := range page {
+		if mayReadValue(p, v.GetScope()) && (!v.GetSensitive() || in.GetReveal() && !in.GetInput()) {
 			if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
 				return nil, err
 			}
@@ -203,6 +207,18 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 		out.Variables = append(out.Variables, v.ConfigVariable)
 	}
 	return connect.NewResponse(out), nil
+}
+
+// askedFor reports whether a request is about a variable.
+func askedFor(in *waypointv1.GetConfigRequest, v table.ConfigVar) bool {
+	scope := v.GetScope()
+	switch {
+	case !strings.HasPrefix(v.GetName(), in.GetPrefix()), scope.GetInput() != in.GetInput(),
+		in.GetApp() == "" && scope.GetRunner() != in.GetRunner(),
+		in.GetWorkspace() != "" && scope.GetWorkspace() != "" && scope.GetWorkspace() != in.GetWorkspace():
+		return false
+	}
+	return true
 }
 
 // mayReadValue reports whether a caller may read the values of a scope. Those of a project are for its deployers, global ones
@@ -218,6 +234,38 @@ func mayReadValue(p auth.Principal, scope *waypointv1.ConfigScope) bool {
 	}
 	return p.May(project, role)
 }
+
+// configBytesMost bounds an answer with variables. In JSON, a control character of a value takes six bytes: the largest answer
+// has 3.8 MB, below MaxMessage, and as base64 5.1 MB, below Lambda's 6 MB.
+const configBytesMost = 640 << 10
+
+// configPage returns a page of variables, by name: it ends where it is full, by number (if the request has a page) or by
+// bytes. next is the token of the page after it.
+func configPage(found []table.ConfigVar, page *waypointv1.Page) (out []table.ConfigVar, next string, err error) {
+	after, err := base64.RawURLEncoding.DecodeString(page.GetToken())
+	if err != nil {
+		return nil, "", invalid("page.token", "the page token does not belong to this list").
+			WithHint("Use the next_page_token of the answer before, with the same filters.")
+	}
+	slices.SortStableFunc(found, func(a, b table.ConfigVar) int { return cmp.Compare(configPlace(a), configPlace(b)) })
+	size, most := 0, len(found)
+	if page != nil {
+		most = validate.PageSize(page.GetSize())
+	}
+	for _, v := range found {
+		if configPlace(v) <= string(after) {
+			continue
+		}
+		if n := len(out); n > 0 && (n >= most || size+v.Size() > configBytesMost) {
+			return out, base64.RawURLEncoding.EncodeToString([]byte(configPlace(out[n-1]))), nil
+		}
+		out, size = append(out, v), size+v.Size()
+	}
+	return out, "", nil
+}
+
+// configPlace orders variables for paging: by name, then by scope.
+func configPlace(v table.ConfigVar) string { return v.GetName() + "\x00" + v.Place() }
 
 func checkGetConfig(in *waypointv1.GetConfigRequest) error {
 	var errs []error

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -208,6 +209,7 @@ func checkSpec(spec *waypointv1.JobSpec) error {
 		validate.Labels("target.labels", spec.GetTarget().GetLabels().GetLabels()),
 		validate.Size("waypoint_hcl", len(spec.GetWaypointHcl()), validate.MaxWaypointHCL),
 		CheckDataSource(spec.GetDataSource()),
+		validate.Size("the job", proto.Size(spec), validate.MaxJobSpec),
 		checkTarget(spec), checkVariablesGiven(spec.GetVariables()), checkDependencies(spec), checkOverrides(spec.GetDataSourceOverrides()),
 	)
 	if s := spec.GetExpiresInSeconds(); s < 0 || s > maxExpiry {
@@ -234,15 +236,17 @@ func checkVariablesGiven(vars []*waypointv1.Variable) error {
 	if len(vars) > validate.MaxVariables {
 		return invalid("variables", "%d variables are too many: at most %d", len(vars), validate.MaxVariables)
 	}
+	total := 0
 	for _, v := range vars {
 		if v.GetName() == "" || len(v.GetName()) > 256 {
 			return invalid("variables", "a variable's name must have 1 to 256 characters")
 		}
+		total += len(v.GetName()) + len(v.GetValue()) + len(v.GetOrigin())
 		if err := validate.Size("variable "+v.GetName(), len(v.GetValue()), validate.MaxConfigValue); err != nil {
 			return err
 		}
 	}
-	return nil
+	return validate.Size("all variables of the job together", total, validate.MaxJobVariables)
 }
 
 func checkDependencies(spec *waypointv1.JobSpec) error {

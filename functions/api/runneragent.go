@@ -273,7 +273,7 @@ func (s *RunnerAgent) furnish(ctx context.Context, p auth.Principal, c table.Cla
 // runner token; those that a job was queued with belong to its user, who alone can claim it otherwise.
 func (s *RunnerAgent) source(ctx context.Context, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
 	spec := c.Job.GetSpec()
-	out.DataSource, out.WaypointHcl = spec.GetDataSource(), spec.GetWaypointHcl()
+	out.DataSource = spec.GetDataSource()
 	if out.GetDataSource().GetLocal() != nil {
 		return nil
 	}
@@ -287,7 +287,7 @@ func (s *RunnerAgent) source(ctx context.Context, c table.Claimed, out *waypoint
 			out.DataSource = withoutCredentials(src)
 		}
 	}
-	if len(out.GetWaypointHcl()) == 0 {
+	if len(spec.GetWaypointHcl()) == 0 { // one that the job brings is not sent twice: each may have half a message
 		p, err := s.Table.GetProject(ctx, spec.GetProject())
 		if err != nil {
 			return err

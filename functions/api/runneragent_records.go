@@ -196,7 +196,7 @@ func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[wayp
 			return nil, err
 		}
 	}
-	if _, err := s.Table.SetConfig(ctx, table.ConfigChange{Variables: vars, By: p.Name}, s.Sealer, []table.TxAction{table.FenceCheck(fence)}, nil); err != nil {
+	if _, err := s.Table.SetConfig(ctx, table.ConfigChange{Variables: vars, InParts: true, By: p.Name}, s.Sealer, []table.TxAction{table.FenceCheck(fence)}, nil); err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.SyncConfigResponse{}), nil

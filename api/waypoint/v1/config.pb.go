@@ -386,7 +386,9 @@ type GetConfigRequest struct {
 	Input bool `protobuf:"varint,7,opt,name=input,proto3" json:"input,omitempty"`
 	// The values of sensitive variables as well. The caller needs the permission to set them; input variables are not
 	// revealed to anybody.
-	Reveal        bool `protobuf:"varint,8,opt,name=reveal,proto3" json:"reveal,omitempty"`
+	Reveal bool `protobuf:"varint,8,opt,name=reveal,proto3" json:"reveal,omitempty"`
+	// Absent: as many as fit an answer.
+	Page          *Page `protobuf:"bytes,9,opt,name=page,proto3" json:"page,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,9 +479,18 @@ func (x *GetConfigRequest) GetReveal() bool {
 	return false
 }
 
+func (x *GetConfigRequest) GetPage() *Page {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
 type GetConfigResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Variables     []*ConfigVariable      `protobuf:"bytes,1,rep,name=variables,proto3" json:"variables,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name.
+	Variables     []*ConfigVariable `protobuf:"bytes,1,rep,name=variables,proto3" json:"variables,omitempty"`
+	NextPageToken string            `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,6 +530,13 @@ func (x *GetConfigResponse) GetVariables() []*ConfigVariable {
 		return x.Variables
 	}
 	return nil
+}
+
+func (x *GetConfigResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type DeleteConfigRequest struct {
@@ -613,7 +631,7 @@ var File_waypoint_v1_config_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/config.proto\x12\vwaypoint.v1\"\xd3\x02\n" +
+	"\x18waypoint/v1/config.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\xd3\x02\n" +
 	"\vConfigScope\x124\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x1e.waypoint.v1.ConfigScope.LevelR\x05level\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x10\n" +
@@ -641,7 +659,7 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\x10SetConfigRequest\x129\n" +
 	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\"-\n" +
 	"\x11SetConfigResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x03R\aversion\"\xb8\x02\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\"\xdf\x02\n" +
 	"\x10GetConfigRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -650,12 +668,14 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\x06runner\x18\x05 \x01(\bR\x06runner\x12A\n" +
 	"\x06labels\x18\x06 \x03(\v2).waypoint.v1.GetConfigRequest.LabelsEntryR\x06labels\x12\x14\n" +
 	"\x05input\x18\a \x01(\bR\x05input\x12\x16\n" +
-	"\x06reveal\x18\b \x01(\bR\x06reveal\x1a9\n" +
+	"\x06reveal\x18\b \x01(\bR\x06reveal\x12%\n" +
+	"\x04page\x18\t \x01(\v2\x11.waypoint.v1.PageR\x04page\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"N\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
 	"\x11GetConfigResponse\x129\n" +
-	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\"P\n" +
+	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"P\n" +
 	"\x13DeleteConfigRequest\x129\n" +
 	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\"0\n" +
 	"\x14DeleteConfigResponse\x12\x18\n" +
@@ -690,25 +710,27 @@ var file_waypoint_v1_config_proto_goTypes = []any{
 	(*DeleteConfigRequest)(nil),  // 7: waypoint.v1.DeleteConfigRequest
 	(*DeleteConfigResponse)(nil), // 8: waypoint.v1.DeleteConfigResponse
 	nil,                          // 9: waypoint.v1.GetConfigRequest.LabelsEntry
+	(*Page)(nil),                 // 10: waypoint.v1.Page
 }
 var file_waypoint_v1_config_proto_depIdxs = []int32{
-	0, // 0: waypoint.v1.ConfigScope.level:type_name -> waypoint.v1.ConfigScope.Level
-	1, // 1: waypoint.v1.ConfigVariable.scope:type_name -> waypoint.v1.ConfigScope
-	2, // 2: waypoint.v1.SetConfigRequest.variables:type_name -> waypoint.v1.ConfigVariable
-	9, // 3: waypoint.v1.GetConfigRequest.labels:type_name -> waypoint.v1.GetConfigRequest.LabelsEntry
-	2, // 4: waypoint.v1.GetConfigResponse.variables:type_name -> waypoint.v1.ConfigVariable
-	2, // 5: waypoint.v1.DeleteConfigRequest.variables:type_name -> waypoint.v1.ConfigVariable
-	3, // 6: waypoint.v1.ConfigService.SetConfig:input_type -> waypoint.v1.SetConfigRequest
-	5, // 7: waypoint.v1.ConfigService.GetConfig:input_type -> waypoint.v1.GetConfigRequest
-	7, // 8: waypoint.v1.ConfigService.DeleteConfig:input_type -> waypoint.v1.DeleteConfigRequest
-	4, // 9: waypoint.v1.ConfigService.SetConfig:output_type -> waypoint.v1.SetConfigResponse
-	6, // 10: waypoint.v1.ConfigService.GetConfig:output_type -> waypoint.v1.GetConfigResponse
-	8, // 11: waypoint.v1.ConfigService.DeleteConfig:output_type -> waypoint.v1.DeleteConfigResponse
-	9, // [9:12] is the sub-list for method output_type
-	6, // [6:9] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	0,  // 0: waypoint.v1.ConfigScope.level:type_name -> waypoint.v1.ConfigScope.Level
+	1,  // 1: waypoint.v1.ConfigVariable.scope:type_name -> waypoint.v1.ConfigScope
+	2,  // 2: waypoint.v1.SetConfigRequest.variables:type_name -> waypoint.v1.ConfigVariable
+	9,  // 3: waypoint.v1.GetConfigRequest.labels:type_name -> waypoint.v1.GetConfigRequest.LabelsEntry
+	10, // 4: waypoint.v1.GetConfigRequest.page:type_name -> waypoint.v1.Page
+	2,  // 5: waypoint.v1.GetConfigResponse.variables:type_name -> waypoint.v1.ConfigVariable
+	2,  // 6: waypoint.v1.DeleteConfigRequest.variables:type_name -> waypoint.v1.ConfigVariable
+	3,  // 7: waypoint.v1.ConfigService.SetConfig:input_type -> waypoint.v1.SetConfigRequest
+	5,  // 8: waypoint.v1.ConfigService.GetConfig:input_type -> waypoint.v1.GetConfigRequest
+	7,  // 9: waypoint.v1.ConfigService.DeleteConfig:input_type -> waypoint.v1.DeleteConfigRequest
+	4,  // 10: waypoint.v1.ConfigService.SetConfig:output_type -> waypoint.v1.SetConfigResponse
+	6,  // 11: waypoint.v1.ConfigService.GetConfig:output_type -> waypoint.v1.GetConfigResponse
+	8,  // 12: waypoint.v1.ConfigService.DeleteConfig:output_type -> waypoint.v1.DeleteConfigResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_waypoint_v1_config_proto_init() }
@@ -716,6 +738,7 @@ func file_waypoint_v1_config_proto_init() {
 	if File_waypoint_v1_config_proto != nil {
 		return
 	}
+	file_waypoint_v1_common_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -937,7 +937,8 @@ type ClaimJobResponse struct {
 	RunnerEnv map[string]string `protobuf:"bytes,9,rep,name=runner_env,json=runnerEnv,proto3" json:"runner_env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Input variables stored with the server for this project and workspace.
 	ServerVariables []*Variable `protobuf:"bytes,10,rep,name=server_variables,json=serverVariables,proto3" json:"server_variables,omitempty"`
-	WaypointHcl     []byte      `protobuf:"bytes,11,opt,name=waypoint_hcl,json=waypointHcl,proto3" json:"waypoint_hcl,omitempty"`
+	// The waypoint.hcl that is kept with the server, for a job that brings none.
+	WaypointHcl []byte `protobuf:"bytes,11,opt,name=waypoint_hcl,json=waypointHcl,proto3" json:"waypoint_hcl,omitempty"`
 	// Names in runner_env that were set as sensitive.
 	SensitiveRunnerEnv []string `protobuf:"bytes,12,rep,name=sensitive_runner_env,json=sensitiveRunnerEnv,proto3" json:"sensitive_runner_env,omitempty"`
 	// Sentences for the job's output about what this runner is not given.

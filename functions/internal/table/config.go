@@ -5,13 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/aws/smithy-go"
-	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
@@ -70,6 +66,8 @@ type configItem struct {
 	Input     bool   `dynamodbav:"input,omitempty"`
 	Sensitive bool   `dynamodbav:"sensitive,omitempty"`
 	Sealed    []byte `dynamodbav:"sealed"`
+	// Size is the value's, in bytes.
+	Size      int64  `dynamodbav:"size,omitempty"`
 	Internal  bool   `dynamodbav:"internal,omitempty"`
 	File      bool   `dynamodbav:"file,omitempty"`
 	Updated   int64  `dynamodbav:"updated"`
@@ -93,6 +91,12 @@ func (i configItem) variable(key Key) ConfigVar {
 		},
 	}}
 }
+
+// Place tells variables of one name apart: it is the variable's key.
+func (v ConfigVar) Place() string { return v.key.String() }
+
+// Size is about what the variable takes in an answer.
+func (v ConfigVar) Size() int { return len(v.GetName()) + len(v.sealed) + 200 }
 
 // OpenConfig fills in the value.
 func OpenConfig(ctx context.Context, sealer Sealer, v ConfigVar) error {
@@ -206,167 +210,6 @@ func (t *Table) ProjectConfigVersion(ctx context.Context, project string) (int64
 	var v versionItem
 	_, err := t.Get(ctx, ConfigVersion(project), true, &v)
 	return v.N, err
-}
-
-// configChunk keeps transactions within DynamoDB's 100 actions and 4 MB; each of them raises the versions.
-const configChunk = 40
-
-// emulatorMost is how many actions some emulators take at most, as DynamoDB did until 2022.
-const emulatorMost = 10
-
-// limitedToTen says whether a transaction was refused for having more actions than such an emulator takes.
-func limitedToTen(err error) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.HasSuffix(strings.TrimSpace(api.ErrorMessage()), "less than or equal to 10")
-}
-
-// ConfigChange is what is to become of variables.
-type ConfigChange struct {
-	Variables []*waypointv1.ConfigVariable
-	// Delete removes them all. Else an empty value removes, but for an input variable.
-	Delete bool
-	// By is who asked for it.
-	By string
-}
-
-func (c ConfigChange) deletes(v *waypointv1.ConfigVariable) bool {
-	return c.Delete || v.GetValue() == "" && !v.GetScope().GetInput()
-}
-
-// SetConfig sets and deletes variables. Those that are there already with the same value are
-// not written, so that syncing an unchanged waypoint.hcl costs reads alone. Every transaction holds the fence
-// actions; the last one also holds last (audit, idempotency): a crash between two leaves work that a repeat
-// completes. It returns how many variables changed.
-func (t *Table) SetConfig(ctx context.Context, change ConfigChange, sealer Sealer, fence, last []TxAction) (int, error) {
-	actions, projects, err := t.configActions(ctx, change, sealer)
-	if err != nil {
-		return 0, err
-	}
-	changed, chunk := len(actions), configChunk
-	for {
-		n := min(len(actions), chunk)
-		tx := Tx{}
-		tx.Add(fence...)
-		tx.Add(actions[:n]...)
-		if n > 0 && len(projects) > 0 {
-			tx.Add(bumpVersions(projects)...)
-		}
-		if n == len(actions) {
-			tx.Add(last...)
-		}
-		err := t.Transact(ctx, tx)
-		switch {
-		case chunk == configChunk && limitedToTen(err):
-			chunk = max(1, emulatorMost-len(fence)-len(projects)-1-len(last))
-		case err != nil:
-			return 0, err
-		case n == len(actions):
-			return changed, nil
-		default:
-			actions = actions[n:]
-		}
-	}
-}
-
-// bumpVersions raises the versions of all that changed; projects[""] stands for the global variables.
-func bumpVersions(projects map[string]bool) []TxAction {
-	server := Set("ADD #clock ?", 1)
-	if projects[""] {
-		server = Set("ADD #clock ?, #n ?", 1, 1)
-	}
-	out := []TxAction{Update(ConfigVersion(""), server)}
-	for project := range projects {
-		if project != "" {
-			out = append(out, Update(ConfigVersion(project), Set("ADD #n ?", 1)))
-		}
-	}
-	return out
-}
-
-func (t *Table) configActions(ctx context.Context, change ConfigChange, sealer Sealer) ([]TxAction, map[string]bool, error) {
-	last := map[Key]*waypointv1.ConfigVariable{} // a name given twice: the last counts
-	var keys []Key
-	for _, v := range change.Variables {
-		key := configVarKey(v.GetScope(), v.GetName())
-		if last[key] == nil {
-			keys = append(keys, key)
-		}
-		last[key] = v
-	}
-	found, err := t.BatchGet(ctx, keys, true)
-	if err != nil {
-		return nil, nil, err
-	}
-	var actions []TxAction
-	projects := map[string]bool{}
-	for _, key := range keys {
-		action, differs, err := t.configAction(ctx, key, last[key], found[key], change, sealer)
-		if err != nil {
-			return nil, nil, err
-		}
-		if differs {
-			actions = append(actions, action)
-			if s := last[key].GetScope(); !s.GetInput() {
-				projects[configProject(s)] = true // apps need not look again for input variables
-			}
-		}
-	}
-	return actions, projects, nil
-}
-
-// configProject is the project whose version a scope belongs to; "" for global ones.
-func configProject(s *waypointv1.ConfigScope) string {
-	if s.GetLevel() == levelGlobal {
-		return ""
-	}
-	return s.GetProject()
-}
-
-func (t *Table) configAction(ctx context.Context, key Key, v *waypointv1.ConfigVariable, old Item, change ConfigChange, sealer Sealer) (TxAction, bool, error) {
-	if change.deletes(v) {
-		return Delete(key), old != nil, nil
-	}
-	if old != nil {
-		var item configItem
-		if err := Decode(old, &item); err != nil {
-			return TxAction{}, false, err
-		}
-		v = staySensitive(v, item)
-		have := item.variable(key)
-		if err := OpenConfig(ctx, sealer, have); err == nil && have.GetValue() == v.GetValue() &&
-			have.GetInternal() == v.GetInternal() && have.GetFile() == v.GetFile() && have.GetName() == v.GetName() &&
-			have.GetSensitive() == v.GetSensitive() {
-			return TxAction{}, false, nil
-		}
-	}
-	sealed, err := sealer.Seal(ctx, key.String(), []byte(v.GetValue()))
-	if err != nil {
-		return TxAction{}, false, fmt.Errorf("storing the configuration variable %s: %w", v.GetName(), err)
-	}
-	s := v.GetScope()
-	item := configItem{
-		Name: v.GetName(), Level: int32(s.GetLevel()), Workspace: s.GetWorkspace(), Selector: s.GetLabelSelector(),
-		Runner: s.GetRunner(), RunnerID: s.GetRunnerId(), Sealed: sealed, Internal: v.GetInternal(), File: v.GetFile(),
-		Input: s.GetInput(), Sensitive: v.GetSensitive(), Updated: t.Now().Unix(), UpdatedBy: change.By,
-	}
-	if s.GetLevel() != levelGlobal {
-		item.Project = s.GetProject()
-	}
-	if s.GetLevel() == levelApp {
-		item.App = s.GetApp()
-	}
-	return Put(key, item), true, nil
-}
-
-// staySensitive is a new value of a variable that is stored: it is sensitive if the old one was. Somebody who sets a password
-// anew and forgets the flag does not show it. Of an input variable the flag counts each time, as waypoint.hcl can give it.
-func staySensitive(v *waypointv1.ConfigVariable, old configItem) *waypointv1.ConfigVariable {
-	if !old.Sensitive || v.GetSensitive() || v.GetScope().GetInput() {
-		return v
-	}
-	v = proto.CloneOf(v)
-	v.Sensitive = true
-	return v
 }
 
 // RunnerConfigInput asks for the configuration of a runner for one job.

@@ -50,7 +50,7 @@ func (t *Table) encodeBody(ctx context.Context, sealer Sealer, id string, spec *
 	if err != nil {
 		return b, nil, err
 	}
-	b.Spec = packed[:min(len(packed), partMost)]
+	b.Spec = packed[:min(len(packed), max(partMost-len(b.Secrets), 0))]
 	var parts []TxAction
 	for rest := packed[len(b.Spec):]; len(rest) > 0; {
 		n := min(len(rest), partMost)

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -23,7 +24,7 @@ func (w *world) cut(id string) {
 func TestANewAttemptGoesOnAfterTheLastFinishedStep(t *testing.T) {
 	for name, portable := range map[string]bool{"with an artifact that it can reach": true, "building again what it cannot reach": false} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, file(use("echo built"), use("test -e ok || { touch began; sleep 60; }; echo deployed"), use("echo released")))
+			w := newWorld(t, file(use("echo built"), use("test -e ok || { touch began; sleep 600; }; echo deployed"), use("echo released")))
 			w.shell.portable, w.shell.rerun = portable, true
 			id := ulid.Make().String()
 			w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
@@ -57,17 +58,29 @@ func TestANewAttemptGoesOnAfterTheLastFinishedStep(t *testing.T) {
 
 func awaitFile(t *testing.T, path string) {
 	t.Helper()
-	for range 1000 {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	awaitThat(t, path+" appears", func() bool { _, err := os.Stat(path); return err == nil })
+}
+
+// awaitEnd waits until the process whose id is in a file has ended.
+func awaitEnd(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("%s never appeared", path)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitThat(t, "the command is ended", func() bool { return p.Signal(syscall.Signal(0)) != nil })
 }
 
 func TestCancelStopsTheCommandAndSaysSo(t *testing.T) {
-	w := newWorld(t, file(use("touch began; echo waiting; sleep 60; touch never"), use("true"), ""))
+	w := newWorld(t, file(use("touch began; echo waiting; sleep 600; touch never"), use("true"), ""))
 	id := ulid.Make().String()
 	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
 	done := make(chan error, 1)
@@ -86,7 +99,7 @@ func TestCancelStopsTheCommandAndSaysSo(t *testing.T) {
 func TestAnInterruptCancelsALocalJob(t *testing.T) {
 	interrupted := errors.New("interrupted")
 	t.Run("that runs", func(t *testing.T) {
-		w := newWorld(t, file(use("echo last words; touch began; sleep 60"), use("true"), ""))
+		w := newWorld(t, file(use("echo last words; touch began; sleep 600"), use("true"), ""))
 		id := ulid.Make().String()
 		w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -109,7 +122,7 @@ func TestAnInterruptCancelsALocalJob(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.runner().RunJob(ctx, id) }()
-		time.Sleep(50 * time.Millisecond)
+		w.api.awaitCall(t, "TailJob")
 		cancel(interrupted)
 		if err := <-done; !errors.Is(err, interrupted) {
 			t.Fatal(err)
@@ -124,7 +137,7 @@ func TestALocalJobWaitsUntilItIsReady(t *testing.T) {
 	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_BLOCKED)
 	done := make(chan error, 1)
 	go func() { done <- w.runner().RunJob(t.Context(), id) }()
-	time.Sleep(50 * time.Millisecond)
+	w.api.awaitCall(t, "TailJob")
 	w.api.set(id, func(j *jobItem) { j.job.State = waypointv1.JobState_JOB_STATE_READY })
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -133,8 +146,8 @@ func TestALocalJobWaitsUntilItIsReady(t *testing.T) {
 }
 
 func TestAServerThatIsAwayForLongerThanTheLease(t *testing.T) {
-	// The first try of the script waits to be cut; the second succeeds.
-	script := "if test -e began; then echo again; else touch began; sleep 60; fi"
+	// The first try of the script says who it is and waits to be cut; the second succeeds.
+	script := "if test -e began; then echo again; else echo $$ >pid; mv pid began; exec sleep 600; fi"
 	cases := map[string]struct {
 		build, deploy string
 		rerun         bool
@@ -147,8 +160,9 @@ func TestAServerThatIsAwayForLongerThanTheLease(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for its lease to lapse
 			w := newWorld(t, file(c.build, c.deploy, ""))
-			w.shell.rerun, w.api.leaseMS = c.rerun, 1500
+			w.shell.rerun, w.api.leaseMS = c.rerun, 6000
 			var away atomic.Bool
 			w.api.broken = func(string, int) string {
 				if away.Load() {
@@ -160,9 +174,10 @@ func TestAServerThatIsAwayForLongerThanTheLease(t *testing.T) {
 			w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
 			done := make(chan error, 1)
 			go func() { done <- w.runner().RunJob(t.Context(), id) }()
-			awaitFile(t, filepath.Join(w.dir, "began"))
+			began := filepath.Join(w.dir, "began")
+			awaitFile(t, began)
 			away.Store(true)
-			time.Sleep(2 * time.Second)
+			awaitEnd(t, began)
 			away.Store(false)
 			if err := <-done; err != nil {
 				t.Fatal(err)
@@ -176,8 +191,8 @@ func TestAServerThatIsAwayForLongerThanTheLease(t *testing.T) {
 }
 
 func TestALostLeaseKillsTheCommandAndWritesNothing(t *testing.T) {
-	w := newWorld(t, file(use("touch began; sleep 60; touch never"), use("true"), ""))
-	w.api.leaseMS = 1500
+	w := newWorld(t, file(use("touch began; sleep 600; touch never"), use("true"), ""))
+	w.api.leaseMS = 6000
 	id := ulid.Make().String()
 	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
 	done := make(chan error, 1)

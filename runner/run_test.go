@@ -30,6 +30,8 @@ type pool struct {
 	*world
 	client *awssqs.Client
 	url    string
+	// drain tells the runner that was started last to end.
+	drain context.CancelFunc
 }
 
 func newPool(t *testing.T, files map[string]string) *pool {
@@ -65,12 +67,13 @@ func (p *pool) start(concurrency int) (stop func()) {
 	p.t.Helper()
 	r, err := runner.New(runner.Options{
 		Client: p.c, Concurrency: concurrency, LocalDir: p.dir, Catalog: plugin.NewCatalog(p.shell.definition(), null.Definition()),
-		Logger: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second,
+		Logger: slog.New(slog.DiscardHandler), DrainTimeout: patience,
 	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(p.t.Context())
+	p.drain = cancel
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
 	ended := false
@@ -112,14 +115,10 @@ func (p *pool) counts() (visible, hidden string) {
 // settles waits until so many messages wait and are hidden.
 func (p *pool) settles(visible, hidden string) {
 	p.t.Helper()
-	var v, h string
-	for range 500 {
-		if v, h = p.counts(); v == visible && h == hidden {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.t.Fatalf("%s messages wait and %s are hidden, want %s and %s", v, h, visible, hidden)
+	awaitThat(p.t, visible+" messages wait and "+hidden+" are hidden", func() bool {
+		v, h := p.counts()
+		return v == visible && h == hidden
+	})
 }
 
 func noop() *waypointv1.JobSpec {
@@ -175,16 +174,8 @@ func TestMessages(t *testing.T) {
 			p.start(1)
 			p.ring(body)
 			if c.hidden == "1" {
-				// A received message is hidden too: wait until the claim was answered.
-				for range 500 {
-					p.api.mu.Lock()
-					claimed := p.api.counts["ClaimJob"] > 0
-					p.api.mu.Unlock()
-					if claimed {
-						break
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
+				// A received message is hidden too: wait until the claim is made.
+				p.api.awaitCall(t, "ClaimJob")
 			}
 			p.settles(c.visible, c.hidden)
 		})
@@ -208,13 +199,11 @@ func TestADrainingRunnerHandsItsJobBackBetweenSteps(t *testing.T) {
 	stop := p.start(1)
 	p.ring(bell(id))
 	awaitFile(t, filepath.Join(p.dir, "began"))
-	stopped := make(chan struct{})
-	go func() { defer close(stopped); stop() }()
-	time.Sleep(50 * time.Millisecond)
+	p.drain() // it knows before its step ends
 	if err := os.WriteFile(filepath.Join(p.dir, "go"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	<-stopped
+	stop()
 	j := p.api.job(id)
 	if j.GetState() != ready || len(p.shell.deploys) != 0 || j.GetSteps()[0].GetEndedUnixMs() == 0 {
 		t.Fatalf("the job is %s after %v", j.GetState(), j.GetSteps())

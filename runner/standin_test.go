@@ -79,7 +79,7 @@ func newStandIn(t *testing.T) (*standIn, *client.Client) {
 	mux.Handle(waypointv1connect.NewReleaseServiceHandler(s))
 	server := httptest.NewServer(s.faulty(mux))
 	t.Cleanup(server.Close)
-	c, err := client.New(client.Options{Address: server.URL, Token: "t", Component: "runner", MaxRetry: 5 * time.Second})
+	c, err := client.New(client.Options{Address: server.URL, Token: "t", Component: "runner", MaxRetry: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +145,13 @@ func (s *standIn) set(id string, f func(*jobItem)) {
 	j.changed = make(chan struct{})
 }
 
+// patience bounds every wait for what must happen: the machine may be busy.
+const patience = 2 * time.Minute
+
 // await waits until a condition on a job holds.
 func (s *standIn) await(t *testing.T, id string, ok func(*jobItem) bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for {
 		s.mu.Lock()
 		j := s.jobs[id]
@@ -160,7 +163,26 @@ func (s *standIn) await(t *testing.T, id string, ok func(*jobItem) bool) {
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("job %s is %s", id, j.job.GetState())
+			t.Fatalf("job %s is %s", id, s.job(id).GetState())
+		}
+	}
+}
+
+// awaitCall waits until a method has been called.
+func (s *standIn) awaitCall(t *testing.T, method string) {
+	t.Helper()
+	awaitThat(t, method+" is called", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.counts[method] > 0
+	})
+}
+
+func awaitThat(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
 		}
 	}
 }

@@ -183,9 +183,9 @@ func alive(pid int) bool {
 // within waits for something that must happen, on a machine that may be busy.
 func (w *world) within(what string, happened func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("not within a minute: %s; calls %q", what, w.calls)
+			w.t.Fatalf("not within two minutes: %s; calls %q", what, w.calls)
 		}
 	}
 }

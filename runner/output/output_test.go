@@ -154,10 +154,7 @@ func TestAPromptWithoutALineEndIsShownSoon(t *testing.T) {
 	l := &log{}
 	w := New(t.Context(), Options{Append: l.append})
 	_, _ = w.Stdout().Write([]byte("downloading 10%\r"))
-	for range 500 {
-		if l.raw() != "" {
-			break
-		}
+	for end := time.Now().Add(2 * time.Minute); l.raw() == "" && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if got := l.raw(); got != "downloading 10%\r" {

@@ -224,7 +224,7 @@ func TestAnUpgradedConnectionStaysWithItsTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	r := bufio.NewReader(conn)
 	res, err := http.ReadResponse(r, nil)
@@ -243,7 +243,7 @@ func TestAnUpgradedConnectionStaysWithItsTarget(t *testing.T) {
 		t.Errorf("after the switch: %q %v", line, err)
 	}
 	_ = conn.Close()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if st, err := c.Status(t.Context()); err == nil && len(st.Draining) == 0 {
 			break
 		}

@@ -292,7 +292,7 @@ func TestAFetchHasBounds(t *testing.T) {
 			if !errors.Is(err, context.Canceled) && !errors.As(err, &own) {
 				t.Errorf("%T is not in words for a person", err)
 			}
-			deadline := time.Now().Add(30 * time.Second)
+			deadline := time.Now().Add(2 * time.Minute)
 			for len(running(parent)) > 0 && time.Now().Before(deadline) {
 				time.Sleep(20 * time.Millisecond)
 			}

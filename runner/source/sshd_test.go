@@ -76,7 +76,7 @@ func startSSHD(t *testing.T, hostPEM string, authorized ...ssh.PublicKey) *sshDa
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(d.said(), "Server listening"); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(d.said(), "Server listening"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("sshd does not listen: %s", d.said())
 		}

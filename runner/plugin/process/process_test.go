@@ -75,9 +75,14 @@ func app(version string) int {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = fmt.Fprintf(w, "%s %s", version, os.Getenv("GREETING"))
 	})
-	mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(1500 * time.Millisecond)
-		_, _ = fmt.Fprintf(w, "slow %s", version)
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil { // until the test says so
+			if _, err := os.Stat(r.URL.Query().Get("until")); err == nil {
+				_, _ = fmt.Fprintf(w, "slow %s", version)
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	})
 	mux.HandleFunc("/pid", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, os.Getpid()) })
 	mux.HandleFunc("/env", func(w http.ResponseWriter, _ *http.Request) {
@@ -190,7 +195,7 @@ func marshal(t *testing.T, v any) json.RawMessage {
 func (b *bench) platform(version string, env map[string]string) *platform {
 	return &platform{options: Options{Now: time.Now}, config: DeployConfig{
 		Command: []string{b.self, "app", version}, Env: env, StopTimeout: "2s",
-		HealthCheck: &HealthCheck{Path: "/healthz", Timeout: "20s", Interval: "20ms"},
+		HealthCheck: &HealthCheck{Path: "/healthz", Timeout: patience.String(), Interval: "20ms"},
 	}}
 }
 
@@ -251,7 +256,7 @@ func get(t *testing.T, url string) string {
 }
 
 func try(url string) (int, string) {
-	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Get(url)
 	if err != nil {
 		return 0, err.Error()
@@ -261,9 +266,12 @@ func try(url string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
+// patience bounds every wait for what must happen: the machine may be busy.
+const patience = 2 * time.Minute
+
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,7 +83,7 @@ func TestTwentySwitchesUnderLoadDropNoRequest(t *testing.T) {
 	var load sync.WaitGroup
 	for worker := range 6 {
 		load.Go(func() {
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: worker == 0}, Timeout: 20 * time.Second}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: worker == 0}, Timeout: patience}
 			pace := time.NewTicker(20 * time.Millisecond) // 6 workers: 300 requests a second
 			defer pace.Stop()
 			for {
@@ -120,11 +121,12 @@ func TestTwentySwitchesUnderLoadDropNoRequest(t *testing.T) {
 		if got := get(t, rel.URL); got != want {
 			t.Errorf("after switch %d the port answers %q, want %q", n+1, got, want)
 		}
-		time.Sleep(100 * time.Millisecond)
+		before := sent.Load()
+		eventually(t, "the load goes on", func() bool { return sent.Load() >= before+20 })
 	}
 	close(stop)
 	load.Wait()
-	if sent.Load() < 100 || wrong.Load() > 0 {
+	if wrong.Load() > 0 {
 		t.Errorf("%d of %d requests went wrong, first: %v", wrong.Load(), sent.Load(), firstWrong.Load())
 	}
 	t.Logf("%d requests during 20 switches", sent.Load())
@@ -134,19 +136,27 @@ func TestARequestThatIsUnderWayEndsWhereItBegan(t *testing.T) {
 	b := newBench(t)
 	old, next := b.deploy("old", nil), b.deploy("new", nil)
 	rel := b.release(0, old)
-	slow := make(chan string, 1)
-	go func() { _, body := try(rel.URL + "/slow"); slow <- body }()
+	slow, until := make(chan string, 1), filepath.Join(t.TempDir(), "until")
+	go func() { _, body := try(rel.URL + "/slow?until=" + until); slow <- body }()
 	eventually(t, "the request is under way", func() bool { return b.proxyStatus().InFlight == 1 })
 	b.env.LaneFence++
 	b.release(0, next)
 	if got := get(t, rel.URL); got != "new " {
 		t.Errorf("the port answers %q", got)
 	}
-	b.destroy(old) // waits for it
+	destroyed := make(chan struct{})
+	go func() { defer close(destroyed); b.destroy(old) }() // waits for it
+	time.Sleep(200 * time.Millisecond)                     // the destroy has begun, on most machines; the outcome does not depend on it
+	write(t, until, "")
+	<-destroyed
 	if got := <-slow; got != "slow old" {
 		t.Errorf("the slow request got %q", got)
 	}
 }
+
+// proxyPatience is how long the proxy waits for an app that does not listen. On a busy machine an app may take longer to
+// be started again; then the request has waited that long.
+const proxyPatience = 3 * time.Second
 
 func TestACrashedAppIsWaitedForByItsRequests(t *testing.T) {
 	b := newBench(t)
@@ -161,8 +171,9 @@ func TestACrashedAppIsWaitedForByItsRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the death is noticed", func() bool { code, _ := try(d.URL); return code == 0 || code == 200 })
-		if code, body := try(rel.URL); code != 200 {
-			t.Errorf("%d %s", code, body)
+		began := time.Now()
+		if code, body := try(rel.URL); code != 200 && time.Since(began) < proxyPatience {
+			t.Errorf("%d %s after %s", code, body, time.Since(began))
 		}
 		eventually(t, "it is healthy again", func() bool { return b.status(d).Health == plugin.Ready })
 	}

@@ -53,7 +53,7 @@ func register(t *testing.T, address, pin string) error {
 		return err
 	}
 	defer c.CloseIdle()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	_, err = c.Entrypoint.GetAppConfig(ctx, connect.NewRequest(&waypointv1.GetAppConfigRequest{}))
 	return err

@@ -17,9 +17,9 @@ import (
 )
 
 // A runner keeps its lease while apps and people without a token ask for ten times what their throttles let through.
-// Throttles as low as these make the flood small: what counts is who is refused, not how fast the machine is.
+// Throttles as low as these make a flood of what the slowest machine sends: what counts is who is refused.
 func TestRenewalsSurviveAFlood(t *testing.T) {
-	few := &gateway.Throttle{Rate: 20, Burst: 20}
+	few := &gateway.Throttle{Rate: 1, Burst: 10}
 	plenty := &gateway.Throttle{Rate: 1000, Burst: 2000}
 	for _, tt := range []struct {
 		name      string
@@ -35,7 +35,7 @@ func TestRenewalsSurviveAFlood(t *testing.T) {
 			fence := claimJob(t, s, token, tt.starve)
 			refused, floods := flood(t, s)
 			renewed, starved := 0, 0
-			for deadline := time.Now().Add(2 * time.Minute); renewed+starved < 50; {
+			for deadline := time.Now().Add(2 * time.Minute); renewed+starved < 50 || refused.Load() == 0; {
 				switch code, body := call(s, token, "RunnerAgentService/RenewLease", fmt.Sprintf(`{"fence":%s}`, fence)); code {
 				case http.StatusOK:
 					renewed++
@@ -50,17 +50,14 @@ func TestRenewalsSurviveAFlood(t *testing.T) {
 					t.Fatalf("renewing: %d %s", code, body)
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("%d renewals in two minutes", renewed)
+					t.Fatalf("%d renewals in two minutes, and %d of the flood refused", renewed, refused.Load())
 				}
 				time.Sleep(5 * time.Millisecond)
 			}
 			floods()
 			t.Logf("%d renewed, %d refused; of the flood %d were refused", renewed, starved, refused.Load())
-			if refused.Load() == 0 {
-				t.Error("nothing of the flood was refused: it was none")
-			}
 			if tt.starve != (starved > 0) {
-				t.Errorf("%d of 50 renewals were throttled", starved)
+				t.Errorf("%d of %d renewals were throttled", starved, renewed+starved)
 			}
 		})
 	}
@@ -115,7 +112,7 @@ func claimJob(t *testing.T, s *localstack.Server, token string, throttled bool) 
 	return string(claim["fence"])
 }
 
-// flood lets apps and strangers call as fast as ten times their throttle lets through, until the returned function is
+// flood lets apps and strangers call many times as fast as their throttle lets through, until the returned function is
 // called; at the latest until the test ends.
 func flood(t *testing.T, s *localstack.Server) (refused *atomic.Int64, stop func()) {
 	t.Helper()

@@ -39,7 +39,7 @@ func serve(t *testing.T, i Invoker, mutate func(*Options)) *httptest.Server {
 	srv := httptest.NewServer(g)
 	t.Cleanup(func() {
 		srv.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		if err := g.Close(ctx); err != nil {
 			t.Error(err)

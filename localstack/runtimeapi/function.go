@@ -95,8 +95,8 @@ type Stats struct {
 	ColdStarts int
 	// LastInit is the time from process start to first /next of the latest of them.
 	LastInit time.Duration
-	// Sandboxes are alive now.
-	Sandboxes int
+	// Sandboxes are alive now; Waiting of them are at /next, for an event.
+	Sandboxes, Waiting int
 }
 
 // Function invokes the binary: it is an aws-lambda-go lambda.Handler.
@@ -334,6 +334,11 @@ func (f *Function) Stats() Stats {
 	defer f.mu.Unlock()
 	s := f.stats
 	s.Sandboxes = len(f.sandboxes)
+	for _, sb := range f.sandboxes {
+		if sb.waits() {
+			s.Waiting++
+		}
+	}
 	return s
 }
 

@@ -105,6 +105,13 @@ func (sb *sandbox) wait() {
 	sb.f.opt.Logger.Info("sandbox ended", "function", sb.f.opt.Name, "pid", sb.cmd.Process.Pid, "exit", text)
 }
 
+// waits reports whether the process is at /next and has not been given an event.
+func (sb *sandbox) waits() bool {
+	sb.mu.Lock()
+	defer sb.mu.Unlock()
+	return sb.polling && sb.current == nil
+}
+
 func (sb *sandbox) alive() bool {
 	select {
 	case <-sb.exited:

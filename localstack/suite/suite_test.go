@@ -39,7 +39,7 @@ func TestRunRunsSomeAtOnceAndKeepsTheirOrder(t *testing.T) {
 	both := make(chan bool, 2)
 	meet := func(t T) {
 		both <- true
-		for deadline := time.Now().Add(30 * time.Second); len(both) < 2; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); len(both) < 2; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the other one did not start")
 			}

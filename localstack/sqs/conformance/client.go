@@ -37,6 +37,16 @@ func Context(t suite.T) context.Context {
 	return ctx
 }
 
+// wakesWithin bounds the wait for what a long poll gets. A poll that does not wake ends empty after its 20 s.
+const wakesWithin = time.Minute
+
+// within begins a time in which something holds. The function returned reports whether the time is still running: on a
+// busy machine it may be over when the answer comes, and then the answer says nothing.
+func within(d time.Duration) (inTime func() bool) {
+	end := time.Now().Add(d)
+	return func() bool { return time.Now().Before(end) }
+}
+
 // Queue makes a queue of a new name and deletes it when the case ends.
 func (c *Client) Queue(attrs map[string]string) string {
 	c.T.Helper()

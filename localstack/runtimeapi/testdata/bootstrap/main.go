@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,8 +40,13 @@ func handle(ctx context.Context, e event) (any, error) {
 		return strings.Repeat("x", e.Size), nil
 	case "sleep":
 		time.Sleep(time.Hour)
-	case "nap":
-		time.Sleep(200 * time.Millisecond)
+	case "hold":
+		if f, err := os.CreateTemp(filepath.Dir(e.Text), filepath.Base(e.Text)+".*"); err == nil {
+			_ = f.Close()
+		}
+		for _, err := os.Stat(e.Text); err != nil; _, err = os.Stat(e.Text) {
+			time.Sleep(5 * time.Millisecond)
+		}
 		return map[string]any{"pid": os.Getpid()}, nil
 	case "error":
 		return nil, errors.New(e.Text)

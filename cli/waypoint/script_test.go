@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -55,7 +56,7 @@ func setup(env *testscript.Env) error {
 		env.Setenv(name, value)
 	}
 	env.Defer(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		// A script that failed can leave a runner with a job that does not end.
 		if err := localstack.Uninstall(ctx, dir, true); err != nil {
@@ -82,19 +83,31 @@ func gitRepo(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// await FILE waits, at most 60 s, until FILE is there.
+// patience bounds every wait for what must happen: the machine may be busy.
+const patience = 2 * time.Minute
+
+// await FILE [TEXT] waits until FILE is there and, with a TEXT, has it.
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: await FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: await FILE [TEXT]")
 	}
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
-			return
-		} else if !errors.Is(err, fs.ErrNotExist) {
+	var content []byte
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		file, err := os.Stat(ts.MkAbs(args[0]))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
 			ts.Check(err)
+		case len(args) == 1:
+			return
+		case file.Mode().IsRegular():
+			if content, err = os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(content), args[1]) {
+				return
+			}
 		}
 	}
-	ts.Fatalf("%s did not appear", args[0])
+	ts.Fatalf("waited in vain for %s; it has: %s", strings.Join(args, " with "), content)
 }
 
 // killserver kills the local server and its runner, as a power cut would.
@@ -124,11 +137,10 @@ func kill(dir string) error {
 			return err
 		}
 		// It is no child of ours, so nobody tells when it is gone; on Unix, signal 0 asks.
-		for range 500 {
-			if p.Signal(syscall.Signal(0)) != nil {
-				break
+		for deadline := time.Now().Add(patience); p.Signal(syscall.Signal(0)) == nil; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("process %d does not end", pid)
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	return nil

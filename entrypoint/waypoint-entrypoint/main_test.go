@@ -61,7 +61,9 @@ func listenToSignals() {
 const (
 	token      = "wp_entry_secret-of-this-test"
 	deployment = "01JH0000000000000000000001"
-	patience   = 30 * time.Second
+	// required: the app's first start waits for its configuration for as long as it takes, and not for five seconds.
+	required = entrypoint.EnvRequired + "=1"
+	patience   = 2 * time.Minute
 )
 
 // server is the server's side of the contract: it remembers what came and serves what it is told.
@@ -278,7 +280,7 @@ func (p *process) says(text string) {
 func TestTheAppGetsItsConfigurationAndNeverTheToken(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"GREETING": "hi there", "WAYPOINT_ENTRYPOINT_TOKEN": "planted"}})
-	p := start(t, addr, []string{"GREETING=overridden", "OTHER=kept"}, "env")
+	p := start(t, addr, []string{required, "GREETING=overridden", "OTHER=kept"}, "env")
 	if code := p.exit(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
@@ -356,7 +358,7 @@ func TestATermSignalReachesAppsBehindAShell(t *testing.T) {
 func TestANewEnvironmentRestartsTheApp(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
-	p := start(t, addr, nil, "sh", "-c", `trap 'echo bye $V; exit 0' TERM; echo run $V; while :; do sleep 0.02; done`)
+	p := start(t, addr, []string{required}, "sh", "-c", `trap 'echo bye $V; exit 0' TERM; echo run $V; while :; do sleep 0.02; done`)
 	p.says("run one\n")
 	s.set(&waypointv1.AppConfig{Etag: "2", Env: map[string]string{"V": "two"}})
 	p.says("bye one\nrun two\n")
@@ -377,7 +379,7 @@ func TestChangedFilesSignalTheAppInsteadOfRestartingIt(t *testing.T) {
 	s, addr := newServer(t)
 	files := func(v string) map[string]string { return map[string]string{"etc/app.conf": v} }
 	s.set(&waypointv1.AppConfig{Etag: "1", Files: files("one"), FileChangeSignal: "SIGHUP"})
-	p := start(t, addr, nil, "sh", "-c", `trap 'echo now $(cat etc/app.conf)' HUP; echo first $(cat etc/app.conf); while :; do sleep 0.02; done`)
+	p := start(t, addr, []string{required}, "sh", "-c", `trap 'echo now $(cat etc/app.conf)' HUP; echo first $(cat etc/app.conf); while :; do sleep 0.02; done`)
 	p.says("first one\n")
 	s.set(&waypointv1.AppConfig{Etag: "2", Files: files("two"), FileChangeSignal: "hup"})
 	p.says("now two\n")
@@ -430,7 +432,7 @@ func TestTheLastConfigurationIsUsedWhenTheServerIsAway(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "kept-value"}})
 	file := filepath.Join(t.TempDir(), "cache")
-	start(t, addr, []string{"WAYPOINT_CONFIG_CACHE=" + file}, "true").exit()
+	start(t, addr, []string{required, "WAYPOINT_CONFIG_CACHE=" + file}, "true").exit()
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("cache file: %v %v", info, err)
@@ -451,7 +453,7 @@ func TestAServerThatIsRequiredIsWaitedFor(t *testing.T) {
 	s.mu.Lock()
 	s.refuse = fault.New(connect.CodeUnauthenticated, fault.TokenRevoked, "revoked")
 	s.mu.Unlock()
-	p := start(t, addr, []string{"WAYPOINT_CEB_SERVER_REQUIRED=1"}, "echo", "started")
+	p := start(t, addr, []string{required}, "echo", "started")
 	eventually(t, "the refusal is logged", func() bool { return strings.Contains(p.err.String(), "revoked") })
 	p.signal(syscall.SIGTERM)
 	if code := p.exit(); code != 143 || p.out.String() != "" {

@@ -71,7 +71,7 @@ func (p *process) pidOf(word string) int {
 func TestAnAppThatIsStoppedGoesOnAndIsStillRestarted(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
-	p := start(t, addr, nil, "sh", "-c", `echo "pid $$."; echo "run $V"; while :; do sleep 0.02; done`)
+	p := start(t, addr, []string{required}, "sh", "-c", `echo "pid $$."; echo "run $V"; while :; do sleep 0.02; done`)
 	pid := p.pidOf("pid")
 	p.says("run one\n")
 	p.signal(syscall.SIGTSTP)
@@ -95,7 +95,7 @@ func TestAnAppThatLivesOnStillGetsItsConfiguration(t *testing.T) {
 			t.Parallel()
 			s, addr := newServer(t)
 			s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
-			p := start(t, addr, nil, "sh", "-c", `n=0; trap 'echo dump' QUIT INT; trap 'n=$((n+1)); echo term $n; [ $n = 1 ] && [ "$V" = one ] && [ "$KIND" = TERM ] || exit 0' TERM
+			p := start(t, addr, []string{required}, "sh", "-c", `n=0; trap 'echo dump' QUIT INT; trap 'n=$((n+1)); echo term $n; [ $n = 1 ] && [ "$V" = one ] && [ "$KIND" = TERM ] || exit 0' TERM
 KIND=`+name+`; echo "run $V"; while :; do sleep 0.02; done`)
 			p.says("run one\n")
 			p.signal(sig)
@@ -114,7 +114,7 @@ KIND=`+name+`; echo "run $V"; while :; do sleep 0.02; done`)
 func TestAChangeDoesNotDisturbAnAppThatIsEnding(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
-	p := start(t, addr, nil, "sh", "-c", `trap 'echo ending; while [ ! -e go ]; do sleep 0.02; done; exit 5' TERM; echo "run $V"; while :; do sleep 0.02; done`)
+	p := start(t, addr, []string{required}, "sh", "-c", `trap 'echo ending; while [ ! -e go ]; do sleep 0.02; done; exit 5' TERM; echo "run $V"; while :; do sleep 0.02; done`)
 	p.says("run one\n")
 	p.signal(syscall.SIGTERM)
 	p.says("ending\n")
@@ -133,7 +133,7 @@ func TestAChangeDoesNotDisturbAnAppThatIsEnding(t *testing.T) {
 func TestWhatTheAppLeftBehindIsEndedBeforeARestartAndAtTheEnd(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
-	p := start(t, addr, nil, "sh", "-c", `[ -e lock ] && { echo "a daemon is still there"; exit 9; }
+	p := start(t, addr, []string{required}, "sh", "-c", `[ -e lock ] && { echo "a daemon is still there"; exit 9; }
 setsid sh -c 'touch lock; trap "rm lock; exit 0" TERM; echo "daemon '$V' $$."; while :; do sleep 0.02; done' &
 (setsid sleep 1000 &)
 trap 'exit 3' TERM
@@ -171,7 +171,7 @@ setsid sh -c 'trap "" TERM; exec sleep 1000' & (setsid sleep 1000 &) ; trap 'exi
 	cmd := exec.Command(unshare, "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child", self, "sh", "-c", script)
 	cmd.Env = []string{
 		asEntrypoint + "=1", "PATH=" + os.Getenv("PATH"), "WAYPOINT_LOG_LEVEL=debug", "WAYPOINT_SERVER_ADDR=" + addr,
-		"WAYPOINT_ENTRYPOINT_TOKEN=" + token, "WAYPOINT_DEPLOYMENT_ID=" + deployment,
+		"WAYPOINT_ENTRYPOINT_TOKEN=" + token, "WAYPOINT_DEPLOYMENT_ID=" + deployment, required,
 	}
 	p := &process{t: t, cmd: cmd, out: &output{}, err: &output{}, waited: make(chan error, 1)}
 	cmd.Stdout, cmd.Stderr = p.out, p.err
@@ -241,7 +241,7 @@ func TestAFileThatCannotBeWrittenIsReported(t *testing.T) {
 	s, addr := newServer(t)
 	files := map[string]string{"blocked": "secret-content", "fine": "1"}
 	s.set(&waypointv1.AppConfig{Etag: "1", Files: files})
-	p := start(t, addr, nil, "sh", "-c", "echo up; exec sleep 600") // the working directory is new: blocked comes first
+	p := start(t, addr, []string{required}, "sh", "-c", "echo up; exec sleep 600") // the working directory is new: blocked comes first
 	p.says("up\n")
 	if err := os.Remove(filepath.Join(p.workDir, "blocked")); err != nil {
 		t.Fatal(err)

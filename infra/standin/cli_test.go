@@ -74,10 +74,10 @@ func (u *user) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run wants success, within two minutes; it gives stdout and stderr.
+// run wants success, within five minutes; it gives stdout and stderr.
 func (u *user) run(args ...string) string {
 	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(u.t.Context(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
 	out, err := u.command(ctx, args...).CombinedOutput()
@@ -90,7 +90,7 @@ func (u *user) run(args ...string) string {
 
 func (u *user) refused(says string, args ...string) {
 	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(u.t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := u.command(ctx, args...).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), says) {
@@ -109,7 +109,7 @@ func (u *user) hello() {
 // logs follows the app's logs until a line comes.
 func (u *user) logs(line string) {
 	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(u.t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := u.command(ctx, "logs")
 	out, err := cmd.StdoutPipe()
@@ -237,7 +237,7 @@ func TestAKilledCommandIsCompletedOrRemovedByTheNext(t *testing.T) {
 				_, _ = io.Copy(io.Discard, r.Body) // only then is the end of the connection noticed
 				select {
 				case <-r.Context().Done(): // the command is dead, and its connection with it
-				case <-time.After(10 * time.Second):
+				case <-time.After(2 * time.Minute):
 					t.Error("the command outlived its kill")
 				}
 			}))

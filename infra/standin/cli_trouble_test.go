@@ -22,7 +22,7 @@ import (
 // fails runs the command and wants exit code 1, each of the words, and no more lines than people read.
 func (u *user) fails(says []string, args ...string) {
 	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(u.t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := u.command(ctx, args...)
 	var stderr, stdout strings.Builder

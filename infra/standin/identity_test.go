@@ -88,7 +88,7 @@ func TestARunnerOnAWSNeedsNothingButItsRole(t *testing.T) {
 	job := ask(t, c.Job.QueueJob, &waypointv1.QueueJobRequest{Spec: &waypointv1.JobSpec{Project: "shop",
 		Operation: &waypointv1.Operation{Operation: &waypointv1.Operation_Noop{Noop: &waypointv1.NoopOp{}}},
 		Target:    &waypointv1.Target{Target: &waypointv1.Target_Any{Any: &waypointv1.AnyRunner{}}}}}).GetJob()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		now := ask(t, c.Job.GetJob, &waypointv1.GetJobRequest{Id: job.GetId()}).GetJob()
 		if now.GetState() == waypointv1.JobState_JOB_STATE_SUCCEEDED {

@@ -36,6 +36,8 @@ type Options struct {
 	// MaxRetry bounds how long one call is tried again while the server cannot be reached or a gateway refuses
 	// it without a typed answer. 0: one try. WithMaxRetry changes it for a context.
 	MaxRetry time.Duration
+	// foreignWithin is the package's if zero.
+	foreignWithin time.Duration
 	// OnWait, if set, is called before each new try with the error and the time since the first try.
 	OnWait func(err error, since time.Duration)
 	// Insecure allows plain HTTP to other machines.
@@ -78,6 +80,9 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.foreignWithin == 0 {
+		o.foreignWithin = foreignWithin
 	}
 	c := &Client{address: o.Address, http: &http.Client{Transport: noting{transport}}, meter: &meter{}}
 	opts := []connect.ClientOption{

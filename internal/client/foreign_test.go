@@ -136,7 +136,7 @@ func TestACallGoesOnWhenTheServerAppears(t *testing.T) {
 		mux.ServeHTTP(w, r)
 	}))
 	defer srv.Close()
-	c, err := New(Options{Address: srv.URL, MaxRetry: time.Hour})
+	c, err := New(Options{Address: srv.URL, MaxRetry: time.Hour, foreignWithin: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func callAgain(ctx context.Context, o Options, m *meter, maxRetry time.Duration,
 			if elsewhere.IsZero() {
 				elsewhere = time.Now()
 			}
-			if !f.mayChange(o.Address) || time.Since(elsewhere) >= min(foreignWithin, maxRetry) {
+			if !f.mayChange(o.Address) || time.Since(elsewhere) >= min(o.foreignWithin, maxRetry) {
 				return res, f.askEmulator(ctx, o.Address)
 			}
 		}

@@ -56,10 +56,10 @@ func serve(t *testing.T, p *projects, front func(http.Handler) http.Handler) *cl
 	if front != nil {
 		h = front(mux)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.Serve(ln) }()
 	t.Cleanup(func() { _ = srv.Close() })
-	c, err := client.New(client.Options{Address: "unix://" + path, Component: "cli", MaxRetry: 10 * time.Second})
+	c, err := client.New(client.Options{Address: "unix://" + path, Component: "cli", MaxRetry: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,18 +21,12 @@ import (
 	"connectrpc.com/connect"
 	"golang.org/x/sys/unix"
 
+	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
 
 // envMoments is how many moments each signal is tried at; the default is for machines that are busy.
 const envMoments = "E2E_INTERRUPT_MOMENTS"
-
-// Bounds of what a signal does, five times those that are promised (2 s and 5 s): the machine may be busy.
-const (
-	endBound  = 10 * time.Second
-	laneBound = 25 * time.Second
-	killBound = 50 * time.Second
-)
 
 // openTerminal opens a pseudo-terminal: what is typed goes into master, slave is the command's.
 func openTerminal(t *testing.T) (master, slave *os.File) {
@@ -75,7 +69,9 @@ app "web" {
 `
 
 // TestSignalsAtEveryMoment sends each signal, once and twice, at seeded moments of the commands: the command ends with the
-// signal's exit code (or had ended before), leaves no process behind, and its lane is free.
+// signal's exit code (or had ended before), leaves no process behind, and its lane is free. How soon is logged, not
+// asserted, since the machine may be busy (promised are 2 s to the end and 5 s to the free lane); that a lane was freed
+// by who was told to end, and not by the lapse of a lease, is asserted.
 func TestSignalsAtEveryMoment(t *testing.T) {
 	t.Parallel()
 	moments := 1
@@ -97,7 +93,7 @@ func TestSignalsAtEveryMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(20261129, 4))
-	var took []time.Duration
+	var ends, lanes []time.Duration
 	for _, c := range []struct {
 		dir  string
 		args []string
@@ -110,18 +106,21 @@ func TestSignalsAtEveryMoment(t *testing.T) {
 				for range moments {
 					after := time.Duration(rng.Int64N(int64(800 * time.Millisecond)))
 					name := fmt.Sprintf("%s: %s after %s, twice: %t", c.args[0], signal, after, twice)
-					ended := w.signalled(t, name, c.dir, c.args, after, signal, twice, code)
-					took = append(took, ended)
+					ended, free := w.signalled(t, name, c.dir, c.args, after, signal, twice, code)
+					ends, lanes = append(ends, ended), append(lanes, free)
 				}
 			}
 		}
 	}
-	slices.Sort(took)
-	t.Logf("%d signals: median %s, longest %s to the command's end", len(took), took[len(took)/2], took[len(took)-1])
+	for what, took := range map[string][]time.Duration{"the command's end": ends, "the free lane": lanes} {
+		slices.Sort(took)
+		t.Logf("%d signals: median %s, longest %s to %s", len(took), took[len(took)/2], took[len(took)-1], what)
+	}
 }
 
-func (w *world) signalled(t *testing.T, name, dir string, args []string, after time.Duration, signal syscall.Signal, twice bool, code int) time.Duration {
+func (w *world) signalled(t *testing.T, name, dir string, args []string, after time.Duration, signal syscall.Signal, twice bool, code int) (ended, free time.Duration) {
 	t.Helper()
+	before := w.latestJob("stubborn").GetId()
 	master, slave := openTerminal(t)
 	out := &safeBuffer{}
 	go func() { _, _ = io.Copy(out, master) }() // ends with the terminal
@@ -141,8 +140,8 @@ func (w *world) signalled(t *testing.T, name, dir string, args []string, after t
 		time.Sleep(10 * time.Millisecond)
 		_ = cmd.Process.Signal(signal)
 	}
-	err := wait(t, cmd, endBound)
-	ended := time.Since(sent)
+	err := wait(t, cmd, patience)
+	ended = time.Since(sent)
 	var exit *exec.ExitError
 	switch {
 	case err == nil: // it had done what it was to do
@@ -151,19 +150,23 @@ func (w *world) signalled(t *testing.T, name, dir string, args []string, after t
 	case exit.ExitCode() == 1 && !strings.Contains(out.String(), "Error:"):
 		t.Errorf("%s: it failed without a word: %s", name, tail(out.String(), 500))
 	}
-	w.waitFor(name+": no process to be left", endBound, func() error {
+	w.waitFor(name+": no process to be left", patience, func() error {
 		if left := marked(mark); len(left) > 0 {
 			return fmt.Errorf("left: %v", left)
 		}
 		return nil
 	})
-	w.waitFor(name+": the lane to be free", laneBound, func() error {
-		if job := w.latestJob("stubborn"); job != nil && job.GetState() <= waypointv1.JobState_JOB_STATE_RUNNING {
+	var job *waypointv1.Job
+	w.waitFor(name+": the lane to be free", patience, func() error {
+		if job = w.latestJob("stubborn"); job != nil && job.GetState() <= waypointv1.JobState_JOB_STATE_RUNNING {
 			return fmt.Errorf("job %s is %s", job.GetId(), job.GetState())
 		}
 		return nil
 	})
-	return ended
+	if reason := job.GetError().GetReason(); !twice && job.GetId() != before && reason == string(fault.RunnerLost) {
+		t.Errorf("%s: the lane was freed by the lapse of the lease: %s", name, job.GetError().GetMessage())
+	}
+	return ended, time.Since(sent)
 }
 
 // bySignal reports whether the process was ended by the signal itself: it came before the command listened.
@@ -227,16 +230,18 @@ func TestAKilledCLILeavesNothing(t *testing.T) {
 	for mark, cmd := range map[string]*exec.Cmd{"E2E_MARK=waits": waits, "E2E_MARK=builds": builds} {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		w.waitFor(mark+": no process to be left", killBound, func() error {
+		killed := time.Now()
+		w.waitFor(mark+": no process to be left", patience, func() error {
 			if left := marked(mark); len(left) > 0 {
 				return fmt.Errorf("left: %v", left)
 			}
 			return nil
 		})
+		t.Logf("%s: all processes ended %s after the kill", mark, time.Since(killed)) // promised are 10 s
 	}
-	w.waitFor("the waiting job to be given up", killBound, state(waypointv1.JobState_JOB_STATE_CANCELED))
+	w.waitFor("the waiting job to be given up", patience, state(waypointv1.JobState_JOB_STATE_CANCELED))
 	for _, job := range w.jobs("stubborn") {
-		w.waitFor("every job to end", killBound, func() error {
+		w.waitFor("every job to end", patience, func() error {
 			if got := w.job(job.GetId()); got.GetState() <= waypointv1.JobState_JOB_STATE_RUNNING {
 				return fmt.Errorf("job %s is %s", got.GetId(), got.GetState())
 			}

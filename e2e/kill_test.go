@@ -65,6 +65,7 @@ func (s *safeBuffer) String() string {
 // wait waits for a command, bounded.
 func wait(t *testing.T, cmd *exec.Cmd, limit time.Duration) error {
 	t.Helper()
+	limit = max(limit, patience)
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	select {
@@ -92,7 +93,7 @@ func TestKillRunner_AnotherAlive_Resumes(t *testing.T) {
 		}
 		_ = runners[victim].Process.Kill()
 		_ = runners[victim].Wait()
-		if err := wait(t, cmd, 3*time.Minute); err != nil {
+		if err := wait(t, cmd, 5*time.Minute); err != nil {
 			t.Fatalf("up: %v\n%s", err, out)
 		}
 		job := w.latestJob("count")
@@ -111,7 +112,8 @@ func TestKillRunner_NoneAlive_SaysNoRunner(t *testing.T) {
 	w.startServer()
 	dir := w.project("count", true)
 	only := w.startRunner("only")
-	cmd, out := w.start(dir, "up")
+	held, letGo := w.hold()
+	cmd, out := w.start(dir, "up", held)
 	w.waitFor("the first line", 20*time.Second, func() error {
 		if !strings.Contains(out.String(), "line 5.") {
 			return fmt.Errorf("not yet: %s", out)
@@ -126,8 +128,9 @@ func TestKillRunner_NoneAlive_SaysNoRunner(t *testing.T) {
 		}
 		return nil
 	})
+	letGo()
 	w.startRunner("new")
-	if err := wait(t, cmd, 3*time.Minute); err != nil {
+	if err := wait(t, cmd, 5*time.Minute); err != nil {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
 	expectLines(t, w.numbers(w.latestJob("count").GetId()), 40)
@@ -148,7 +151,7 @@ func TestKillServer(t *testing.T) {
 				time.Sleep(after)
 				w.killServer()
 				w.startServer()
-				if err := wait(t, cmd, 3*time.Minute); err != nil {
+				if err := wait(t, cmd, 5*time.Minute); err != nil {
 					t.Fatalf("up: %v\n%s", err, out)
 				}
 				job := w.latestJob("count")
@@ -171,7 +174,7 @@ func TestKillCLI_Remote_JobGoesOn(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if w.latestJob("count") != nil {
-			w.waitFor("the job to end", time.Minute, func() error {
+			w.waitFor("the job to end", 5*time.Minute, func() error {
 				if job := w.latestJob("count"); job.GetState() != waypointv1.JobState_JOB_STATE_SUCCEEDED {
 					return fmt.Errorf("it is %s: %v", job.GetState(), job.GetError())
 				}

@@ -50,12 +50,16 @@ const (
 	runnerCommand = "runner agent --name local"
 )
 
-// oneOfEach fails the test unless one server and one runner run.
+// oneOfEach fails the test unless one server and one runner run. Those that found another one may still be ending, and a
+// process that is just being started looks like the one that starts it.
 func (w *world) oneOfEach() {
 	w.t.Helper()
-	if servers, runners := w.daemons(serverCommand), w.daemons(runnerCommand); len(servers) != 1 || len(runners) != 1 {
-		w.t.Errorf("servers: %v, runners: %v", servers, runners)
-	}
+	w.waitFor("one server and one runner", patience, func() error {
+		if servers, runners := w.daemons(serverCommand), w.daemons(runnerCommand); len(servers) != 1 || len(runners) != 1 {
+			return fmt.Errorf("servers: %v, runners: %v", servers, runners)
+		}
+		return nil
+	})
 }
 
 // rounds is how often a test of chance is repeated; WAYPOINT_ROUNDS overrides it.
@@ -103,9 +107,7 @@ func TestAnyNumberOfInstallsAtOnceEndWithOneServer(t *testing.T) {
 			w.oneOfEach()
 		}
 		w.must(w.dir, "uninstall", "--platform=local", "--purge", "--yes")
-		if left := w.processes(); len(left) > 0 {
-			t.Errorf("left: %v", left)
-		}
+		w.nothingRuns()
 	}
 }
 
@@ -171,9 +173,7 @@ func TestFilesOfARunningServerThatWereRemovedComeBack(t *testing.T) {
 				return nil
 			})
 			w.must(w.dir, "uninstall", "--platform=local")
-			if left := w.processes(); len(left) > 0 {
-				t.Errorf("left: %v", left)
-			}
+			w.nothingRuns()
 		})
 	}
 }
@@ -195,9 +195,7 @@ func TestOnlyOurOwnProcessesAreSignalled(t *testing.T) {
 		}
 	}
 	w.must(w.dir, "uninstall", "--platform=local")
-	if left := w.processes(); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	w.nothingRuns()
 	select {
 	case err := <-ended:
 		t.Errorf("the other program was ended: %v", err)
@@ -221,9 +219,7 @@ func TestAFrozenServerIsCalledSoAndCanBeStopped(t *testing.T) {
 		}
 	}
 	w.must(w.dir, "uninstall", "--platform=local")
-	if left := w.processes(); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	w.nothingRuns()
 }
 
 // freeAddress is a loopback address that was free a moment ago.
@@ -334,7 +330,7 @@ func (w *world) deployServed(name string) (dir, at string) {
 
 // body is what an address answers; "" if it does not.
 func body(at string) string {
-	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	c := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := c.Get(at)
 	if err != nil {
 		return ""
@@ -357,13 +353,15 @@ func TestEverythingComesBackAfterAReboot(t *testing.T) {
 		if got := body(at); got != "" {
 			t.Fatalf("something still answers: %q", got)
 		}
-		out := w.must(dir, "status")
-		if !strings.Contains(out, "ready") {
-			t.Errorf("reboot %d:\n%s", n, out)
-		}
-		if got := body(at); got != "colour green" { // the configuration needs the token
-			t.Errorf("reboot %d: the app answers %q", n, got)
-		}
+		w.waitFor(fmt.Sprintf("the app after reboot %d", n), patience, func() error {
+			if out := w.must(dir, "status"); !strings.Contains(out, "ready") {
+				return errors.New(out)
+			}
+			if got := body(at); got != "colour green" { // the configuration needs the token
+				return fmt.Errorf("the app answers %q", got)
+			}
+			return nil
+		})
 		w.oneOfEach()
 	}
 	for pid, line := range w.processes() {

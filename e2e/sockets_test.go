@@ -32,7 +32,8 @@ func TestP1_NothingButTheServerListens(t *testing.T) {
 	dir := w.project("count", true)
 	local := w.hello(18797, false)
 	w.must(local, "up") // an app under the entrypoint
-	cmd, out := w.start(dir, "up", "--var", "lines=60")
+	held, letGo := w.hold()
+	cmd, out := w.start(dir, "up", held)
 	w.waitFor("the build to print", 20*time.Second, func() error {
 		if !strings.Contains(out.String(), "line 5.") {
 			return errors.New(out.String())
@@ -40,6 +41,7 @@ func TestP1_NothingButTheServerListens(t *testing.T) {
 		return nil
 	})
 	expectNoListeners(t, w, "waypoint", "runner", "waypoint-entrypoint")
+	letGo()
 	if err := wait(t, cmd, time.Minute); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

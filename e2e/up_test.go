@@ -47,7 +47,7 @@ var urlPattern = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
 func get(t *testing.T, url string) string {
 	t.Helper()
-	c := &http.Client{Timeout: 5 * time.Second}
+	c := &http.Client{Timeout: patience}
 	res, err := c.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,8 @@ func TestTwoUps_TheSecondWaitsAndSaysForWhichJob(t *testing.T) {
 			if remote {
 				w.startRunner("r")
 			}
-			first, out1 := w.start(dir, "up", "--var", "lines=150")
+			held, letGo := w.hold()
+			first, out1 := w.start(dir, "up", held)
 			w.waitFor("the first to build", 20*time.Second, func() error {
 				if !strings.Contains(out1.String(), "line 3.") {
 					return fmt.Errorf("not yet: %s", out1)
@@ -147,6 +148,7 @@ func TestTwoUps_TheSecondWaitsAndSaysForWhichJob(t *testing.T) {
 				}
 				return nil
 			})
+			letGo()
 			for _, c := range []*exec.Cmd{first, second} {
 				if err := wait(t, c, time.Minute); err != nil {
 					t.Fatalf("%v\n%s\n%s", err, out1, out2)
@@ -234,12 +236,7 @@ func TestInstall_PurgeAndAgain(t *testing.T) {
 		get(t, "http://127.0.0.1:18807")
 		w.must(dir, "up")
 		w.must(dir, "uninstall", "--platform=local", "--purge", "--yes")
-		w.waitFor("the last processes to end", 10*time.Second, func() error {
-			if left := w.processes(); len(left) > 0 {
-				return fmt.Errorf("still running: %v", left)
-			}
-			return nil
-		})
+		w.nothingRuns()
 	}
 }
 
@@ -255,7 +252,5 @@ func TestInstall_StartedAgainByTheNextCommand(t *testing.T) {
 		t.Fatalf("it is not said that the server was started: %s", out)
 	}
 	w.must(w.dir, "uninstall", "--platform=local")
-	if left := w.processes(); len(left) > 0 {
-		t.Fatalf("still running: %v", left)
-	}
+	w.nothingRuns()
 }

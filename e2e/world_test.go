@@ -280,8 +280,12 @@ func (w *world) startRunner(name string) *exec.Cmd {
 	return cmd
 }
 
+// patience is the least bound of a wait for what must happen: the machine may be busy. It is no promise of ours.
+const patience = 2 * time.Minute
+
 // bound is a limit for this world: a server that emulates Lambda starts a container for each function.
 func (w *world) bound(limit time.Duration) time.Duration {
+	limit = max(limit, patience)
 	if w.remote != "" {
 		return 6 * limit
 	}
@@ -325,17 +329,21 @@ func (w *world) must(dir string, args ...string) string {
 	return out
 }
 
-// countHCL is a project whose build prints numbered lines. Its deployment is a process that sleeps.
+// countHCL is a project whose build prints numbered lines, and ends when the file hold, if there is one, is removed.
 const countHCL = `project = "%[1]s"
 %[2]s
 variable "lines" {
   type    = number
   default = 40
 }
+variable "hold" {
+  type    = string
+  default = "/no/such/file"
+}
 app "web" {
   build {
     use "process" {
-      command = ["sh", "-c", "i=1; while [ $i -le ${var.lines} ]; do echo \"line $i.\"; i=$((i+1)); sleep 0.03; done"]
+      command = ["sh", "-c", "i=1; while [ $i -le ${var.lines} ]; do echo \"line $i.\"; i=$((i+1)); sleep 0.03; done; while [ -e ${var.hold} ]; do sleep 0.05; done"]
     }
   }
   deploy {
@@ -366,6 +374,27 @@ func (w *world) project(name string, remote bool) string {
 	}
 	w.must(dir, "init")
 	return dir
+}
+
+// hold makes a file that holds the numbered build until the returned function is called, and the flag that names it.
+func (w *world) hold() (flag string, letGo func()) {
+	w.t.Helper()
+	file := filepath.Join(w.dir, "hold")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return "--var=hold=" + file, func() { _ = os.Remove(file) }
+}
+
+// nothingRuns waits until no process of this world is left.
+func (w *world) nothingRuns() {
+	w.t.Helper()
+	w.waitFor("the last processes to end", patience, func() error {
+		if left := w.processes(); len(left) > 0 {
+			return fmt.Errorf("still running: %v", left)
+		}
+		return nil
+	})
 }
 
 func (w *world) commit(dir string) {

@@ -567,7 +567,7 @@ func TestDockerPlatformRefuses(t *testing.T) {
 		"resources that are none":            {artifact: a, config: PlatformConfig{Resources: map[string]string{"disk": "1"}}, err: `resources has "disk"`},
 		"memory that is none":                {artifact: a, config: PlatformConfig{Resources: map[string]string{"memory": "much"}}, err: `memory = "much"`},
 		"too little memory":                  {artifact: a, config: PlatformConfig{Resources: map[string]string{"memory": "1k"}}, err: "memory"},
-		"a port that is none":                {artifact: a, config: PlatformConfig{ServicePort: 70000}, err: "70000 is no port"},
+		"a port that is none":                {artifact: a, config: PlatformConfig{ServicePort: 70000}, err: "70000 is not a valid port"},
 		"a scratch path that is none":        {artifact: a, config: PlatformConfig{ScratchPath: "tmp"}, err: "scratch_path"},
 		"no engine":                          {artifact: a, config: PlatformConfig{ClientConfig: &ClientConfig{Host: "unix:///none.sock"}}, err: "no Docker engine at unix:///none.sock", hint: "Start Docker"},
 	}

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/image/inject"
@@ -35,8 +37,10 @@ type creation struct {
 	about client.ImageInspectResult
 	// entrypoint says whether the image has it.
 	entrypoint bool
-	// door is the address at which the server was opened for the container; empty: it needs none.
-	door string
+	// door is the address at which the server was opened for the container; empty: it needs none. doors are all that
+	// were opened.
+	door  string
+	doors []string
 	// health is how the container was found when it was deployed.
 	health     plugin.Health
 	healthText string
@@ -112,8 +116,11 @@ func (c *creation) pull(ctx context.Context, name string) (client.ImageInspectRe
 	return c.engine.ImageInspect(ctx, name)
 }
 
-// portTries bounds how often another port is tried when somebody was quicker.
-const portTries = 5
+// startTries bounds how often a start is tried that somebody was in the way of, and startWaits are the pauses between: an
+// engine finishes within seconds what a runner asked of it that was killed.
+const startTries = 10
+
+var startWaits = retry.Policy{First: 50 * time.Millisecond, Most: 2 * time.Second}
 
 // run makes the container, starts it and waits for its health. Ports are chosen, and the door to the server opened, under
 // the machine's lock.
@@ -151,43 +158,24 @@ func (c *creation) start(ctx context.Context, d *deployment) error {
 		return fmt.Errorf("choosing a port: %w", err)
 	}
 	defer lock.Close()
-	if err := c.network(ctx); err != nil {
-		return err
-	}
 	if c.where.mode == hostNetwork {
 		if err := c.hostPort(ctx); err != nil {
 			return err
 		}
 		d.ServicePort = c.wanted.servicePort
 	}
-	environ, err := c.environ(ctx)
-	if err != nil {
-		return err
-	}
-	d.Entrypoint = c.entrypoint && (c.env.LocalServer == nil || c.door != "")
 	taken := map[int]bool{}
+	wait := startWaits.Start()
 	for try := 1; ; try++ {
-		ports, err := c.ports(taken)
-		if err != nil {
-			return err
-		}
-		err = c.create(ctx, d, environ, ports)
+		ports, err := c.startOnce(ctx, d, taken)
 		if err == nil {
-			d.Port, err = c.published(ctx, d.ID)
-			return err
+			return nil
 		}
-		if c.otherAddress(err) {
-			if _, err := c.engine.removeDeployment(ctx, c.env, c.req.DeploymentID); err != nil {
-				return err
-			}
-			continue
-		}
-		if !portTaken(err) || c.where.remote || try == portTries {
+		if try == startTries || !c.passes(err, ports, taken) {
 			return c.explainStart(err, *d)
 		}
-		for _, bindings := range ports {
-			port, _ := strconv.Atoi(bindings[0].HostPort)
-			taken[port] = true
+		if !wait.Wait(ctx, nil) {
+			return context.Cause(ctx)
 		}
 		if _, err := c.engine.removeDeployment(ctx, c.env, c.req.DeploymentID); err != nil {
 			return err
@@ -195,9 +183,56 @@ func (c *creation) start(ctx context.Context, d *deployment) error {
 	}
 }
 
+// startOnce makes the container in its surroundings and starts it. It gives the ports that it was to have.
+func (c *creation) startOnce(ctx context.Context, d *deployment, taken map[int]bool) (network.PortMap, error) {
+	if err := c.network(ctx); err != nil {
+		return nil, err
+	}
+	environ, err := c.environ(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.Entrypoint = c.entrypoint && (c.env.LocalServer == nil || c.door != "")
+	ports, err := c.ports(taken)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.create(ctx, d, environ, ports); err != nil {
+		return ports, err
+	}
+	d.Port, err = c.published(ctx, d.ID)
+	return ports, err
+}
+
+// passes reports whether another try may go better: with other ports, on another address, in the network that somebody
+// made in the place of ours, or when a container of an earlier attempt has been removed that the engine was still making.
+func (c *creation) passes(err error, ports network.PortMap, taken map[int]bool) bool {
+	switch {
+	case c.otherAddress(err), networkGone(err), nameTaken(err):
+		return true
+	case !portTaken(err) || c.where.remote:
+		return false
+	}
+	for _, bindings := range ports {
+		port, _ := strconv.Atoi(bindings[0].HostPort)
+		taken[port] = true
+	}
+	return true
+}
+
 func portTaken(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "port is already allocated") || strings.Contains(text, "address already in use")
+}
+
+func networkGone(err error) bool {
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "network") && strings.Contains(text, "not found")
+}
+
+// nameTaken reports whether a container has the name of ours.
+func nameTaken(err error) bool {
+	return cerrdefs.IsConflict(err) && strings.Contains(err.Error(), "is already in use by")
 }
 
 // ports are the app's ports and where each is published. Far from the engine nobody knows which port is free there: it
@@ -268,8 +303,9 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 	for port := range ports {
 		exposed[port] = struct{}{}
 	}
+	mode, networking := c.firstNetwork()
 	host := &container.HostConfig{
-		Binds: w.Binds, PortBindings: ports, NetworkMode: container.NetworkMode(c.where.networks[0]),
+		Binds: w.Binds, PortBindings: ports, NetworkMode: mode,
 		Resources: container.Resources{Memory: w.memory, CPUShares: w.cpu},
 	}
 	host.LogConfig = c.where.logs
@@ -280,7 +316,7 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 		Name:             d.Container,
 		Config:           &container.Config{Image: c.about.ID, Cmd: w.Command, Env: environ, Labels: labels, ExposedPorts: exposed},
 		HostConfig:       host,
-		NetworkingConfig: c.endpoints(),
+		NetworkingConfig: networking,
 	})
 	if err != nil {
 		return err
@@ -289,9 +325,10 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 	for _, warning := range made.Warnings {
 		c.env.UI.Line(plugin.Warning, "%s", warning)
 	}
-	for _, name := range c.where.networks[1:] {
-		if _, err := c.engine.NetworkConnect(ctx, name, client.NetworkConnectOptions{Container: made.ID}); err != nil {
-			return fmt.Errorf("connecting the network %s: %w", name, err)
+	for i := 1; i < len(c.where.ids); i++ {
+		id := c.where.ids[i]
+		if _, err := c.engine.NetworkConnect(ctx, id, client.NetworkConnectOptions{Container: made.ID, EndpointConfig: endpoint(id)}); err != nil {
+			return fmt.Errorf("connecting the network %s: %w", c.where.networks[i], err)
 		}
 	}
 	_, err = c.engine.ContainerStart(ctx, made.ID, client.ContainerStartOptions{})
@@ -350,7 +387,9 @@ func (c *creation) explainStart(err error, d deployment) error {
 		return refuse("Make it executable (chmod +x) in the Dockerfile.", "the program %q in the image %s is not executable", program, c.image.Name())
 	case strings.Contains(text, "invalid mount") || strings.Contains(text, "bind source path does not exist") || strings.Contains(text, "invalid volume"):
 		return refuse(`Each of binds reads "host-path:container-path", and the host path must be there.`, "binds are not right: %s", text)
-	case strings.Contains(text, "network") && strings.Contains(text, "not found"):
+	case nameTaken(err):
+		return refuse("`docker rm "+d.Container+"` removes it, if nobody needs it.", "a container that is not Waypoint's has the name %s", d.Container)
+	case networkGone(err):
 		return refuse("Name networks that `docker network ls` lists; those that are not there are made.", "a network is missing: %s", text)
 	case strings.Contains(text, "Minimum memory limit"), strings.Contains(text, "memory limit"):
 		return refuse("Give resources more memory.", "the container cannot be given so little memory: %s", text)

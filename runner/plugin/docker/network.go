@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -91,10 +92,51 @@ func listening(ctx context.Context, port int) bool {
 	return false
 }
 
-// endpoints are the networks that the container is created with; further ones are connected afterwards.
-func (c *creation) endpoints() *network.NetworkingConfig {
+// network makes the networks that are not there, and finds the machine's address in the first.
+func (c *creation) network(ctx context.Context) error {
 	if c.where.mode != bridged {
 		return nil
 	}
-	return &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{c.where.networks[0]: {}}}
+	c.where.ids = nil
+	for i, name := range c.where.networks {
+		found, err := c.engine.ensureNetwork(ctx, name, homeOf(c.env.StateDir))
+		if err != nil {
+			return c.engine.explain("preparing the network "+name, err)
+		}
+		c.where.ids = append(c.where.ids, networkID(found))
+		if i > 0 {
+			continue
+		}
+		for _, config := range found.IPAM.Config {
+			if config.Gateway.Is4() {
+				c.where.gateway = config.Gateway
+			}
+		}
+	}
+	c.where.direct = !c.where.remote && !c.where.desktop && isOurs(c.where.gateway)
+	return nil
+}
+
+// networkID is how a container is connected to a network: by its id, because engines do not hold names unique. The
+// engine's own network is different: containers get other name servers on it, and that goes by its name.
+func networkID(n network.Network) string {
+	if n.Name == "bridge" {
+		return n.Name
+	}
+	return n.ID
+}
+
+// firstNetwork is what the container is created with; further ones are connected afterwards.
+func (c *creation) firstNetwork() (container.NetworkMode, *network.NetworkingConfig) {
+	if c.where.mode != bridged {
+		return container.NetworkMode(c.where.networks[0]), nil
+	}
+	id := c.where.ids[0]
+	return container.NetworkMode(id), &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{id: endpoint(id)}}
+}
+
+// endpoint is a container's place in a network. With the id in it the engine does not look for the network's name when the
+// container starts, and lists the container among those of the network before it has.
+func endpoint(id string) *network.EndpointSettings {
+	return &network.EndpointSettings{NetworkID: id}
 }

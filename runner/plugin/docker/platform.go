@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,8 +100,14 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	if err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin+tidyTimeout)
 		defer cancel()
-		_, removing := e.removeDeployment(cleanup, env, req.DeploymentID)
-		return nil, errors.Join(err, removing, e.tidy(cleanup, env, c.door))
+		had, removing := e.removeDeployment(cleanup, env, req.DeploymentID)
+		had.doors = append(had.doors, c.doors...)
+		return nil, errors.Join(err, removing, e.tidy(cleanup, env, had))
+	}
+	if len(slices.Compact(c.doors)) > 1 { // it was tried in a network before that somebody has removed
+		if err := e.tidy(ctx, env, freed{doors: c.doors}); err != nil {
+			env.UI.Line(plugin.Warning, "%s", err)
+		}
 	}
 	url := ""
 	if d.Port > 0 {

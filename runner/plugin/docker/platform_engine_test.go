@@ -39,7 +39,7 @@ func compiled(architecture string) (string, error) {
 	}
 	source := `package main
 
-import ("fmt"; "net/http"; "os"; "os/signal"; "strconv"; "strings"; "syscall"; "time")
+import ("fmt"; "io"; "net/http"; "os"; "os/signal"; "strconv"; "strings"; "syscall"; "time")
 
 func main() {
 	args := strings.Join(os.Args[1:], " ")
@@ -71,6 +71,15 @@ func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		text, err := os.ReadFile("/data/file")
 		fmt.Fprintln(w, args, os.Getenv("COLOUR"), string(text), err == nil)
+	})
+	http.HandleFunc("/ask/", func(w http.ResponseWriter, r *http.Request) {
+		res, err := http.Get("http://" + strings.TrimPrefix(r.URL.Path, "/ask/"))
+		if err != nil {
+			fmt.Fprintln(w, "cannot be reached:", err)
+			return
+		}
+		defer res.Body.Close()
+		io.Copy(w, res.Body)
 	})
 	go http.ListenAndServe(":"+os.Getenv("PORT"), nil)
 	ended := make(chan os.Signal, 1)

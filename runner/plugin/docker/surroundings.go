@@ -12,9 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -26,9 +24,11 @@ const defaultNetwork = "waypoint"
 
 // surroundings are what a container is put into.
 type surroundings struct {
-	// mode is how the container is connected; networks are those that it is connected to, one at least.
+	// mode is how the container is connected; networks are the names of those that it is connected to, one at least, and
+	// ids the engine's ids of them, once they are there.
 	mode     networkMode
 	networks []string
+	ids      []string
 	// bindTo is the engine's address on which ports are published: that by which it was named, if it is on another machine.
 	bindTo netip.Addr
 	// logs bounds what the engine keeps of the app's output.
@@ -118,37 +118,6 @@ func architecture(kernel string) string {
 	return kernel
 }
 
-// network makes the networks that are not there, and finds the machine's address in the first.
-func (c *creation) network(ctx context.Context) error {
-	if c.where.mode != bridged {
-		return nil
-	}
-	for i, name := range c.where.networks {
-		about, err := c.engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
-		if cerrdefs.IsNotFound(err) {
-			_, err = c.engine.NetworkCreate(ctx, name, client.NetworkCreateOptions{
-				Driver: "bridge", Labels: map[string]string{labelManaged: "true", labelHome: homeOf(c.env.StateDir), labelUse: "waypoint"},
-			})
-			if err == nil || cerrdefs.IsConflict(err) {
-				about, err = c.engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
-			}
-		}
-		if err != nil {
-			return c.engine.explain("preparing the network "+name, err)
-		}
-		if i > 0 {
-			continue
-		}
-		for _, config := range about.Network.IPAM.Config {
-			if config.Gateway.Is4() {
-				c.where.gateway = config.Gateway
-			}
-		}
-	}
-	c.where.direct = !c.where.remote && !c.where.desktop && isOurs(c.where.gateway)
-	return nil
-}
-
 // isOurs says whether this machine has the address.
 func isOurs(ip netip.Addr) bool {
 	addrs, err := net.InterfaceAddrs()
@@ -164,6 +133,7 @@ func isOurs(ip netip.Addr) bool {
 // serverEnv is what the entrypoint needs to reach the server from the container. Where it cannot be reached the app runs
 // all the same, without configuration and logs.
 func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
+	c.door = ""
 	if c.env.LocalServer == nil {
 		return c.req.EntrypointEnv, nil
 	}
@@ -178,6 +148,7 @@ func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
 		return nil, nil
 	}
 	c.door = bind
+	c.doors = append(c.doors, bind)
 	vars := maps.Clone(c.req.EntrypointEnv)
 	vars["WAYPOINT_SERVER_ADDR"] = "https://" + net.JoinHostPort(name, strconv.Itoa(port))
 	vars["WAYPOINT_SERVER_TLS_PIN"] = pin
@@ -201,7 +172,7 @@ func (c *creation) doorAddress() (bind, name string) {
 
 // tidy removes networks of ours that no container needs any more, and closes the doors to the server that containers had
 // which are gone.
-func (e *engine) tidy(ctx context.Context, env *plugin.Env, doors ...string) error {
+func (e *engine) tidy(ctx context.Context, env *plugin.Env, had freed) error {
 	place, err := stableport.In(env)
 	if err != nil {
 		return err
@@ -211,12 +182,13 @@ func (e *engine) tidy(ctx context.Context, env *plugin.Env, doors ...string) err
 		return fmt.Errorf("tidying up: %w", err)
 	}
 	defer lock.Close()
-	for _, door := range doors {
-		if door == "" || env.LocalServer == nil {
+	home := homeOf(env.StateDir)
+	for _, door := range had.doors {
+		if env.LocalServer == nil {
 			continue
 		}
 		using, err := e.ContainerList(ctx, client.ContainerListOptions{
-			All: true, Filters: client.Filters{}.Add("label", labelDoor+"="+door, labelHome+"="+homeOf(env.StateDir)),
+			All: true, Filters: client.Filters{}.Add("label", labelDoor+"="+door, labelHome+"="+home),
 		})
 		if err != nil {
 			return e.explain("listing the containers that need the server", err)
@@ -228,55 +200,24 @@ func (e *engine) tidy(ctx context.Context, env *plugin.Env, doors ...string) err
 			return fmt.Errorf("closing the server to containers: %w", err)
 		}
 	}
-	list, err := e.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", labelManaged+"=true", labelHome+"="+homeOf(env.StateDir))})
+	networks, err := e.ours(ctx, home, had)
 	if err != nil {
-		return e.explain("listing networks", err)
+		return err
 	}
-	for _, n := range list.Items {
-		using, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("network", n.ID)})
+	for _, n := range networks {
+		using, err := e.connected(ctx, n.ID)
 		if err != nil {
 			return e.explain("listing the containers of a network", err)
 		}
-		if len(using.Items) > 0 {
-			if others := strangers(using.Items, homeOf(env.StateDir)); len(others) > 0 {
-				env.UI.Line(plugin.Info, "The network %s stays: other containers use it (%s).", n.Name, strings.Join(others, ", "))
+		if len(using) == 0 {
+			if err := e.removeNetwork(ctx, n); err != nil && !errors.Is(err, errInUse) {
+				return err
 			}
 			continue
 		}
-		if err := e.removeNetwork(ctx, n); err != nil && !errors.Is(err, errInUse) {
-			return err
+		if others := strangers(using, home); len(others) > 0 && n.Labels[labelHome] == home {
+			env.UI.Line(plugin.Info, "The network %s stays: other containers use it (%s).", n.Name, strings.Join(others, ", "))
 		}
 	}
 	return nil
-}
-
-// errInUse says that a network has containers.
-var errInUse = errors.New("containers use the network")
-
-// removeNetwork removes a network. That it is gone already is fine; that somebody uses it is errInUse.
-func (e *engine) removeNetwork(ctx context.Context, n network.Summary) error {
-	_, err := e.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
-	switch {
-	case err == nil, cerrdefs.IsNotFound(err):
-		return nil
-	case cerrdefs.IsConflict(err), cerrdefs.IsPermissionDenied(err): // engines differ in how they say it
-		return errInUse
-	}
-	return e.explain("removing the network "+n.Name, err)
-}
-
-// strangers are the names of those containers that are not of the installation.
-func strangers(containers []container.Summary, home string) []string {
-	var out []string
-	for _, c := range containers {
-		if c.Labels[labelHome] != home {
-			name := c.ID[:min(12, len(c.ID))]
-			if len(c.Names) > 0 {
-				name = strings.TrimPrefix(c.Names[0], "/")
-			}
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

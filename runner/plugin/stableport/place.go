@@ -56,9 +56,12 @@ func laneKey(env *plugin.Env) string {
 	return hex.EncodeToString(sum[:6])
 }
 
+// lockWait is longer than all apps of a project need, one after the other, to be started on a slow engine.
+const lockWait = 2 * time.Minute
+
 // Lock is held while a port is chosen, so that no two choose the same.
 func (p Place) Lock(ctx context.Context) (*machine.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	return machine.AwaitLock(ctx, filepath.Join(p.dir, "ports.lock"))
 }

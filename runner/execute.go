@@ -7,6 +7,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
@@ -124,9 +125,9 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 		}
 		return endHandedBack
 	}
-	_, err := lifecycle.Call(ctx, e.keeper, e.r.o.Client.Agent.CompleteJob, redact.Message(e.secrets, &waypointv1.CompleteJobRequest{
-		Fence: e.claim.GetFence(), Error: o.Err, Result: o.Result, NextOutput: e.out.Next(),
-	}))
+	req := redact.Message(e.secrets, &waypointv1.CompleteJobRequest{Fence: e.claim.GetFence(), Error: o.Err, Result: o.Result, NextOutput: e.out.Next()})
+	req.Result = validate.ShortResult(req.GetResult()) // after what is sensitive was taken out: half of a value would not be recognised
+	_, err := lifecycle.Call(ctx, e.keeper, e.r.o.Client.Agent.CompleteJob, req)
 	if err != nil {
 		e.r.log.WarnContext(ctx, "could not complete a job", "job", e.claim.GetJob().GetId(), "error", err)
 		return endLost

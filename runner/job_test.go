@@ -103,7 +103,9 @@ type world struct {
 	api   *standIn
 	c     *client.Client
 	shell *shell
-	dir   string
+	// plugins are there besides the shell.
+	plugins []plugin.Definition
+	dir     string
 }
 
 func newWorld(t *testing.T, files map[string]string) *world {
@@ -122,7 +124,7 @@ func (w *world) runner() *runner.Runner {
 	w.t.Helper()
 	r, err := runner.New(runner.Options{
 		Client: w.c, Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, LocalDir: w.dir, Concurrency: 2,
-		Catalog: plugin.NewCatalog(w.shell.definition(), null.Definition(), dockerref.Definition()),
+		Catalog: plugin.NewCatalog(append(w.plugins, w.shell.definition(), null.Definition(), dockerref.Definition())...),
 		Environ: append(os.Environ(), "WP_VAR_from_env=env", "WAYPOINT_SERVER_TOKEN=leak"),
 	})
 	if err != nil {

@@ -49,6 +49,8 @@ type standIn struct {
 	// broken says what goes wrong with the nth call of a method: "" nothing, "refuse" before, "lose" after it acted.
 	broken func(method string, n int) string
 	counts map[string]int
+	// wrapped stands before the answers, if it is set.
+	wrapped func(http.Handler) http.Handler
 	// heard is told every request: all that a runner says.
 	heard func(method, body string)
 }
@@ -87,8 +89,12 @@ func newStandIn(t *testing.T) (*standIn, *client.Client) {
 }
 
 // faulty breaks calls as told: a gateway's bare 502 before or after the handler acted.
-func (s *standIn) faulty(next http.Handler) http.Handler {
+func (s *standIn) faulty(answers http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next := answers
+		if s.wrapped != nil {
+			next = s.wrapped(answers)
+		}
 		method := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 		s.mu.Lock()
 		s.counts[method]++

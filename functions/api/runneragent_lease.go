@@ -115,34 +115,20 @@ func (s *RunnerAgent) ReportJob(ctx context.Context, req *connect.Request[waypoi
 	if err != nil {
 		return nil, err
 	}
-	if n := len(req.Msg.GetVariablesUsed()); n > validate.MaxVariables {
-		return nil, invalid("variables_used", "%d variables are too many: at most %d", n, validate.MaxVariables)
-	}
-	for _, v := range req.Msg.GetVariablesUsed() {
-		if v.GetSensitive() {
-			v.Value = "(sensitive)"
-		}
-	}
-	if err := s.Table.ReportJob(ctx, f, req.Msg); err != nil {
+	if err := s.Table.ReportJob(ctx, f, validate.ShortReport(req.Msg)); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.ReportJobResponse{}), nil
 }
 
-// resultMost bounds what a job may leave as its result, after compression it must fit an item.
-const resultMost = 300 << 10
-
-// CompleteJob ends the job. A repeat gets the first answer.
+// CompleteJob ends the job. A repeat gets the first answer. What a job left is shortened, never refused: the job is done.
 func (s *RunnerAgent) CompleteJob(ctx context.Context, req *connect.Request[waypointv1.CompleteJobRequest]) (*connect.Response[waypointv1.CompleteJobResponse], error) {
 	f, err := s.fence(ctx, req.Msg.GetFence())
 	if err != nil {
 		return nil, err
 	}
-	if err := validate.Size("result", proto.Size(req.Msg.GetResult()), resultMost); err != nil {
-		return nil, err
-	}
 	state, d, err := s.Table.CompleteJob(ctx, f, table.Completion{
-		Failure: endOf(req.Msg.GetError()), Result: req.Msg.GetResult(), NextOutput: req.Msg.GetNextOutput(),
+		Failure: endOf(req.Msg.GetError()), Result: validate.ShortResult(req.Msg.GetResult()), NextOutput: req.Msg.GetNextOutput(),
 	})
 	if err != nil {
 		return nil, err

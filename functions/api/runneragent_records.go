@@ -75,6 +75,8 @@ func checkRecord(r *waypointv1.Record, of job.Meta) error {
 	if meta == nil {
 		return invalid("record", "the record, or its meta data, is missing")
 	}
+	short := validate.ShortMeta(meta)
+	meta.Error, meta.Source = short.GetError(), short.GetSource()
 	if meta.GetProject() == "" {
 		meta.Project = of.Project
 	}
@@ -111,7 +113,7 @@ func (s *RecordWrites) PutStatusReport(ctx context.Context, req *connect.Request
 	if err != nil {
 		return nil, err
 	}
-	report := req.Msg.GetReport()
+	report := validate.ShortStatus(req.Msg.GetReport())
 	kind, id := table.Deployments, report.GetDeploymentId()
 	if report.GetReleaseId() != "" {
 		kind, id = table.Releases, report.GetReleaseId()

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	"github.com/waypoint-serverless/waypoint/internal/retry"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/redact"
@@ -34,6 +35,9 @@ func call[Req, Res any](ctx context.Context, j *job, f Method[Req, Res], req *Re
 // Call makes a call of the job until it is answered: a server that is away is waited for as long as ctx and the lease
 // last. All calls of a job may be repeated: the attempt and the record's id make them so.
 func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req, Res], req *Req) (*Res, error) {
+	if m, ok := any(req).(proto.Message); ok {
+		req, _ = any(validate.Text(m)).(*Req)
+	}
 	ctx, cancel := untilLost(ctx, keeper)
 	defer cancel()
 	start := time.Now()

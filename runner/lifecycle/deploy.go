@@ -2,9 +2,11 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -87,11 +89,33 @@ func (j *job) callPlatform(ctx context.Context, env *plugin.Env, artifact *waypo
 		if err != nil {
 			return err
 		}
-		d.Url, d.Resources = result.URL, wireResources(result.Resources)
+		d.Url, d.Resources = result.URL, validate.ShortResources(wireResources(result.Resources), resourcesMost)
 		d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_CREATED
-		d.Result, err = j.keep(d.Meta, &result.Result)
-		return err
+		if d.Result, err = j.keep(d.Meta, &result.Result); err == nil {
+			err = tooLarge(deploymentRecord(d))
+		}
+		if err != nil {
+			return j.takeBack(work, env, platform, d, err)
+		}
+		return nil
 	})
+}
+
+// resourcesMost bounds the resources in the record of a deployment or release, which are for display alone.
+const resourcesMost = 64 << 10
+
+// takeBack removes a deployment whose state cannot be stored, so that nobody could remove it later. It returns why that is.
+func (j *job) takeBack(ctx context.Context, env *plugin.Env, platform plugin.Platform, d *waypointv1.Deployment, why error) error {
+	destroyer, ok := platform.(plugin.DeploymentDestroyer)
+	if !ok {
+		return why
+	}
+	if err := destroyer.DestroyDeployment(ctx, env, pluginDeployment(d)); err != nil {
+		return errors.Join(why, fmt.Errorf("removing the deployment again: %w", err))
+	}
+	d.Result, d.Resources, d.Url = nil, nil, ""
+	d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+	return why
 }
 
 // deployInput is what the deploy stage sees.

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/command"
@@ -35,12 +36,15 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.cause }
 
-// messageMost bounds what a job's error says; a plugin's error can quote a whole page.
-const messageMost = 4000
+// What a job's error says is bounded: a plugin's error can quote a whole page, or megabytes.
+const (
+	messageMost = 4000
+	hintMost    = 1000
+)
 
 // jobError words an error for the job's record.
 func jobError(err error, step string, secrets *redact.Secrets) *waypointv1.JobError {
-	e := &waypointv1.JobError{Reason: string(fault.PluginFailed), Message: clip(err.Error(), secrets), Step: step}
+	e := &waypointv1.JobError{Reason: string(fault.PluginFailed), Message: clip(err.Error(), messageMost, secrets), Step: step}
 	var (
 		own  *failure
 		plug *plugin.Error
@@ -65,20 +69,17 @@ func jobError(err error, step string, secrets *redact.Secrets) *waypointv1.JobEr
 		e.Reason = string(fault.Canceled)
 	default:
 		if f, ok := fault.From(err); ok {
-			e.Reason, e.Message, e.Hint = string(f.Reason), clip(f.Message, secrets), f.Hint
+			e.Reason, e.Message, e.Hint = string(f.Reason), clip(f.Message, messageMost, secrets), f.Hint
 		}
 	}
-	e.Hint = secrets.Hide(e.Hint)
+	e.Hint = clip(e.Hint, hintMost, secrets)
 	return e
 }
 
-// clip makes a text fit for a record. What is sensitive is taken out first: half of a value would not be recognised.
-func clip(s string, secrets *redact.Secrets) string {
-	s = secrets.Hide(s)
-	if len(s) > messageMost {
-		s = s[:messageMost] + "…"
-	}
-	return strings.ToValidUTF8(s, "")
+// clip makes a text fit for a record, and says how long it was. What is sensitive is taken out first: half of a value would
+// not be recognised.
+func clip(s string, most int, secrets *redact.Secrets) string {
+	return strings.ToValidUTF8(validate.Shorten(secrets.Hide(s), most), "\uFFFD")
 }
 
 // diagnosed turns errors in waypoint.hcl into a failure, after showing them with their lines. Warnings are shown alone.

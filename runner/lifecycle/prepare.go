@@ -11,11 +11,13 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/filecopy"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 	"github.com/waypoint-serverless/waypoint/runner/source"
 )
 
@@ -225,7 +227,7 @@ func (j *job) report(ctx context.Context, used []config.VarUsed) error {
 	if req.Source == nil && len(req.VariablesUsed) == 0 {
 		return nil
 	}
-	_, err := call(ctx, j, j.h.Server.Agent.ReportJob, req)
+	_, err := call(ctx, j, j.h.Server.Agent.ReportJob, validate.ShortReport(redact.Message(j.secrets, req)))
 	return err
 }
 

@@ -6,12 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // labelHost names, on a record that other machines cannot use, the machine that can.
@@ -36,11 +40,11 @@ func (j *job) newMeta(step, pluginName string, labels map[string]string) (*waypo
 	if err != nil {
 		return nil, err
 	}
-	return &waypointv1.RecordMeta{
+	return validate.ShortMeta(&waypointv1.RecordMeta{ // a commit's message may have any length
 		Id: id, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
-		JobId: j.claim.GetJob().GetId(), Plugin: pluginName, Labels: maps.Clone(labels), Source: j.source.Ref,
+		JobId: j.claim.GetJob().GetId(), Plugin: pluginName, Labels: maps.Clone(labels), Source: redact.Message(j.secrets, j.source.Ref),
 		StartedUnixMs: j.h.Now().UnixMilli(),
-	}, nil
+	}), nil
 }
 
 func metaOf(r *waypointv1.Record) *waypointv1.RecordMeta {
@@ -57,8 +61,12 @@ func metaOf(r *waypointv1.Record) *waypointv1.RecordMeta {
 	return nil
 }
 
-// put writes a record and takes the sequence that the server gave it.
+// put writes a record and takes the sequence that the server gave it. One that is too large is refused here: it may be
+// larger than what the server reads at all.
 func (j *job) put(ctx context.Context, r *waypointv1.Record) error {
+	if err := tooLarge(r); err != nil {
+		return err
+	}
 	res, err := call(ctx, j, j.h.Server.Agent.PutRecord, &waypointv1.PutRecordRequest{Fence: j.claim.GetFence(), Record: r})
 	if err != nil {
 		return err
@@ -67,6 +75,33 @@ func (j *job) put(ctx context.Context, r *waypointv1.Record) error {
 		metaOf(r).Sequence = got.GetSequence()
 	}
 	return nil
+}
+
+// tooLarge refuses a record that the server does not store; nil if it does.
+func tooLarge(r *waypointv1.Record) error {
+	n := proto.Size(r)
+	if n <= validate.MaxRecord {
+		return nil
+	}
+	return &failure{
+		reason:  fault.TooLarge,
+		message: fmt.Sprintf("what the plugin %s keeps has %d bytes: a record holds at most %d", metaOf(r).GetPlugin(), n, validate.MaxRecord),
+		hint:    "Have it make less: fewer resources, shorter values and labels.",
+	}
+}
+
+// withoutResult takes out of a record what its plugin keeps in it, so that it can be stored.
+func withoutResult(r *waypointv1.Record) {
+	switch kind := r.GetRecord().(type) {
+	case *waypointv1.Record_Build:
+		kind.Build.Result = nil
+	case *waypointv1.Record_Artifact:
+		kind.Artifact.Result = nil
+	case *waypointv1.Record_Deployment:
+		kind.Deployment.Result, kind.Deployment.Resources = nil, nil
+	case *waypointv1.Record_Release:
+		kind.Release.Result, kind.Release.Resources = nil, nil
+	}
 }
 
 func buildRecord(b *waypointv1.Build) *waypointv1.Record {
@@ -103,10 +138,27 @@ func (j *job) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypointv1.P
 		meta.Labels = map[string]string{}
 	}
 	maps.Copy(meta.Labels, r.Labels)
+	j.dropLabels(meta, r.Labels)
 	if !r.Portable && j.h.Hostname != "" {
 		meta.Labels[labelHost] = j.h.Hostname
 	}
 	return &waypointv1.PluginResult{StateJson: state, TemplateJson: shown, Portable: r.Portable}, nil
+}
+
+// dropLabels takes labels of a plugin out of a record that the server would refuse: what was made must not be lost for them.
+func (j *job) dropLabels(meta *waypointv1.RecordMeta, made map[string]string) {
+	dropped := 0
+	for _, k := range slices.Backward(slices.Sorted(maps.Keys(made))) {
+		one := validate.Labels("label", map[string]string{k: made[k]})
+		if one != nil || len(meta.GetLabels()) >= validate.MaxLabels { // one is left for the host
+			delete(meta.Labels, k)
+			dropped++
+		}
+	}
+	if dropped > 0 {
+		j.ui.Line(plugin.Warning, "%d labels of %s are left out: a record has at most %d, of %d characters each", dropped, meta.GetPlugin(),
+			validate.MaxLabels, validate.MaxLabelValue)
+	}
 }
 
 // template is what expressions see of a result. Numbers stay as exact as JSON has them.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -214,7 +215,7 @@ func (j *job) callReleaser(ctx context.Context, env *plugin.Env, r plugin.Releas
 		if err != nil {
 			return err
 		}
-		record.Url, record.Resources = result.URL, wireResources(result.Resources)
+		record.Url, record.Resources = result.URL, validate.ShortResources(wireResources(result.Resources), resourcesMost)
 		record.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_CREATED
 		record.Result, err = j.keep(record.Meta, &result.Result)
 		return err

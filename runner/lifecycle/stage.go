@@ -96,13 +96,26 @@ func (j *job) runStage(ctx context.Context, s stageRun) error {
 		}
 		meta.State, meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_SUCCESS, j.h.Now().UnixMilli()
 		if err != nil {
-			meta.State, meta.Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), j.secrets)
+			meta.State, meta.Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), messageMost, j.secrets)
 		}
-		if putErr := j.put(ctx, s.record); putErr != nil && err == nil {
-			err = putErr
-		}
-		return meta.GetId(), err
+		return meta.GetId(), j.putEnd(ctx, s.record, err)
 	})
+}
+
+// putEnd writes a record at the end of its stage, which failed with err, if that is not nil. A record that is too large for
+// what the plugin keeps in it is written without: it still says how the stage ended.
+func (j *job) putEnd(ctx context.Context, r *waypointv1.Record, err error) error {
+	if large := tooLarge(r); large != nil {
+		if err == nil {
+			err = large
+		}
+		withoutResult(r)
+		metaOf(r).State, metaOf(r).Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), messageMost, j.secrets)
+	}
+	if putErr := j.put(ctx, r); putErr != nil && err == nil {
+		return putErr
+	}
+	return err
 }
 
 // runHooks runs the hooks of one time in their order: no shell, in the project's directory. The first failure that

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // status asks the plugins how a deployment and a release are, and reports it.
@@ -93,7 +95,9 @@ func (j *job) ask(ctx context.Context, report *waypointv1.StatusReport, f func(c
 	report.Health, report.HealthMessage = wireHealth(status.Health), status.Message
 	report.Resources = wireResources(status.Resources)
 	report.TimeUnixMs = j.h.Now().UnixMilli()
-	_, err = call(ctx, j, j.h.Server.Agent.PutStatusReport, &waypointv1.PutStatusReportRequest{Fence: j.claim.GetFence(), Report: report})
+	_, err = call(ctx, j, j.h.Server.Agent.PutStatusReport, &waypointv1.PutStatusReportRequest{
+		Fence: j.claim.GetFence(), Report: validate.ShortStatus(redact.Message(j.secrets, report)),
+	})
 	return err
 }
 

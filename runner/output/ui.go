@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
@@ -33,13 +34,13 @@ func (w *Writer) Status(style plugin.Style, done bool, format string, args ...an
 
 // Table shows a table. One that is too large for an event is shown in parts, each under its headers.
 func (w *Writer) Table(headers []string, rows [][]string) {
-	table := &waypointv1.OutputEvent_Table{Headers: w.clean(headers)}
+	table := &waypointv1.OutputEvent_Table{Headers: fitCells(w.clean(headers))}
 	size := 0
 	show := func() {
 		w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_Table_{Table: table}}, nil)
 	}
 	for _, row := range rows {
-		cells := w.clean(row)
+		cells := fitCells(w.clean(row))
 		for _, cell := range cells {
 			size += len(cell) + eventOverhead
 		}
@@ -52,13 +53,43 @@ func (w *Writer) Table(headers []string, rows [][]string) {
 	show()
 }
 
-// NamedValues shows names and values below one another.
+// cellsMost bounds how many cells of a row are shown.
+const cellsMost = 256
+
+// fitCells shortens a row that is too large for an event.
+func fitCells(cells []string) []string {
+	size := 0
+	for _, cell := range cells {
+		size += len(cell) + eventOverhead
+	}
+	if size <= textMost {
+		return cells
+	}
+	cells = cells[:min(len(cells), cellsMost)]
+	for i, cell := range cells {
+		cells[i] = validate.Shorten(cell, textMost/len(cells))
+	}
+	return cells
+}
+
+// NamedValues shows names and values below one another; many large ones in several events.
 func (w *Writer) NamedValues(pairs ...[2]string) {
 	values := &waypointv1.OutputEvent_NamedValues{}
-	for _, pair := range pairs {
-		values.Values = append(values.Values, &waypointv1.OutputEvent_NamedValue{Name: w.cleanText(pair[0]), Value: w.cleanText(pair[1])})
+	size := 0
+	show := func() {
+		w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_NamedValues_{NamedValues: values}}, nil)
 	}
-	w.add(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_NamedValues_{NamedValues: values}}, nil)
+	for _, pair := range pairs {
+		cells := fitCells([]string{w.cleanText(pair[0]), w.cleanText(pair[1])})
+		more := len(cells[0]) + len(cells[1]) + 2*eventOverhead
+		if size+more > textMost && len(values.Values) > 0 {
+			show()
+			values, size = &waypointv1.OutputEvent_NamedValues{}, 0
+		}
+		size += more
+		values.Values = append(values.Values, &waypointv1.OutputEvent_NamedValue{Name: cells[0], Value: cells[1]})
+	}
+	show()
 }
 
 // Stdout takes what commands print.
@@ -136,10 +167,7 @@ func (w *Writer) text(format string, args []any) string {
 // of a value would not be recognised.
 func (w *Writer) cleanText(s string) string {
 	s = w.o.Secrets.Hide(s)
-	if len(s) > textMost {
-		s = s[:textMost] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return strings.ToValidUTF8(validate.Shorten(s, textMost), "\uFFFD")
 }
 
 func (w *Writer) clean(texts []string) []string {

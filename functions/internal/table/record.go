@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
 
@@ -60,9 +61,6 @@ type counterItem struct {
 
 // recentMost keeps the counter under 1 KB, which is one write unit.
 const recentMost = 24
-
-// recordBodyMost is the most that a record may hold, in bytes (DynamoDB's items: 400 KB).
-const recordBodyMost = 350 << 10
 
 type latestItem struct {
 	N  int64  `dynamodbav:"n"`
@@ -211,8 +209,8 @@ func (t *Table) addRecord(ctx context.Context, record *waypointv1.Record, isNew 
 	if err != nil {
 		return fmt.Errorf("storing the %s: %w", kind, err)
 	}
-	if len(body) > recordBodyMost {
-		return fault.New(connect.CodeInvalidArgument, fault.TooLarge, "the %s has %d bytes: at most %d are stored", kind, len(body), recordBodyMost)
+	if err := validate.Size("the record of the "+kind.String(), len(body), validate.MaxRecord); err != nil {
+		return err
 	}
 	project, app, workspace, n := meta.GetProject(), meta.GetApp(), meta.GetWorkspace(), meta.GetSequence()
 	item := recordItem{
@@ -332,13 +330,26 @@ type RecordList struct {
 // asked, but what follows is never lost.
 const listRounds = 5
 
-// ListRecords reads one page.
+// listBytesMost bounds the records of one answer: as base64 it must cross Lambda's 6 MB.
+const listBytesMost = 2 << 20
+
+// keysOf is the part of an item that stands in a page token.
+func keysOf(item Item, index string) Item {
+	pk, sk := keyAttributes(index)
+	out := Item{}
+	for _, name := range []string{attrPK, attrSK, pk, sk} {
+		out[name] = item[name]
+	}
+	return out
+}
+
+// ListRecords reads one page, which ends where it is full: by number or by bytes.
 func (t *Table) ListRecords(ctx context.Context, in RecordList) (out []*waypointv1.Record, next string, err error) {
 	q := QueryInput{PK: AppPK(in.Project, in.App), SKPrefix: RecordPrefix(string(in.Kind)), Token: in.Token}
 	if in.Workspace != "" {
 		q = QueryInput{Index: Index1, PK: RecordsIndex(in.Project, in.App, in.Workspace, string(in.Kind)), Token: in.Token}
 	}
-	for round := 0; round < listRounds; round++ {
+	for round, bytes := 0, 0; round < listRounds; round++ {
 		q.Limit = in.Size - len(out)
 		page, more, err := t.Query(ctx, q)
 		if err != nil {
@@ -349,10 +360,17 @@ func (t *Table) ListRecords(ctx context.Context, in RecordList) (out []*waypoint
 				return nil, "", err
 			}
 		}
-		for _, raw := range page {
+		for i, raw := range page {
 			var item recordItem
 			if err := Decode(raw, &item); err != nil {
 				return nil, "", err
+			}
+			if bytes += len(item.Body); bytes > listBytesMost && len(out) > 0 {
+				if i == 0 {
+					return out, q.Token, nil
+				}
+				next, err := encodeToken(q, keysOf(page[i-1], q.Index))
+				return out, next, err
 			}
 			if (in.State != 0 && item.State != int32(in.State)) || (in.Physical != 0 && item.Physical != int32(in.Physical)) {
 				continue

@@ -63,7 +63,7 @@ const (
 	deployment = "01JH0000000000000000000001"
 	// required: the app's first start waits for its configuration for as long as it takes, and not for five seconds.
 	required = entrypoint.EnvRequired + "=1"
-	patience   = 2 * time.Minute
+	patience = 2 * time.Minute
 )
 
 // server is the server's side of the contract: it remembers what came and serves what it is told.

@@ -113,11 +113,16 @@ func newWorld(t *testing.T, files map[string]string) *world {
 	w := &world{t: t, shell: &shell{portable: true}, dir: t.TempDir()}
 	w.api, w.c = newStandIn(t)
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		w.write(name, text)
 	}
 	return w
+}
+
+func (w *world) write(name, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) runner() *runner.Runner {

@@ -45,6 +45,9 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 	j.result.Artifact, j.result.Deployment = artifact, d
 	rerun, _ := platform.(plugin.RerunnableDeployer)
 	j.ui.Line(plugin.Header, "Deploying %s", j.app.Name)
+	if err := j.removeLeftovers(ctx, d); err != nil {
+		return nil, err
+	}
 	err = j.runStage(ctx, stageRun{
 		step: stepDeploy, labels: stage.Labels, hooks: stage.Hooks, rerunnable: rerun != nil && rerun.DeployRerunnable(),
 		record: deploymentRecord(d),

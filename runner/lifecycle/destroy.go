@@ -35,7 +35,7 @@ func (j *job) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
 		}
 		if latest == nil {
 			j.ui.Line(plugin.Info, "There is no deployment to destroy")
-			return "", j.destroyBuilds(ctx)
+			return "", errors.Join(j.destroyUnrecorded(ctx), j.destroyBuilds(ctx))
 		}
 		err = j.destroyThese(ctx, releases, deployments, op.GetForce())
 		if err != nil && !op.GetForce() {
@@ -152,6 +152,29 @@ func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) 
 		}
 	}
 	return nil
+}
+
+// destroyUnrecorded removes what the platform has of the app in the workspace though no deployment is recorded, as after the
+// server lost its data. Without a deployment the stage may not be evaluated: the platform is asked without configuration.
+func (j *job) destroyUnrecorded(ctx context.Context) error {
+	stage, diags := j.app.Stage(config.Deploy, config.StageInput{})
+	if diags.HasErrors() || stage == nil {
+		return nil
+	}
+	p, err := j.h.Catalog.Platform(stage.Plugin)
+	if err != nil {
+		return nil //nolint:nilerr // a plugin that is not here has made nothing here
+	}
+	owner, ok := p.(plugin.WorkspaceDestroyer)
+	if !ok {
+		return nil
+	}
+	err = j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels)) })
+	if err != nil && !stopped(err) {
+		j.ui.Line(plugin.Warning, "What %s may have left of %s could not be removed: %s", stage.Plugin, j.app.Name, err)
+		return nil
+	}
+	return err
 }
 
 // destroyBuilds removes what the builder keeps for the app in the workspace: images, directories. It needs no

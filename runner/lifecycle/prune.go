@@ -66,6 +66,70 @@ func (j *job) prune(ctx context.Context, target *waypointv1.Deployment, retain i
 	})
 }
 
+// leftoversSeen is how many of the newest deployments a deploy looks at for what others left: a page costs little, and each
+// deploy looks.
+const leftoversSeen = 20
+
+// isLeftover reports whether a deployment was cut short: its job was killed or lost its lease, and no attempt went on. The
+// lane lets one deploy at a time touch the app in the workspace, so that none but the current one is under way.
+func isLeftover(d, current *waypointv1.Deployment) bool {
+	return d.GetMeta().GetId() != current.GetMeta().GetId() &&
+		d.GetMeta().GetState() == waypointv1.RecordState_RECORD_STATE_RUNNING &&
+		d.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_PENDING
+}
+
+// removeLeftovers removes what deploys before this one left when they were cut short, and might be in the way. That it fails is a
+// warning: the next deploy or destroy tries again.
+func (j *job) removeLeftovers(ctx context.Context, current *waypointv1.Deployment) error {
+	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: leftoversSeen}}
+	res, err := call(ctx, j, j.h.Server.Deployments.ListDeployments, req)
+	if err != nil && !stopped(err) {
+		j.ui.Line(plugin.Warning, "Interrupted deployments could not be looked for: %s", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, d := range res.GetDeployments() {
+		if !isLeftover(d, current) {
+			continue
+		}
+		if err := j.removeLeftover(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) removeLeftover(ctx context.Context, d *waypointv1.Deployment) error {
+	n := d.GetMeta().GetSequence()
+	step := j.ui.Step("Removing what the interrupted deployment v%d left", n)
+	err := j.removeDeployment(ctx, d)
+	if err == nil {
+		j.markDestroyed(d)
+		err = j.put(ctx, deploymentRecord(d))
+	}
+	switch {
+	case err == nil:
+		step.Done("Removed what the interrupted deployment v%d left", n)
+	case stopped(err):
+		step.Fail("Removing what the interrupted deployment v%d left: %s", n, err)
+		return err
+	default:
+		step.Fail("Removing what the interrupted deployment v%d left: %s (the next deploy, or waypoint destroy, tries again)", n, err)
+	}
+	return nil
+}
+
+// markDestroyed marks the record of a deployment of which nothing is left; one that was cut short says so.
+func (j *job) markDestroyed(d *waypointv1.Deployment) {
+	d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+	if d.GetMeta().GetState() == waypointv1.RecordState_RECORD_STATE_RUNNING {
+		d.Meta.State, d.Meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_ERROR, j.h.Now().UnixMilli()
+		d.Meta.Error = "the deploy was interrupted"
+	}
+}
+
 // retireReleases marks releases of destroyed deployments. No plugin is called: a newer release took their traffic over.
 func (j *job) retireReleases(ctx context.Context, releases []*waypointv1.Release, gone []*waypointv1.Deployment) error {
 	for _, r := range releases {
@@ -95,13 +159,12 @@ func (j *job) destroyAll(ctx context.Context, deployments []*waypointv1.Deployme
 	return errors.Join(failed...)
 }
 
-// destroyDeployment removes what a deployment made and marks its record. A platform that cannot remove, or a
-// deployment that never came into being, is only marked.
+// destroyDeployment removes what a deployment made and marks its record. With a platform that cannot remove, it is only marked.
 func (j *job) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) error {
 	step := j.ui.Step("Destroying deployment v%d", d.GetMeta().GetSequence())
 	err := j.removeDeployment(ctx, d)
 	if err == nil {
-		d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
+		j.markDestroyed(d)
 		err = j.put(ctx, deploymentRecord(d))
 	}
 	if err != nil {
@@ -113,11 +176,14 @@ func (j *job) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) e
 	return nil
 }
 
+// removeDeployment removes what a deployment made, by its id alone if the deploy was cut short before its state was recorded:
+// then nobody knows how far it came.
 func (j *job) removeDeployment(ctx context.Context, d *waypointv1.Deployment) error {
-	if len(d.GetResult().GetStateJson()) == 0 {
-		return nil
-	}
 	platform, labels, err := j.platformOf(ctx, d)
+	if err != nil && !stopped(err) && len(d.GetResult().GetStateJson()) == 0 {
+		// Its stage cannot be evaluated, with an artifact that is gone, say. What it left is removed without configuration.
+		platform, err = j.h.Catalog.Platform(d.GetMeta().GetPlugin())
+	}
 	if err != nil {
 		return err
 	}

@@ -187,7 +187,9 @@ type Generation interface {
 // DefaultReleaser is a Platform that brings its own releaser for apps without a release stanza.
 type DefaultReleaser interface{ DefaultReleaser() Releaser }
 
-// DeploymentDestroyer is a Platform that can remove a deployment. Removing what is gone already succeeds.
+// DeploymentDestroyer is a Platform that can remove a deployment. Removing what is gone already succeeds. A deploy that was cut
+// short has no State, URL or Template: whatever it made is found by the deployment's ID, so a platform names or labels with the
+// ID all that it makes, from the first call on.
 type DeploymentDestroyer interface {
 	DestroyDeployment(ctx context.Context, env *Env, d *Deployment) error
 }
@@ -197,8 +199,9 @@ type ReleaseDestroyer interface {
 	DestroyRelease(ctx context.Context, env *Env, r *Release) error
 }
 
-// WorkspaceDestroyer removes what is shared by all deployments of the app in the workspace. A Builder that is one removes
-// what it keeps of its builds; it is called without configuration.
+// WorkspaceDestroyer removes what is shared by all deployments of the app in the workspace, and what is left of any. A Builder
+// that is one removes what it keeps of its builds; it is called without configuration, and so is a Platform of which no
+// deployment is recorded.
 type WorkspaceDestroyer interface {
 	DestroyWorkspace(ctx context.Context, env *Env) error
 }

@@ -20,10 +20,16 @@ type restAPI struct {
 	stage                 string
 	// changed: the API has changed since its stage was made.
 	changed bool
-	// deployment is the one that the stage shows, throttle what the stage sets.
+	// deployment is the one that the stage shows, throttles what the stage sets.
 	deployment string
-	throttle   *gateway.Throttle
+	throttles  throttles
 	gateway    *gateway.Gateway
+}
+
+// throttles are a stage's: that of each method which has none of its own (nil: none), and those of methods, by "POST /path".
+type throttles struct {
+	stage   *gateway.Throttle
+	methods map[string]gateway.Throttle
 }
 
 type apiMethod struct{ id, resource, method, function string }
@@ -55,7 +61,7 @@ func (s *StandIn) serveAPI(w http.ResponseWriter, r *http.Request, rest string) 
 }
 
 // deploy makes the gateway of a stage. s.mu is held.
-func (s *StandIn) deploy(a *restAPI, stage, deployment string, throttle *gateway.Throttle) error {
+func (s *StandIn) deploy(a *restAPI, stage, deployment string, throttles throttles) error {
 	if a.gateway != nil {
 		return errors.New("the stand-in serves one stage of an API")
 	}
@@ -66,14 +72,18 @@ func (s *StandIn) deploy(a *restAPI, stage, deployment string, throttle *gateway
 	})
 	var routes []gateway.Route
 	for _, m := range methods {
-		routes = append(routes, gateway.Route{Method: m.method, Resource: a.paths[m.resource], Invoker: lateFunction{s, m.function}})
+		route := gateway.Route{Method: m.method, Resource: a.paths[m.resource], Invoker: lateFunction{s, m.function}}
+		if own, ok := throttles.methods[m.method+" "+route.Resource]; ok {
+			route.Throttle = &own
+		}
+		routes = append(routes, route)
 	}
-	gw, err := gateway.New(gateway.Options{Routes: routes, APIID: a.id, AccountID: Account, Stage: stage, BinaryMediaTypes: a.binary, Throttle: throttle,
+	gw, err := gateway.New(gateway.Options{Routes: routes, APIID: a.id, AccountID: Account, Stage: stage, BinaryMediaTypes: a.binary, Throttle: throttles.stage,
 		Clock: s.opt.Clock, NewID: func() string { return a.id + "-" + random(8) }, Logger: s.opt.Logger})
 	if err != nil {
 		return err
 	}
-	a.gateway, a.stage, a.deployment, a.throttle = gw, stage, deployment, throttle
+	a.gateway, a.stage, a.deployment, a.throttles = gw, stage, deployment, throttles
 	return nil
 }
 

@@ -364,13 +364,33 @@ func (s *StandIn) createStage(r *resource) error {
 		return err
 	}
 	r.physical = text(r.properties, "StageName")
+	throttles, err := throttlesOf(r)
+	if err != nil {
+		return err
+	}
+	return s.deploy(a, r.physical, text(r.properties, "DeploymentId"), throttles)
+}
+
+// throttlesOf reads a stage's settings: that for everything, "/*" and "*", and those of single methods, whose paths have
+// their slashes but the first escaped.
+func throttlesOf(r *resource) (throttles, error) {
+	out := throttles{methods: map[string]gateway.Throttle{}}
 	settings, _ := r.properties["MethodSettings"].([]any)
-	var throttle *gateway.Throttle
 	for _, one := range settings {
 		o, _ := one.(map[string]any)
-		throttle = &gateway.Throttle{Rate: float64(number(o, "ThrottlingRateLimit")), Burst: number(o, "ThrottlingBurstLimit")}
+		path, method := text(o, "ResourcePath"), text(o, "HttpMethod")
+		throttle := gateway.Throttle{Rate: float64(number(o, "ThrottlingRateLimit")), Burst: number(o, "ThrottlingBurstLimit")}
+		escaped, ok := strings.CutPrefix(path, "/")
+		switch {
+		case path == "/*" && method == "*":
+			out.stage = &throttle
+		case !ok || method == "" || method == "*" || strings.Contains(escaped, "/"):
+			return out, fmt.Errorf("Invalid method setting path: %s/%s", path, method)
+		default:
+			out.methods[method+" "+strings.ReplaceAll(escaped, "~1", "/")] = throttle
+		}
 	}
-	return s.deploy(a, r.physical, text(r.properties, "DeploymentId"), throttle)
+	return out, nil
 }
 
 func (s *StandIn) updateStage(r *resource, _ map[string]any) error {

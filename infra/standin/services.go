@@ -59,12 +59,12 @@ func (s *StandIn) createDeployment(w http.ResponseWriter, r *http.Request, a *re
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return err
 	}
-	id, throttle := "deployment-"+s.nextID(), a.throttle
+	id, throttles := "deployment-"+s.nextID(), a.throttles
 	if in.StageName != "" {
 		if err := s.closeStage(a); err != nil {
 			return err
 		}
-		if err := s.deploy(a, in.StageName, id, throttle); err != nil {
+		if err := s.deploy(a, in.StageName, id, throttles); err != nil {
 			return err
 		}
 	}

@@ -189,7 +189,7 @@ func output(ctx context.Context, cmd *exec.Cmd, stderr *limited) ([]byte, error)
 	if stderr == nil {
 		cmd.Stderr = &limited{}
 	}
-	err := cmd.Run()
+	err := watched(ctx, cmd)
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
@@ -197,6 +197,37 @@ func output(ctx context.Context, cmd *exec.Cmd, stderr *limited) ([]byte, error)
 		err = errTooMuch
 	}
 	return stdout.Bytes(), err
+}
+
+// Watcher is told of one command, so that it ends with a caller that is killed.
+type Watcher interface {
+	// Environ is the environment that the command is given; nil stands for this process's.
+	Environ(env []string) []string
+	// Started gives the command's process, which leads a process group.
+	Started(pid int)
+	Ended()
+}
+
+type watchKey struct{}
+
+// WithWatcher has each command that is run with the context watched; begin is called before it starts.
+func WithWatcher(ctx context.Context, begin func() Watcher) context.Context {
+	return context.WithValue(ctx, watchKey{}, begin)
+}
+
+func watched(ctx context.Context, cmd *exec.Cmd) error {
+	begin, _ := ctx.Value(watchKey{}).(func() Watcher)
+	if begin == nil {
+		return cmd.Run()
+	}
+	w := begin()
+	defer w.Ended()
+	cmd.Env = w.Environ(cmd.Env)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w.Started(cmd.Process.Pid)
+	return cmd.Wait()
 }
 
 // outputMost bounds what a question may answer: 64 MB are the names of some 800,000 files.

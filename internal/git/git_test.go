@@ -117,3 +117,36 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 		t.Fatal("the question did not end")
 	}
 }
+
+// watcher notes what it is told.
+type watcher struct {
+	calls []string
+	pid   int
+}
+
+func (w *watcher) Environ(env []string) []string {
+	w.calls = append(w.calls, "environ")
+	return append(env, "WATCHED=by-the-test")
+}
+
+func (w *watcher) Started(pid int) { w.calls, w.pid = append(w.calls, "started"), pid }
+func (w *watcher) Ended()          { w.calls = append(w.calls, "ended") }
+
+func TestQuestionsAreWatched(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("git", "-C", dir, "init").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if _, err := Program(t.Context()); err != nil { // the question about the version is asked once
+		t.Fatal(err)
+	}
+	w := &watcher{}
+	ctx := WithWatcher(t.Context(), func() Watcher { return w })
+	out, err := Repo{Dir: dir}.Output(ctx, nil, "-c", "alias.mark=!echo $WATCHED", "mark")
+	if err != nil || strings.TrimSpace(string(out)) != "by-the-test" {
+		t.Fatalf("%q %v", out, err)
+	}
+	if got := strings.Join(w.calls, " "); got != "environ started ended" || w.pid == 0 {
+		t.Errorf("it was told %s, pid %d", got, w.pid)
+	}
+}

@@ -28,6 +28,8 @@ type Spec struct {
 	Dir string
 	// Env is the whole environment, "NAME=value"; nil means the caller's.
 	Env []string
+	// Stdin is what it reads; nil: nothing. It must end by itself.
+	Stdin io.Reader
 	// Stdout and Stderr take what it prints. nil discards.
 	Stdout, Stderr io.Writer
 	// Grace is how long the command has between the polite signal and the kill when ctx ends; 0 means 5 s.
@@ -73,7 +75,7 @@ func Run(ctx context.Context, s Spec) error {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Args[0], s.Args[1:]...)
 	guarded := guard.From(ctx).Command()
 	defer guarded.Ended()
-	cmd.Dir, cmd.Env = s.Dir, guarded.Environ(s.Env)
+	cmd.Dir, cmd.Env, cmd.Stdin = s.Dir, guarded.Environ(s.Env), s.Stdin
 
 	var streams []*stream
 	defer func() {

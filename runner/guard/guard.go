@@ -11,7 +11,7 @@
 //	cmd.Start(); c.Started(cmd.Process.Pid) // it must lead a process group
 //	cmd.Wait(); c.Ended()
 //
-// Package command does that for every command it runs. The process is started with the first thing to guard, beside the
+// Package command does that for every command it runs, and package internal/git for its questions. The process is started with the first thing to guard, beside the
 // caller: no call waits for it. What the guard must know to call the server goes through the pipe, never through arguments
 // or the environment.
 //
@@ -31,6 +31,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/waypoint-serverless/waypoint/internal/git"
 )
 
 // Argument is the hidden command of the waypoint binary that runs Main.
@@ -96,8 +98,9 @@ func New(o Options) *Guard {
 
 type contextKey struct{}
 
-// NewContext gives the guard to whoever works with the context.
+// NewContext gives the guard to whoever works with the context, and has it watch what package git runs.
 func NewContext(ctx context.Context, g *Guard) context.Context {
+	ctx = git.WithWatcher(ctx, func() git.Watcher { return g.Command() })
 	return context.WithValue(ctx, contextKey{}, g)
 }
 

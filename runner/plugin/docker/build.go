@@ -27,7 +27,7 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 	if err != nil {
 		return nil, err
 	}
-	keys, err := image.NewKeychain(env.Environ, image.HubHost, image.Settings{Auth: b.config.Auth})
+	keys, err := image.NewKeychain(env, image.HubHost, image.Settings{Auth: b.config.Auth})
 	if err != nil {
 		return nil, err
 	}

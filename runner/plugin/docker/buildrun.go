@@ -91,7 +91,7 @@ func (e *engine) build(ctx context.Context, env *plugin.Env, p *buildPlan, keys 
 		Tags: []string{p.tag}, Labels: p.labels, BuildArgs: map[string]*string{}, Target: p.target, NoCache: p.noCache,
 		Remove: true, ForceRemove: true,
 	}
-	proxies, err := image.Proxies(env.Environ, e.host)
+	proxies, err := image.Proxies(env, e.host)
 	if err != nil {
 		return "", err
 	}

@@ -102,7 +102,7 @@ func hasDigest(digests []string, digest string) bool {
 
 func (c *creation) pull(ctx context.Context, name string) (client.ImageInspectResult, error) {
 	host := image.Host(c.image.Image)
-	keys, err := image.NewKeychain(c.env.Environ, host, image.Settings{Auth: c.wanted.Auth})
+	keys, err := image.NewKeychain(c.env, host, image.Settings{Auth: c.wanted.Auth})
 	if err != nil {
 		return client.ImageInspectResult{}, err
 	}
@@ -338,7 +338,7 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 // environ is the app's environment: proxies that Docker's command would tell it of, what the file says, its port, and what
 // the entrypoint needs.
 func (c *creation) environ(ctx context.Context) ([]string, error) {
-	vars, err := image.Proxies(c.env.Environ, c.engine.host)
+	vars, err := image.Proxies(c.env, c.engine.host)
 	if err != nil {
 		return nil, err
 	}

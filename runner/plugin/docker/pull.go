@@ -25,7 +25,7 @@ type PullRequest struct {
 // is looked up there, and gets the entrypoint when it is pushed.
 func Pull(ctx context.Context, env *plugin.Env, r PullRequest) (*image.Image, error) {
 	host := image.Host(r.Image.Image)
-	keys, err := image.NewKeychain(env.Environ, host, r.Settings)
+	keys, err := image.NewKeychain(env, host, r.Settings)
 	if err != nil {
 		return nil, err
 	}

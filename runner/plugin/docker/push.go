@@ -38,7 +38,7 @@ func (r *registry) Push(ctx context.Context, env *plugin.Env, artifact *plugin.A
 	if err != nil {
 		return nil, err
 	}
-	keys, err := image.NewKeychain(env.Environ, image.Host(name), image.Settings{
+	keys, err := image.NewKeychain(env, image.Host(name), image.Settings{
 		Auth: c.Auth, Encoded: c.EncodedAuth, Username: c.Username, Password: c.Password,
 	})
 	if err != nil {
@@ -210,7 +210,7 @@ func (r *registry) fromRegistry(ctx context.Context, env *plugin.Env, from image
 	sources := keys
 	if image.Host(from.Image) != image.Host(to.Image) {
 		var err error
-		if sources, err = image.NewKeychain(env.Environ, "", image.Settings{}); err != nil {
+		if sources, err = image.NewKeychain(env, "", image.Settings{}); err != nil {
 			return err
 		}
 	}

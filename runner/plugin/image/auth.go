@@ -87,6 +87,15 @@ func (c Credentials) Redact(text string) string {
 	return text
 }
 
+// hide tells the secrets to whoever takes them out of what the job shows.
+func (c Credentials) hide(add func(...string)) {
+	for _, secret := range []string{c.Password, c.IdentityToken, c.RegistryToken} {
+		if secret != "" {
+			add(secret)
+		}
+	}
+}
+
 func basic(user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }

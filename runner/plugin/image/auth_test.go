@@ -8,6 +8,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 func TestReferenceTakesNamesAndTags(t *testing.T) {
@@ -108,7 +111,7 @@ func TestCredentialsGoToNoOtherRegistry(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := NewKeychain([]string{"DOCKER_CONFIG=" + dir}, "reg.example:5000", Settings{Username: "own", Password: "o"})
+	k, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "reg.example:5000", Settings{Username: "own", Password: "o"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +146,7 @@ func TestCredentialHelpersAreAsked(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"credsStore":"ring","auths":{"file.io":{"username":"f","password":"f"}},"credHelpers":{"gone.io":"gone"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := NewKeychain([]string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}, "x", Settings{})
+	k, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}}, "x", Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,13 +167,69 @@ func TestCredentialHelpersAreAsked(t *testing.T) {
 
 func TestABrokenDockerConfigurationIsSaid(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := NewKeychain([]string{"DOCKER_CONFIG=" + dir}, "x", Settings{}); err != nil {
+	if _, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "x", Settings{}); err != nil {
 		t.Errorf("none there: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewKeychain([]string{"DOCKER_CONFIG=" + dir}, "x", Settings{}); err == nil || !strings.Contains(err.Error(), "config.json is not valid") {
+	if _, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "x", Settings{}); err == nil || !strings.Contains(err.Error(), "config.json is not valid") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Whatever the plugins read from Docker's configuration and its helpers is hidden by the job from then on.
+func TestWhatIsReadIsSensitiveForTheJob(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the helpers here are shell scripts")
+	}
+	dir := t.TempDir()
+	inAuth := base64.StdEncoding.EncodeToString([]byte("acme:marker-of-auth"))
+	files := map[string]string{
+		"docker-credential-ring": "#!/bin/sh\necho '{\"Username\":\"u\",\"Secret\":\"marker-of-the-helper\"}'\n",
+		"docker-credential-broken": "#!/bin/sh\necho '{\"Username\":\"u\",\"Secret\":\"marker-of-the-broken-helper\"}'\n" +
+			"echo 'cannot go on with marker-of-the-broken-helper' >&2\nexit 1\n",
+		"config.json": `{"credHelpers":{"ring.io":"ring","broken.io":"broken"},"auths":{"auth.io":{"auth":"` + inAuth + `"},
+			"password.io":{"username":"u","password":"marker-of-password"},"token.io":{"identitytoken":"marker-of-identity"},
+			"bearer.io":{"registrytoken":"marker-of-registry"}},
+			"proxies":{"default":{"httpProxy":"http://me:marker-of-proxy@proxy:3128","noProxy":".corp"}}}`,
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secrets := redact.New()
+	env := &plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}, Secrets: secrets}
+	k, err := NewKeychain(env, "own.io", Settings{Username: "me", Password: "marker-of-the-settings"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, marker := range []string{"marker-of-auth", inAuth, "marker-of-password", "marker-of-identity", "marker-of-registry", "marker-of-the-settings"} {
+		if shown := secrets.Hide("it is " + marker + "."); strings.Contains(shown, marker) {
+			t.Errorf("%q is shown", shown)
+		}
+	}
+	for _, host := range []string{"auth.io", "password.io", "token.io", "bearer.io", "ring.io", "own.io"} {
+		if c, err := k.For(t.Context(), host); err != nil || c.Anonymous() {
+			t.Errorf("%s: %+v %v", host, c, err)
+		}
+	}
+	if _, err := k.For(t.Context(), "broken.io"); err == nil || strings.Contains(err.Error(), "marker") {
+		t.Errorf("a helper that fails: %v", err)
+	}
+	if _, err := Proxies(env, "unix:///x"); err != nil {
+		t.Fatal(err)
+	}
+	for _, marker := range []string{"auth", "password", "identity", "registry", "the-settings", "the-helper", "the-broken-helper", "proxy"} {
+		marker = "marker-of-" + marker
+		for _, hide := range []func(string) string{secrets.Hide, secrets.HideData} {
+			if shown := hide("it is " + marker + "."); strings.Contains(shown, marker) {
+				t.Errorf("%q is shown", shown)
+			}
+		}
+	}
+	if shown := secrets.Hide("proxy, .corp, acme"); shown != "proxy, .corp, acme" {
+		t.Errorf("%q: what is not secret is hidden", shown)
 	}
 }

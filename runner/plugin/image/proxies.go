@@ -1,8 +1,10 @@
 package image
 
 import (
-	"os"
+	"net/url"
 	"strings"
+
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
 // proxies are the proxies of one engine in Docker's config.json.
@@ -16,14 +18,9 @@ type proxies struct {
 
 // Proxies returns the variables by which builds and containers of an engine are told of proxies: those that Docker's
 // command takes from its configuration for the engine's address, or from the entry "default". Each name comes in capital
-// and in small letters, as programs disagree about it. environ is plugin.Env.Environ.
-//
-// A proxy's address may hold a password, so the values are not for printing.
-func Proxies(environ []string, engine string) (map[string]string, error) {
-	if environ == nil {
-		environ = os.Environ()
-	}
-	settings, err := readDockerConfig(environ)
+// and in small letters, as programs disagree about it. Passwords in their addresses are sensitive for the job from then on.
+func Proxies(env *plugin.Env, engine string) (map[string]string, error) {
+	settings, err := readDockerConfig(environOf(env))
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +32,11 @@ func Proxies(environ []string, engine string) (map[string]string, error) {
 	for name, value := range map[string]string{
 		"HTTP_PROXY": of.HTTPProxy, "HTTPS_PROXY": of.HTTPSProxy, "NO_PROXY": of.NoProxy, "FTP_PROXY": of.FTPProxy, "ALL_PROXY": of.AllProxy,
 	} {
+		if u, err := url.Parse(value); err == nil && u.User != nil {
+			if password, ok := u.User.Password(); ok {
+				env.Secrets.Add(password)
+			}
+		}
 		if value != "" {
 			out[name], out[strings.ToLower(name)] = value, value
 		}

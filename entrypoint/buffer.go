@@ -27,7 +27,11 @@ type buffer struct {
 	lines   []*waypointv1.LogLine
 	size    int
 	dropped int64
-	limit   int
+	// droppedBytes are those of the dropped lines.
+	droppedBytes int64
+	limit        int
+	// allow bounds how much is taken in the long run; nil: nothing does.
+	allow *allowance
 	// full gets a token when a whole batch waits.
 	full chan struct{}
 }
@@ -43,12 +47,18 @@ func (b *buffer) add(lines ...*waypointv1.LogLine) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, l := range lines {
+		if !b.allow.take(cost(l), time.UnixMilli(l.GetTimeUnixMs())) {
+			b.dropped++
+			b.droppedBytes += int64(len(l.GetText()))
+			continue
+		}
 		b.lines = append(b.lines, l)
 		b.size += cost(l)
 	}
 	drop := 0
 	for b.size > b.limit && drop < len(b.lines)-1 {
 		b.size -= cost(b.lines[drop])
+		b.droppedBytes += int64(len(b.lines[drop].GetText()))
 		b.lines[drop] = nil
 		drop++
 	}
@@ -62,8 +72,8 @@ func (b *buffer) add(lines ...*waypointv1.LogLine) {
 	}
 }
 
-// take removes the oldest lines, one batch at most, and the count of lines that were dropped before them.
-func (b *buffer) take() (lines []*waypointv1.LogLine, dropped int64) {
+// take removes the oldest lines, one batch at most, and the count of lines and bytes that were dropped.
+func (b *buffer) take() (lines []*waypointv1.LogLine, dropped, droppedBytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	size, n := 0, 0
@@ -78,14 +88,16 @@ func (b *buffer) take() (lines []*waypointv1.LogLine, dropped int64) {
 		b.lines = nil // lets the array go
 	}
 	dropped, b.dropped = b.dropped, 0
-	return lines, dropped
+	droppedBytes, b.droppedBytes = b.droppedBytes, 0
+	return lines, dropped, droppedBytes
 }
 
 // lost counts lines that were taken and could not be delivered.
-func (b *buffer) lost(n int64) {
+func (b *buffer) lost(n, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dropped += n
+	b.droppedBytes += bytes
 }
 
 // hasBatch says whether a whole batch waits.

@@ -101,6 +101,7 @@ func Run(ctx context.Context, o Options) int {
 func (s *supervisor) connect(ctx context.Context, background *sync.WaitGroup) *shipper {
 	o := s.o
 	logs := newBuffer(bufferBytes)
+	logs.allow = newAllowance(o.Settings.LogRate)
 	out := &splitter{to: logs, now: o.Now}
 	errOut := &splitter{to: logs, now: o.Now, stderr: true}
 	s.note = func(text string) {

@@ -49,7 +49,7 @@ func TestOutputIsCutIntoLinesHoweverItArrives(t *testing.T) {
 				}
 			}
 			s.flush(0)
-			lines, _ := b.take()
+			lines, _, _ := b.take()
 			if got := texts(lines); !slices.Equal(got, c.want) {
 				t.Errorf("got %.60q, want %.60q", got, c.want)
 			}
@@ -68,7 +68,7 @@ func TestALineWithoutAnEndWaitsForItsEndBeforeItIsSent(t *testing.T) {
 	}
 	now = now.Add(time.Second)
 	s.flush(time.Second)
-	if lines, _ := b.take(); !slices.Equal(texts(lines), []string{"password: "}) {
+	if lines, _, _ := b.take(); !slices.Equal(texts(lines), []string{"password: "}) {
 		t.Errorf("got %q", texts(lines))
 	}
 }
@@ -78,12 +78,12 @@ func TestAFullBufferDropsTheOldestLinesAndCountsThem(t *testing.T) {
 	for _, text := range []string{"1", "2", "3", "4", "5"} {
 		b.add(&waypointv1.LogLine{Text: text})
 	}
-	lines, dropped := b.take()
+	lines, dropped, _ := b.take()
 	if !slices.Equal(texts(lines), []string{"3", "4", "5"}) || dropped != 2 {
 		t.Errorf("got %q, %d dropped", texts(lines), dropped)
 	}
-	b.lost(7)
-	if _, dropped := b.take(); dropped != 7 || !b.empty() {
+	b.lost(7, 70)
+	if _, dropped, _ := b.take(); dropped != 7 || !b.empty() {
 		t.Errorf("lines that were refused are not counted: %d", dropped)
 	}
 }
@@ -98,7 +98,7 @@ func TestABatchIsBoundedAndOneWaitingIsAnnounced(t *testing.T) {
 	default:
 		t.Error("nobody is told of a full batch")
 	}
-	if lines, _ := b.take(); len(lines) != 1 || !b.hasBatch() {
+	if lines, _, _ := b.take(); len(lines) != 1 || !b.hasBatch() {
 		t.Errorf("a batch of %d lines", len(lines))
 	}
 }
@@ -119,6 +119,9 @@ func TestSettings(t *testing.T) {
 		"a mode for files":         {[]string{"WAYPOINT_CONFIG_FILE_MODE=0644"}, Settings{Disabled: true, FileMode: 0o644, LogLevel: slog.LevelWarn}, ""},
 		"a mode that is none":      {[]string{"WAYPOINT_CONFIG_FILE_MODE=rw"}, Settings{}, "use an octal mode"},
 		"a mode without reading":   {[]string{"WAYPOINT_CONFIG_FILE_MODE=0044"}, Settings{}, "lets the owner read"},
+		"a rate of logs":           {[]string{"WAYPOINT_LOG_RATE=2000"}, Settings{Disabled: true, FileMode: 0o600, LogRate: 2000, LogLevel: slog.LevelWarn}, ""},
+		"no bound of logs":         {[]string{"WAYPOINT_LOG_RATE=0"}, Settings{Disabled: true, FileMode: 0o600, LogRate: -1, LogLevel: slog.LevelWarn}, ""},
+		"a rate that is none":      {[]string{"WAYPOINT_LOG_RATE=fast"}, Settings{}, "number of bytes a second"},
 		"a wrong level":            {[]string{"WAYPOINT_LOG_LEVEL=loud"}, Settings{}, "use debug, info, warn or error"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,6 +52,8 @@ type Settings struct {
 	CachePath string
 	// FileMode of configuration files.
 	FileMode fs.FileMode
+	// LogRate is how many bytes of the app's output a second are sent in the long run; 0: 1 MB, less than 0: any number.
+	LogRate  int
 	LogLevel slog.Level
 }
 
@@ -77,6 +79,10 @@ func ReadSettings(environ []string) (Settings, error) {
 			return s, fmt.Errorf("invalid %s %q: use an octal mode that lets the owner read, such as 0640", EnvFileMode, text)
 		}
 		s.FileMode = fs.FileMode(mode)
+	}
+	var err error
+	if s.LogRate, err = parseLogRate(env[EnvLogRate]); err != nil {
+		return s, err
 	}
 	switch level := strings.ToLower(env[EnvLogLevel]); level {
 	case "", "warn", "warning":

@@ -27,6 +27,8 @@ type shipper struct {
 	deploymentID, instanceID string
 	sequence                 int64
 	pending                  *waypointv1.PutLogsRequest
+	// hold is how long the server wants no lines: the app has written too much today. The buffer counts what it drops meanwhile.
+	hold time.Duration
 }
 
 // run sends until ctx ends; flush sends what is left.
@@ -44,6 +46,9 @@ func (s *shipper) run(ctx context.Context) {
 			}
 			if err == nil {
 				waits.Reset()
+				if s.hold > 0 && !retry.Sleep(ctx, retry.Spread(s.hold)) {
+					return
+				}
 				if s.buffer.hasBatch() {
 					continue
 				}
@@ -77,7 +82,7 @@ func (s *shipper) load() bool {
 	for _, sp := range s.splitters {
 		sp.flush(partialAge)
 	}
-	lines, dropped := s.buffer.take()
+	lines, dropped, droppedBytes := s.buffer.take()
 	if len(lines) == 0 && dropped == 0 {
 		return false
 	}
@@ -86,7 +91,7 @@ func (s *shipper) load() bool {
 	}
 	s.pending = &waypointv1.PutLogsRequest{
 		DeploymentId: s.deploymentID, InstanceId: s.instanceID,
-		Sequence: s.sequence, Lines: lines, Dropped: dropped,
+		Sequence: s.sequence, Lines: lines, Dropped: dropped, DroppedBytes: droppedBytes,
 	}
 	s.sequence++
 	return true
@@ -99,13 +104,18 @@ func (s *shipper) send(ctx context.Context) error {
 	if err != nil {
 		if f, typed := fault.From(err); typed && (f.Reason == fault.TooLarge || f.Reason == fault.InvalidArgument) {
 			// These lines will never be taken; the next ones may.
-			s.buffer.lost(int64(len(s.pending.GetLines())) + s.pending.GetDropped())
+			bytes := s.pending.GetDroppedBytes()
+			for _, l := range s.pending.GetLines() {
+				bytes += int64(len(l.GetText()))
+			}
+			s.buffer.lost(int64(len(s.pending.GetLines()))+s.pending.GetDropped(), bytes)
 			s.pending = nil
 		}
 		return err
 	}
 	s.pending = nil
 	s.intervals.set(res.Msg.GetIntervals())
+	s.hold = time.Duration(res.Msg.GetHoldMs()) * time.Millisecond
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,11 +53,31 @@ type Settings struct {
 	// SweepHold is how long after its beginning a run of the function `sweep` may wait for the moment at which it is decided
 	// what becomes of a job whose runner is silent; 0: not at all.
 	SweepHold time.Duration
+	// AppLogsPerDay is how many bytes of one app's logs are kept of a day; 0: table.LogsPerDay, less than 0: all.
+	AppLogsPerDay int64
 	// Clock and Rand are the system's if nil.
 	Clock func() time.Time
 	Rand  io.Reader
 	// Logger gets one line a request; nil: none.
 	Logger *slog.Logger
+}
+
+// EnvAppLogsPerDay sets AppLogsPerDay, in bytes; 0: all are kept.
+const EnvAppLogsPerDay = "WAYPOINT_APP_LOGS_PER_DAY"
+
+// ParseAppLogsPerDay reads the value of EnvAppLogsPerDay; "" is the default.
+func ParseAppLogsPerDay(value string) (int64, error) {
+	if value == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("invalid %s %q: give a number of bytes, or 0 for no limit", EnvAppLogsPerDay, value)
+	}
+	if n == 0 {
+		n = -1
+	}
+	return n, nil
 }
 
 // Handler is a Lambda handler (lambda.Handler): one event in, one answer out. It is safe for concurrent use.

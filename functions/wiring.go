@@ -52,7 +52,7 @@ func (p parts) api() http.Handler {
 			Queues:       p.queues, Matches: selector.Matches, Shared: p.shared(), Logger: p.Logger,
 		},
 		Configs:     &api.Configs{Table: p.table, Sealer: p.sealer},
-		Entrypoints: &api.Entrypoints{Table: p.table, Sealer: p.sealer},
+		Entrypoints: &api.Entrypoints{Table: p.table, Sealer: p.sealer, Logs: table.NewLogQuota(p.table, p.AppLogsPerDay), Logger: p.Logger},
 	})
 }
 

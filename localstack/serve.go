@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 	"github.com/waypoint-serverless/waypoint/localstack/filelock"
 	"github.com/waypoint-serverless/waypoint/localstack/store"
@@ -69,7 +70,11 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	defer listeners.close()
-	s, err := New(ctx, Options{Dir: o.Dir, Bootstrap: o.Bootstrap, Throttles: o.Throttles, Logger: o.Logger})
+	perDay, err := functions.ParseAppLogsPerDay(os.Getenv(functions.EnvAppLogsPerDay))
+	if err != nil {
+		return err
+	}
+	s, err := New(ctx, Options{Dir: o.Dir, Bootstrap: o.Bootstrap, Throttles: o.Throttles, AppLogsPerDay: perDay, Logger: o.Logger})
 	if errors.Is(err, store.ErrInUse) {
 		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
 	}

@@ -51,6 +51,8 @@ type Options struct {
 	Bootstrap string
 	// RunnerRoles lists who may register runners by an identity, that is, by keys that this server's STS vended.
 	RunnerRoles string
+	// AppLogsPerDay is as in functions.Settings.
+	AppLogsPerDay int64
 	// FunctionOutput gets what these processes print; nil: stderr.
 	FunctionOutput io.Writer
 	// Throttles are those of the API's traffic classes; the zero value throttles nothing.
@@ -223,6 +225,7 @@ func (s *Server) settings(o Options) functions.Settings {
 		Platform:      "local",
 		RunnerRoleARN: runnerRole,
 		RunnerRoles:   o.RunnerRoles,
+		AppLogsPerDay: o.AppLogsPerDay,
 		MasterKey:     s.keys.Master,
 		Region:        Region,
 		Clock:         o.Clock,

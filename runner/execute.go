@@ -53,7 +53,7 @@ func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse
 	defer e.keeper.Stop()
 	e.out = output.New(ctx, output.Options{
 		Append: e.append, Permanent: lifecycle.Final, Next: claim.GetNextOutput(),
-		Prefix: fmt.Sprintf("%d.", claim.GetFence().GetAttempt()), Secrets: e.secrets,
+		Prefix: fmt.Sprintf("%d.", claim.GetFence().GetAttempt()), Secrets: e.secrets, Rate: r.outputRate,
 		Failed: func(err error) {
 			if lifecycle.Stale(err) {
 				e.keeper.Lose()
@@ -68,6 +68,9 @@ func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse
 	r.log.InfoContext(ctx, "running a job", "job", claim.GetJob().GetId(), "attempt", claim.GetFence().GetAttempt())
 	outcome := lifecycle.Run(ctx, r.host, claim, e.keeper, e.out, e.secrets, drain)
 	end := e.finish(ctx, cancel, outcome)
+	if lines, bytes := e.out.LeftOut(); bytes > 0 {
+		r.log.WarnContext(ctx, "output of a job was left out", "job", claim.GetJob().GetId(), "lines", lines, "bytes", bytes)
+	}
 	r.log.InfoContext(ctx, "a job left", "job", claim.GetJob().GetId(), "lost", end == endLost, "handed_back", end == endHandedBack,
 		"error", outcome.Err.GetReason())
 	return end

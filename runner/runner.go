@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/version"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
+	"github.com/waypoint-serverless/waypoint/runner/output"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
@@ -80,6 +83,8 @@ type Runner struct {
 	o    Options
 	host *lifecycle.Host
 	log  *slog.Logger
+	// outputRate is how many bytes a second a job may print in the long run.
+	outputRate int
 
 	registering sync.Mutex
 	registered  *waypointv1.RegisterResponse
@@ -130,8 +135,13 @@ func New(o Options) (*Runner, error) {
 			return nil, fmt.Errorf("finding the state directory: %w", err)
 		}
 	}
+	outputRate, err := rateOf(o.Environ)
+	if err != nil {
+		return nil, err
+	}
 	return &Runner{
-		o: o, log: o.Logger.With("runner", o.ID), running: map[string]struct{}{}, freed: make(chan struct{}),
+		outputRate: outputRate,
+		o:          o, log: o.Logger.With("runner", o.ID), running: map[string]struct{}{}, freed: make(chan struct{}),
 		host: &lifecycle.Host{
 			Server: lifecycle.Server{
 				Agent: o.Client.Agent, Projects: o.Client.Project, Builds: o.Client.Build, Artifacts: o.Client.Artifact,
@@ -142,6 +152,24 @@ func New(o Options) (*Runner, error) {
 			Hostname: hostname, Now: time.Now,
 		},
 	}, nil
+}
+
+// EnvOutputRate sets how many bytes a second a job may print in the long run; 0: any number. What is above is dropped.
+const EnvOutputRate = "WAYPOINT_JOB_OUTPUT_RATE"
+
+func rateOf(environ []string) (int, error) {
+	perSecond := output.DefaultRate
+	for _, entry := range environ {
+		value, ok := strings.CutPrefix(entry, EnvOutputRate+"=")
+		if !ok {
+			continue
+		}
+		var err error
+		if perSecond, err = strconv.Atoi(value); err != nil || perSecond < 0 {
+			return 0, fmt.Errorf("invalid %s %q: give a number of bytes a second, or 0 for no limit", EnvOutputRate, value)
+		}
+	}
+	return perSecond, nil
 }
 
 // ID is the runner's id, which a job's target names.

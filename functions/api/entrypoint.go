@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,9 @@ import (
 type Entrypoints struct {
 	Table  *table.Table
 	Sealer table.Sealer
+	// Logs bounds what is kept of an app's logs.
+	Logs   *table.LogQuota
+	Logger *slog.Logger
 }
 
 // How often entrypoints call, in ms. They never hold a read: a thousand idle apps would be a thousand
@@ -208,14 +212,24 @@ func (s *Entrypoints) PutLogs(ctx context.Context, req *connect.Request[waypoint
 	if err := checkLogs(in); err != nil {
 		return nil, err
 	}
-	if err := s.Table.PutLogs(ctx, in); err != nil {
+	verdict, err := s.Logs.Admit(ctx, in)
+	if err != nil {
 		return nil, err
+	}
+	if verdict.Hold > 0 && verdict.Batch != nil {
+		s.Logger.WarnContext(ctx, "an app has logged too much today", "deployment", in.GetDeploymentId(), "instance", in.GetInstanceId(),
+			"lines", len(in.GetLines()), "dropped", in.GetDropped())
+	}
+	if verdict.Batch != nil {
+		if err := s.Table.PutLogs(ctx, verdict.Batch); err != nil {
+			return nil, err
+		}
 	}
 	intervals, err := s.intervals(ctx, in.GetDeploymentId())
 	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(&waypointv1.PutLogsResponse{Intervals: intervals}), nil
+	return connect.NewResponse(&waypointv1.PutLogsResponse{Intervals: intervals, HoldMs: uint32(verdict.Hold.Milliseconds())}), nil
 }
 
 func checkLogs(in *waypointv1.PutLogsRequest) error {
@@ -225,11 +239,7 @@ func checkLogs(in *waypointv1.PutLogsRequest) error {
 	if len(in.GetLines()) > logLinesMost {
 		return fault.New(connect.CodeInvalidArgument, fault.TooLarge, "%d lines are too many for one batch: at most %d", len(in.GetLines()), logLinesMost)
 	}
-	size := 0
-	for _, l := range in.GetLines() {
-		size += len(l.GetText())
-	}
-	if err := validate.Size("lines", size, validate.MaxAppendBytes); err != nil {
+	if err := validate.Size("lines", int(table.LinesBytes(in)), validate.MaxAppendBytes); err != nil {
 		return fmt.Errorf("accepting logs: %w", err)
 	}
 	return nil

@@ -82,6 +82,10 @@ func settings(env func(string) string) (functions.Settings, error) {
 		KeyParameter:  env("WAYPOINT_KEY_PARAMETER"),
 		KMSKey:        env("WAYPOINT_KMS_KEY"),
 	}
+	var err error
+	if s.AppLogsPerDay, err = functions.ParseAppLogsPerDay(env(functions.EnvAppLogsPerDay)); err != nil {
+		return s, err
+	}
 	if key := env("WAYPOINT_MASTER_KEY"); key != "" {
 		raw, err := base64.StdEncoding.DecodeString(key)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -349,10 +348,7 @@ func (r *reader) take(deployment, instance string, batches []table.LogBatchRead)
 
 func (r *reader) batch(deployment, instance string, b table.LogBatchRead) {
 	if b.Dropped > 0 {
-		r.add(deployment, instance, &waypointv1.LogLine{
-			Text:       fmt.Sprintf("%d lines before this one were dropped: the app wrote faster than they could be sent", b.Dropped),
-			Entrypoint: true, TimeUnixMs: firstTime(b),
-		})
+		r.add(deployment, instance, &waypointv1.LogLine{Text: table.LeftOut(b.Dropped, b.DroppedBytes, ""), Entrypoint: true, TimeUnixMs: firstTime(b)})
 	}
 	for _, line := range b.Lines {
 		r.add(deployment, instance, line)

@@ -53,7 +53,9 @@ type Options struct {
 	Prefix string
 	// Secrets are the values that must not be shown; nil: there are none.
 	Secrets *redact.Secrets
-	Now     func() time.Time
+	// Rate is how many bytes a second may be printed in the long run; 0: any number.
+	Rate int
+	Now  func() time.Time
 }
 
 // Writer is a job's output. It is safe for concurrent use.
@@ -71,6 +73,7 @@ type Writer struct {
 	streams  []*stream
 	next     int64
 	pace     *rate.Limiter
+	limit    *limiter
 	urgent   int
 	flushed  []chan struct{}
 	failed   error
@@ -89,7 +92,7 @@ func New(ctx context.Context, o Options) *Writer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Writer{o: o, next: o.Next, pace: rate.NewLimiter(rate.Every(interval), burst), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Writer{o: o, next: o.Next, pace: rate.NewLimiter(rate.Every(interval), burst), limit: newLimiter(o.Rate), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.room = sync.NewCond(&w.mu)
 	w.stdout = w.newStream(func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, false) })
 	w.stderr = w.newStream(func(data []byte) *waypointv1.OutputEvent { return rawEvent(data, true) })
@@ -171,6 +174,12 @@ func (w *Writer) add(e *waypointv1.OutputEvent, from *stream) {
 	if w.failed != nil || w.closed {
 		return
 	}
+	if n := proto.Size(e); limited(e) && !w.limit.admits(w.o.Now(), n) {
+		w.limit.drop(1, n)
+		w.nudge()
+		return
+	}
+	w.noteDropped()
 	for _, s := range w.streams {
 		s.release(whole) // what was printed before comes before
 	}

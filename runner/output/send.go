@@ -84,6 +84,12 @@ func (w *Writer) take() (batch []*waypointv1.OutputEvent, position int64, wait t
 			wait = left
 		}
 	}
+	switch due := w.noteDue(now, urgent); {
+	case due == 0:
+		w.noteDropped()
+	case due > 0 && (wait < 0 || due < wait):
+		wait = due
+	}
 	if len(w.pending) == 0 {
 		w.releaseFlushers()
 		return nil, 0, wait, !w.closed

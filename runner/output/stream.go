@@ -18,6 +18,8 @@ type stream struct {
 	hiding *redact.Stream
 	held   []byte
 	heldAt time.Time
+	// cutOff: what was dropped last ended within a line, the rest of which is dropped too.
+	cutOff bool
 }
 
 func (w *Writer) newStream(event func(data []byte) *waypointv1.OutputEvent) *stream {
@@ -53,7 +55,9 @@ func (s *stream) Write(p []byte) (int, error) {
 		}
 		piece := p[:min(len(p), pieceMost)]
 		p = p[len(piece):]
-		s.held = append(s.held, s.hiding.Write(piece)...)
+		// What is sensitive is taken out first: of a value that is cut here the rest would not be recognised.
+		shown := s.admit(s.hiding.Write(piece)) // may pass on what is held
+		s.held = append(s.held, shown...)
 		s.emit(lineCut(s.held))
 		s.heldAt = w.o.Now()
 		w.nudge()

@@ -451,7 +451,9 @@ type PutLogsRequest struct {
 	Sequence int64      `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	Lines    []*LogLine `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Lines that the entrypoint had to drop before these (its buffer was full).
-	Dropped       int64 `protobuf:"varint,5,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	Dropped int64 `protobuf:"varint,5,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Bytes of those lines, if known (0: not known).
+	DroppedBytes  int64 `protobuf:"varint,6,opt,name=dropped_bytes,json=droppedBytes,proto3" json:"dropped_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,9 +523,19 @@ func (x *PutLogsRequest) GetDropped() int64 {
 	return 0
 }
 
+func (x *PutLogsRequest) GetDroppedBytes() int64 {
+	if x != nil {
+		return x.DroppedBytes
+	}
+	return 0
+}
+
 type PutLogsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Intervals     *Intervals             `protobuf:"bytes,1,opt,name=intervals,proto3" json:"intervals,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Intervals *Intervals             `protobuf:"bytes,1,opt,name=intervals,proto3" json:"intervals,omitempty"`
+	// More than 0: these lines were left out, because the app has logged too much today, or the instance too fast; send none for
+	// so long, in ms.
+	HoldMs        uint32 `protobuf:"varint,2,opt,name=hold_ms,json=holdMs,proto3" json:"hold_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -563,6 +575,13 @@ func (x *PutLogsResponse) GetIntervals() *Intervals {
 		return x.Intervals
 	}
 	return nil
+}
+
+func (x *PutLogsResponse) GetHoldMs() uint32 {
+	if x != nil {
+		return x.HoldMs
+	}
+	return 0
 }
 
 var File_waypoint_v1_entrypoint_proto protoreflect.FileDescriptor
@@ -605,16 +624,18 @@ const file_waypoint_v1_entrypoint_proto_rawDesc = "" +
 	"\x14GetAppConfigResponse\x12\x1c\n" +
 	"\tunchanged\x18\x01 \x01(\bR\tunchanged\x12.\n" +
 	"\x06config\x18\x02 \x01(\v2\x16.waypoint.v1.AppConfigR\x06config\x124\n" +
-	"\tintervals\x18\x03 \x01(\v2\x16.waypoint.v1.IntervalsR\tintervals\"\xb8\x01\n" +
+	"\tintervals\x18\x03 \x01(\v2\x16.waypoint.v1.IntervalsR\tintervals\"\xdd\x01\n" +
 	"\x0ePutLogsRequest\x12#\n" +
 	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
 	"instanceId\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x03R\bsequence\x12*\n" +
 	"\x05lines\x18\x04 \x03(\v2\x14.waypoint.v1.LogLineR\x05lines\x12\x18\n" +
-	"\adropped\x18\x05 \x01(\x03R\adropped\"G\n" +
+	"\adropped\x18\x05 \x01(\x03R\adropped\x12#\n" +
+	"\rdropped_bytes\x18\x06 \x01(\x03R\fdroppedBytes\"`\n" +
 	"\x0fPutLogsResponse\x124\n" +
-	"\tintervals\x18\x01 \x01(\v2\x16.waypoint.v1.IntervalsR\tintervals2\x8f\x02\n" +
+	"\tintervals\x18\x01 \x01(\v2\x16.waypoint.v1.IntervalsR\tintervals\x12\x17\n" +
+	"\ahold_ms\x18\x02 \x01(\rR\x06holdMs2\x8f\x02\n" +
 	"\x11EntrypointService\x12_\n" +
 	"\x10RegisterInstance\x12$.waypoint.v1.RegisterInstanceRequest\x1a%.waypoint.v1.RegisterInstanceResponse\x12S\n" +
 	"\fGetAppConfig\x12 .waypoint.v1.GetAppConfigRequest\x1a!.waypoint.v1.GetAppConfigResponse\x12D\n" +

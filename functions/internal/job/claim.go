@@ -164,6 +164,8 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 	}
 	next.Attempt, next.Live, next.Until, next.CancelRequested = attempt, true, until, 0
 	next.RunnerID, next.Owner, next.Nonce = r.ID, r.Owner, f.Nonce
+	next.OutputMark = max(next.OutputMark, outputBy(now)) // giving a job back and claiming it anew allows no more
+	l.set("output_mark", next.OutputMark)
 	l.set("attempt", attempt).set("live", true).set("until", until).set("runner_id", r.ID)
 	l.set("owner", r.Owner).set("nonce", f.Nonce).set("cancel_requested", int64(0))
 	fence := int64(0)

@@ -40,6 +40,8 @@ const (
 	// Missing and Present look at whether the attribute is there; their value is ignored.
 	Missing
 	Present
+	// NotAtLeast: the attribute is less, or missing.
+	NotAtLeast
 	// NotEnded: the attribute is a state that is not final.
 	NotEnded
 )

@@ -61,6 +61,27 @@ func AppendOutput(id string, attempt int64, owner string, position int64, batch 
 	return d
 }
 
+// How much output the server takes of a job. A runner bounds what its jobs print (runner/output) and leaves out what is above;
+// the server takes twice as much, so that it refuses only what a runner sends that has no such bound.
+const (
+	OutputBurst     = 40 << 20
+	OutputPerSecond = 2 << 20
+)
+
+// outputBy is how many bytes may be sent from the epoch until now: only differences count.
+func outputBy(now time.Time) int64 { return now.Unix() * OutputPerSecond }
+
+// LimitOutput counts the bytes of an append in the lease, which it changes anyway, and has it refused once the attempt has
+// sent more than its time allows.
+func LimitOutput(d Decision, id string, size int64, now time.Time) Decision {
+	c := d.on(leaseOf(id)).guard("output_mark", NotAtLeast, outputBy(now)+OutputBurst)
+	c.Add = append(c.Add, Assign{"output_mark", size})
+	return d
+}
+
+// OutputFull reports whether LimitOutput refuses.
+func (l Lease) OutputFull(now time.Time) bool { return l.OutputMark >= outputBy(now)+OutputBurst }
+
 // EndFacts is what an end turns on, as read. Lease is nil for a job that is not RUNNING, Lane for one without a lane.
 type EndFacts struct {
 	Meta  Meta

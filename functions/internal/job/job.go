@@ -133,6 +133,8 @@ type Lease struct {
 	Until int64 `dynamodbav:"until,omitempty"`
 	// NextOutput is the position that the next batch of output takes; it never falls.
 	NextOutput int64 `dynamodbav:"next_output,omitempty"`
+	// OutputMark is outputBy the claim, plus the bytes of output that were appended since: see LimitOutput.
+	OutputMark int64 `dynamodbav:"output_mark,omitempty"`
 	// SettledOutput is where the output stood when a step ended last, or when the attempt began: what comes after it will
 	// be made once more if the attempt dies.
 	SettledOutput int64 `dynamodbav:"settled_output,omitempty"`

@@ -45,7 +45,7 @@ func (t *Table) PutLogs(ctx context.Context, req *waypointv1.PutLogsRequest) err
 	for i, l := range req.GetLines() { // the key says whose they are
 		lines[i] = &waypointv1.LogLine{TimeUnixMs: l.GetTimeUnixMs(), Text: l.GetText(), Stderr: l.GetStderr(), Entrypoint: l.GetEntrypoint()}
 	}
-	body, err := proto.Marshal(&waypointv1.PutLogsRequest{Lines: lines, Dropped: req.GetDropped()})
+	body, err := proto.Marshal(&waypointv1.PutLogsRequest{Lines: lines, Dropped: req.GetDropped(), DroppedBytes: req.GetDroppedBytes()})
 	if err != nil {
 		return fmt.Errorf("storing logs: %w", err)
 	}
@@ -66,8 +66,8 @@ type LogBatchRead struct {
 	Instance string
 	Sequence int64
 	Lines    []*waypointv1.LogLine
-	// Dropped lines before these.
-	Dropped int64
+	// Dropped lines before these, and their bytes, if known.
+	Dropped, DroppedBytes int64
 }
 
 // ReadLogs reads up to limit batches of an instance, oldest first, from a sequence on. limit bounds memory:
@@ -160,7 +160,7 @@ func readBatches(items []Item) ([]LogBatchRead, error) {
 		if err := proto.Unmarshal(body, &batch); err != nil {
 			return nil, fmt.Errorf("reading logs: %w", err)
 		}
-		out = append(out, LogBatchRead{Instance: instance, Sequence: n, Lines: batch.GetLines(), Dropped: batch.GetDropped()})
+		out = append(out, LogBatchRead{Instance: instance, Sequence: n, Lines: batch.GetLines(), Dropped: batch.GetDropped(), DroppedBytes: batch.GetDroppedBytes()})
 	}
 	return out, nil
 }

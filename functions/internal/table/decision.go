@@ -115,6 +115,8 @@ func guards(conds []job.Cond) (Expr, error) {
 			parts = append(parts, If(name+" = ?", c.Value))
 		case job.Less:
 			parts = append(parts, If(name+" < ?", c.Value))
+		case job.NotAtLeast:
+			parts = append(parts, If("NOT "+name+" >= ?", c.Value))
 		case job.AtLeast:
 			parts = append(parts, If(name+" >= ?", c.Value))
 		case job.Missing:

@@ -121,7 +121,9 @@ func (t *Table) AppendOutput(ctx context.Context, f Fence, position int64, raw [
 		return err
 	}
 	batch := batchItem{Attempt: f.Attempt, Data: data}
-	err = t.commit(ctx, job.AppendOutput(f.JobID, f.Attempt, f.Owner, position, batch, t.clock()))
+	now := t.clock()
+	d := job.AppendOutput(f.JobID, f.Attempt, f.Owner, position, batch, now)
+	err = t.commit(ctx, job.LimitOutput(d, f.JobID, int64(len(raw)), now))
 	failed, lost := Failed(err, fenceLabel)
 	if !lost {
 		return err
@@ -142,6 +144,11 @@ func (t *Table) AppendOutput(ctx context.Context, f Fence, position int64, raw [
 		if found && there.Attempt == f.Attempt && bytes.Equal(there.Data, data) {
 			return nil
 		}
+	}
+	if l.OutputFull(now) {
+		return fault.New(connect.CodeResourceExhausted, fault.Throttled, "job %s sends output faster than it is taken: %d MB at once, %d MB a second in the long run",
+			f.JobID, job.OutputBurst>>20, job.OutputPerSecond>>20).
+			WithHint("Wait before sending more, or leave output out.").WithFact("job_id", f.JobID)
 	}
 	return fault.New(connect.CodeFailedPrecondition, fault.OutputGap,
 		"output of job %s goes on at position %d, not at %d", f.JobID, l.NextOutput, position).

@@ -257,6 +257,9 @@ func LogBatch(deployment string, shard int, instance string, n int64) Key {
 	return Key{LogPK(deployment, shard), instance + "#" + seq(n)}
 }
 
+// LogCount is how many bytes of logs an app sent on a day (UTC, "20060102").
+func LogCount(project, app, day string) Key { return Key{AppPK(project, app), "LOGS#" + day} }
+
 // Idempotency is the record of a principal's idempotency key for a method.
 func Idempotency(principal, method, key string) Key {
 	return Key{"IDEM#" + principal, method + "#" + key}

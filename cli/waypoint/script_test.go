@@ -47,8 +47,14 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	// With a cache of its own a script that builds a Go program would compile the standard library first.
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
-		"HOME": filepath.Join(env.WorkDir, "home"), "XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "xdg", "config"),
+		"GOCACHE": strings.TrimSpace(string(cache)),
+		"HOME":    filepath.Join(env.WorkDir, "home"), "XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "xdg", "config"),
 		"XDG_STATE_HOME": filepath.Join(env.WorkDir, "xdg", "state"), localstack.EnvDir: dir,
 		"WAYPOINT_SERVER_ADDR": "", "WAYPOINT_SERVER_TOKEN": "", "WAYPOINT_CONTEXT": "", "WAYPOINT_WORKSPACE": "", "WAYPOINT_PLAIN": "",
 		"NO_COLOR": "", "CLICOLOR_FORCE": "",

@@ -72,7 +72,7 @@ test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on
 
 .PHONY: test-docker
 test-docker: build ## Test the docker plugins on a Docker engine, with images FROM scratch and a registry of its own
-	$(GO) test -tags docker -count=1 -timeout 10m -run '^TestDocker' ./runner/plugin/docker ./runner/plugin/dockerpull ./entrypoint/waypoint-entrypoint ./e2e
+	$(GO) test -tags docker -count=1 -timeout 30m -parallel 4 -run '^TestDocker' ./runner/plugin/docker ./runner/plugin/dockerpull ./entrypoint/waypoint-entrypoint ./e2e
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions

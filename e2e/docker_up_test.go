@@ -77,6 +77,21 @@ func (e engine) volumes(project string) (names []string) {
 	return names
 }
 
+// networks are the ids of the networks of a name: engines do not hold it unique.
+func (e engine) networks(name string) (ids []string) {
+	e.t.Helper()
+	list, err := e.NetworkList(context.Background(), client.NetworkListOptions{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for _, n := range list.Items {
+		if n.Name == name {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}
+
 // expectNothing fails the test where the engine still has something of a project: a container, an image, its network, or
 // one of the volumes that its containers had. What others keep in the engine is not looked at.
 func (e engine) expectNothing(project string, volumes []string) {
@@ -91,8 +106,8 @@ func (e engine) expectNothing(project string, volumes []string) {
 	for _, i := range images.Items {
 		e.t.Errorf("an image is left: %s %q", i.ID, i.RepoTags)
 	}
-	if _, err := e.NetworkInspect(context.Background(), project, client.NetworkInspectOptions{}); err == nil {
-		e.t.Errorf("the network %s is left", project)
+	if left := e.networks(project); len(left) > 0 {
+		e.t.Errorf("%d networks %s are left", len(left), project)
 	}
 	for _, name := range volumes {
 		if _, err := e.VolumeInspect(context.Background(), name, client.VolumeInspectOptions{}); err == nil {
@@ -145,7 +160,9 @@ func (e engine) clear(project string) {
 	for _, c := range list.Items {
 		_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	}
-	_, _ = e.NetworkRemove(ctx, project, client.NetworkRemoveOptions{})
+	for _, id := range e.networks(project) {
+		_, _ = e.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+	}
 	removeProjectImages(e.t, project)
 }
 
@@ -329,9 +346,7 @@ func TestDocker_ReleasesUnderLoadDropNothing(t *testing.T) {
 		t.Errorf("the last release is of version 10:\n%s", page)
 	}
 	w.must(dir, "destroy", "-auto-approve")
-	if left := e.containers(project); len(left) > 0 {
-		t.Errorf("containers are left: %q", left)
-	}
+	e.expectNothing(project, nil)
 }
 
 // load sends requests until it is stopped.
@@ -464,7 +479,5 @@ func killInStage(t *testing.T, host, name, sign string, after time.Duration) {
 		t.Errorf("containers %q\n%s", got, out)
 	}
 	w.must(dir, "destroy", "-auto-approve")
-	if left := e.containers(project); len(left) > 0 {
-		t.Errorf("containers are left: %q", left)
-	}
+	e.expectNothing(project, nil)
 }

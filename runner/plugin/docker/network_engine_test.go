@@ -33,6 +33,7 @@ func proxied(t *testing.T, env *plugin.Env) {
 func TestDockerProxiesReachBuildsAndContainers(t *testing.T) {
 	for name, kit := range builders() {
 		t.Run("a build with "+name, func(t *testing.T) {
+			t.Parallel()
 			env, ui := engineEnv(t, contextOf(t, map[string]string{
 				"Dockerfile": "FROM scratch\nCOPY app /app\nRUN [\"/app\", \"proxies\"]\nENTRYPOINT [\"/app\"]\n",
 			}))
@@ -51,6 +52,7 @@ func TestDockerProxiesReachBuildsAndContainers(t *testing.T) {
 		})
 	}
 	t.Run("a container", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
 		proxied(t, b.env)
 		_, about := b.deploy(b.image(plainImage, BuilderConfig{}), PlatformConfig{StaticEnvironment: map[string]string{"NO_PROXY": "all"}})
@@ -109,6 +111,7 @@ func TestDockerHostNetwork(t *testing.T) {
 }
 
 func TestDockerNoNetwork(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	a := b.image(plainImage, BuilderConfig{})
 	d, about := b.deploy(a, PlatformConfig{Networks: []string{"none"}, Command: []string{"sleep"}})
@@ -145,6 +148,7 @@ func TestDockerNetworksThatCannotBe(t *testing.T) {
 func TestDockerBuildsOfOneAppDoNotMix(t *testing.T) {
 	for name, kit := range builders() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := theEngine(t)
 			first, _ := engineEnv(t, contextOf(t, nil))
 			var all sync.WaitGroup
@@ -184,6 +188,7 @@ func TestDockerBuildsOfOneAppDoNotMix(t *testing.T) {
 }
 
 func TestDockerContainersHaveLogLimits(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	_, about := b.deploy(b.image(plainImage, BuilderConfig{}), PlatformConfig{})
 	if about.HostConfig.LogConfig.Type == "json-file" && about.HostConfig.LogConfig.Config["max-size"] == "" {
@@ -193,6 +198,7 @@ func TestDockerContainersHaveLogLimits(t *testing.T) {
 
 // A network of ours on which somebody else's container is stays, and is told; all else goes.
 func TestDockerPurgeGoesOnWhenANetworkIsInUse(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name := "purge-" + strings.ToLower(b.env.Project)
 	a := b.image(plainImage, BuilderConfig{DisableEntrypoint: true})
@@ -238,6 +244,7 @@ func TestDockerPurgeGoesOnWhenANetworkIsInUse(t *testing.T) {
 
 // The platform's own credentials are used for the pull.
 func TestDockerPlatformAuth(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	s := newStore(t, false, false)
 	r, err := (&registry{config: RegistryConfig{
@@ -265,6 +272,7 @@ func TestDockerPlatformAuth(t *testing.T) {
 // Ports of another machine's engine are published on the address by which it was named, and no other. The engine stands
 // in for another machine's behind the address of its own bridge.
 func TestDockerRemotePortsAreOnTheAddressThatWasAskedFor(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	bridge, err := b.e.NetworkInspect(t.Context(), "bridge", client.NetworkInspectOptions{})
 	if err != nil {

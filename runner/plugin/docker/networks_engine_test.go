@@ -98,7 +98,7 @@ func stateOf(t *testing.T, d *plugin.Deployment) deployment {
 // beside is a bench of another installation, which has the same engine.
 func (b *bench) beside(project string) *bench {
 	other := newBench(b.t)
-	other.env.Project, other.n = project, 500
+	other.env.Project = project
 	return other
 }
 
@@ -235,6 +235,23 @@ func TestDockerNetworksOfOneName(t *testing.T) {
 	}
 }
 
+// The end of an installation takes all networks of one name along.
+func TestDockerPurgeRemovesAllNetworksOfAName(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	name := networkOf(t, b.e)
+	b.deploy(b.image(plainImage, BuilderConfig{DisableEntrypoint: true}), PlatformConfig{Networks: []string{name}})
+	for range 2 {
+		addNetwork(t, b.e, name, map[string]string{labelManaged: "true", labelHome: homeOf(b.env.StateDir)})
+	}
+	if left, err := Purge(t.Context(), b.env.StateDir); err != nil || len(left) > 0 {
+		t.Errorf("left %q, %v", left, err)
+	}
+	if left := networksNamed(t, b.e, name); len(left) > 0 || len(b.containers()) > 0 {
+		t.Errorf("%d networks and %d containers are left", len(left), len(b.containers()))
+	}
+}
+
 // between leads the requests to an engine through before, which may make others of its own: those that a killed runner has
 // left on their way.
 func between(t *testing.T, e *engine, before func(r *http.Request, engine http.RoundTripper)) *ClientConfig {
@@ -285,6 +302,7 @@ func repeated(t *testing.T, path string) func(*http.Request, http.RoundTripper) 
 func TestDockerRequestsOfAKilledRunnerAreInNobodysWay(t *testing.T) {
 	for title, path := range map[string]string{"a network": "/networks/create", "a container": "/containers/create"} {
 		t.Run(title, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t)
 			name := networkOf(t, b.e)
 			config := PlatformConfig{Networks: []string{name}, ClientConfig: between(t, b.e, repeated(t, path))}
@@ -301,6 +319,7 @@ func TestDockerRequestsOfAKilledRunnerAreInNobodysWay(t *testing.T) {
 		})
 	}
 	t.Run("a network that goes again", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
 		name := networkOf(t, b.e)
 		var once atomic.Bool
@@ -322,6 +341,7 @@ func TestDockerRequestsOfAKilledRunnerAreInNobodysWay(t *testing.T) {
 
 // A container that is not Waypoint's and has the name of ours is not touched.
 func TestDockerForeignContainerOfOurName(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	a := b.image(plainImage, BuilderConfig{DisableEntrypoint: true})
 	name := containerName(b.env, fmt.Sprintf("01J%023d", b.n+1))

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,16 +106,19 @@ type bench struct {
 	env *plugin.Env
 	ui  *screen
 	n   int
-	// patience with apps; quick, unless a test sets it.
+	// patience with apps; generous, unless a test waits for its end.
 	patience patience
 }
+
+// benches are counted, so that the ids of deployments, and with them the names of containers, differ between them.
+var benches atomic.Int64
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	e := theEngine(t)
 	env, ui := engineEnv(t, t.TempDir())
 	env.StateDir, env.LaneFence = t.TempDir(), 7
-	b := &bench{t: t, e: e, env: env, ui: ui, patience: quick}
+	b := &bench{t: t, e: e, env: env, ui: ui, n: 1000 * int(benches.Add(1)), patience: generous}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
@@ -153,8 +157,11 @@ func (b *bench) image(dockerfile string, c BuilderConfig) *plugin.Artifact {
 
 const plainImage = "FROM scratch\nCOPY server /server\nENTRYPOINT [\"/server\"]\n"
 
-// quick is a patience for tests that wait for its end.
-var quick = patience{port: 2 * time.Second, guess: time.Second, health: 20 * time.Second, alone: time.Second}
+// generous is a patience that no machine is too slow for; quick one for tests that wait for its end.
+var (
+	generous = patience{port: 5 * time.Minute, guess: 5 * time.Minute, health: 5 * time.Minute, alone: time.Second}
+	quick    = patience{port: 5 * time.Second, guess: 3 * time.Second, health: 5 * time.Minute, alone: time.Second}
+)
 
 func (b *bench) try(a *plugin.Artifact, c PlatformConfig) (*plugin.Deployment, *plugin.DeployResult, error) {
 	b.n++
@@ -332,6 +339,7 @@ func decodedImage(t *testing.T, a *plugin.Artifact) string {
 }
 
 func TestDockerForcePullTakesWhatTheRegistryHas(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	s := newStore(t, false, false)
 	writeConfig := func(name, password string) {
@@ -383,6 +391,7 @@ func TestDockerForcePullTakesWhatTheRegistryHas(t *testing.T) {
 func TestDockerDeployments(t *testing.T) {
 	checked := plainImage + "HEALTHCHECK --interval=200ms --timeout=2s --retries=3 CMD [\"/server\", \"check\"]\n"
 	t.Run("are healthy when their own check says so", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
 		d, about := b.deploy(b.image(checked, BuilderConfig{}), PlatformConfig{})
 		if about.State.Health == nil || about.State.Health.Status != container.Healthy {
@@ -394,6 +403,7 @@ func TestDockerDeployments(t *testing.T) {
 		}
 	})
 	t.Run("are told how they are", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
 		p := &platform{}
 		d, about := b.deploy(b.image(plainImage, BuilderConfig{}), PlatformConfig{ServicePort: 8080})
@@ -426,6 +436,7 @@ func TestDockerDeployments(t *testing.T) {
 		look(plugin.Missing, "not in the Docker engine")
 	})
 	t.Run("of an attempt that was cut short are replaced", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
 		a := b.image(plainImage, BuilderConfig{})
 		b.deploy(a, PlatformConfig{})
@@ -446,12 +457,13 @@ func TestDockerDeployments(t *testing.T) {
 		b.env.LaneFence += 2
 	})
 	t.Run("keep their port when they are started again", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
 		d, about := b.deploy(b.image(plainImage, BuilderConfig{}), PlatformConfig{})
 		if _, err := b.e.ContainerRestart(t.Context(), about.ID, client.ContainerRestartOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		for range 100 {
+		for range 2000 {
 			if answers(t.Context(), strings.TrimPrefix(d.URL, "http://")) == nil {
 				return
 			}
@@ -460,7 +472,9 @@ func TestDockerDeployments(t *testing.T) {
 		t.Error("it does not answer at " + d.URL)
 	})
 	t.Run("that are no servers run", func(t *testing.T) {
+		t.Parallel()
 		b := newBench(t)
+		b.patience = quick
 		_, r, err := b.try(b.image(plainImage+"EXPOSE 9000\n", BuilderConfig{}), PlatformConfig{Command: []string{"sleep"}})
 		if err != nil || r.Resources[0].Health != plugin.Alive {
 			t.Errorf("%+v %v", r, err)
@@ -473,6 +487,7 @@ func TestDockerDeployments(t *testing.T) {
 
 // The engine has the logs of an app without the entrypoint.
 func TestDockerLogsOfAnAppWithoutTheEntrypoint(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := &platform{}
 	with, _ := b.deploy(b.image(plainImage, BuilderConfig{}), PlatformConfig{})
@@ -516,6 +531,7 @@ func TestDockerLogsOfAnAppWithoutTheEntrypoint(t *testing.T) {
 }
 
 func TestDockerImagesDoNotPileUp(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	images := func() int {
 		t.Helper()
@@ -550,6 +566,7 @@ func TestDockerImagesDoNotPileUp(t *testing.T) {
 
 // What cannot be deployed is told in one sentence, and nothing of it is left.
 func TestDockerPlatformRefuses(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	a := b.image(plainImage, BuilderConfig{})
 	foreign := "arm64"
@@ -562,9 +579,10 @@ func TestDockerPlatformRefuses(t *testing.T) {
 		config    PlatformConfig
 		err, said string
 		hint      string
+		quick     bool
 	}{
 		"an app that ends at once":           {artifact: a, config: PlatformConfig{Command: []string{"exit", "3"}}, err: "ended with exit code 3", said: "boom at line 7"},
-		"an app that does not listen":        {artifact: a, config: PlatformConfig{Command: []string{"sleep"}, ServicePort: 8080}, err: "does not listen on service_port 8080", hint: "PORT", said: "begun with sleep"},
+		"an app that does not listen":        {artifact: a, config: PlatformConfig{Command: []string{"sleep"}, ServicePort: 8080}, err: "does not listen on service_port 8080", hint: "PORT", said: "begun with sleep", quick: true},
 		"an app that eats too much":          {artifact: a, config: PlatformConfig{Command: []string{"eat"}, ServicePort: 8080, Resources: map[string]string{"memory": "16m"}}, err: "more memory than it may", hint: "resources"},
 		"an image without a command":         {artifact: b.image("FROM scratch\nCOPY server /server\n", BuilderConfig{DisableEntrypoint: true}), err: "neither ENTRYPOINT nor CMD", hint: "command"},
 		"an image of another architecture":   {artifact: other, err: "is for " + foreign, hint: "platform = "},
@@ -582,6 +600,10 @@ func TestDockerPlatformRefuses(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			b.patience = generous
+			if c.quick {
+				b.patience = quick
+			}
 			_, _, err := b.try(c.artifact, c.config)
 			var known *plugin.Error
 			if !errors.As(err, &known) || !strings.Contains(err.Error(), c.err) || !strings.Contains(known.Hint, c.hint) {

@@ -115,12 +115,27 @@ func (e *engine) build(ctx context.Context, env *plugin.Env, p *buildPlan, keys 
 	if p.buildKit {
 		id, err = e.buildInSession(ctx, env.UI, p, options, keys, "waypoint/"+env.Project+"/"+env.App)
 	} else {
-		id, err = e.buildFromTar(ctx, env.UI, p, options, keys)
+		for try := 1; ; try++ {
+			id, err = e.buildFromTar(ctx, env.UI, p, options, keys)
+			if try == cacheTries || !cacheGone(err) {
+				break
+			}
+			env.UI.Line(plugin.Info, "Somebody has removed a layer that the builder had in its cache: building again.")
+		}
 	}
 	if err != nil {
 		return "", e.explainBuild(p, err, keys)
 	}
 	return id, nil
+}
+
+// cacheTries bounds how often the classic builder is asked again because its cache changed under it.
+const cacheTries = 4
+
+// cacheGone reports whether the classic builder chose a layer of its cache that was removed before it used it: with an
+// old image of another build that began with the same instructions.
+func cacheGone(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), `unable to find image "sha256:`) || strings.Contains(err.Error(), "No such image: sha256:"))
 }
 
 // buildInSession builds with BuildKit, which asks for the files that it needs, and for credentials.

@@ -48,6 +48,7 @@ const setConfigTries = 8
 // hold ten actions. A change that is made in parts raises the versions with the last of them, since apps look for a change
 // when they see a new version; a crash between two parts leaves work that a repeat completes.
 func (t *Table) SetConfig(ctx context.Context, change ConfigChange, sealer Sealer, fence, last []TxAction) (int, error) {
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		changed, err := t.setConfig(ctx, change, sealer, fence, last)
 		if _, moved := Failed(err, versionLabel); !moved {
@@ -56,7 +57,7 @@ func (t *Table) SetConfig(ctx context.Context, change ConfigChange, sealer Seale
 		if try == setConfigTries {
 			return 0, keptChanging(err)
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := pause(ctx, waits); err != nil {
 			return 0, err
 		}
 	}

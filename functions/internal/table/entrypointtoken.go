@@ -40,6 +40,7 @@ func (t *Table) IssueEntrypointToken(ctx context.Context, in EntrypointToken) er
 	record := Record(meta.GetProject(), meta.GetApp(), string(Deployments), meta.GetSequence())
 	destroyed := int32(waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED)
 	const tries = 10
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		old, had, err := t.deploymentToken(ctx, in.Token.GetDeploymentId())
 		if err != nil {
@@ -60,7 +61,7 @@ func (t *Table) IssueEntrypointToken(ctx context.Context, in EntrypointToken) er
 		if _, raced := Failed(err, deploymentTokenLabel); !raced || FenceLost(err) || try == tries {
 			return issueRefused(err, in, meta)
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := pause(ctx, waits); err != nil {
 			return err
 		}
 	}

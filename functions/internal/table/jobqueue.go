@@ -24,6 +24,7 @@ const decideTries = 12
 // its transaction. final says whether an error is an answer, not a reason to try again. The decision that was committed
 // is returned (an empty one if there was nothing to do).
 func (t *Table) decide(ctx context.Context, read func() (job.Decision, []TxAction, error), final func(error) bool) (job.Decision, error) {
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		d, extra, err := read()
 		if err != nil {
@@ -42,7 +43,7 @@ func (t *Table) decide(ctx context.Context, read func() (job.Decision, []TxActio
 				WithHint("Try again.").WithCause(err)
 		}
 		if try > 1 {
-			if err := pause(ctx, try-1); err != nil {
+			if err := pause(ctx, waits); err != nil {
 				return job.Decision{}, err
 			}
 		}

@@ -306,6 +306,7 @@ func (t *Table) UpsertProject(ctx context.Context, req *waypointv1.UpsertProject
 	extra func() ([]TxAction, error),
 ) (*waypointv1.UpsertProjectResponse, error) {
 	name := req.GetProject().GetName()
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		var old projectItem
 		exists, err := t.Get(ctx, ProjectMeta(name), true, &old)
@@ -340,7 +341,7 @@ func (t *Table) UpsertProject(ctx context.Context, req *waypointv1.UpsertProject
 			}
 			err = t.Transact(ctx, *tx.Add(more...))
 			if _, raced := Failed(err, "project"); raced && try < upsertTries {
-				if err := pause(ctx, try); err != nil {
+				if err := pause(ctx, waits); err != nil {
 					return nil, err
 				}
 				continue

@@ -97,6 +97,7 @@ func (t *Table) PutRecord(ctx context.Context, fence Fence, record *waypointv1.R
 	kind, meta, _ := RecordParts(record)
 	given := meta.GetSequence()
 	const tries = 20
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		tx := Tx{}
 		tx.Add(FenceCheck(fence))
@@ -120,7 +121,7 @@ func (t *Table) PutRecord(ctx context.Context, fence Fence, record *waypointv1.R
 			return nil, recordRefused(err, kind, meta)
 		}
 		meta.Sequence = given
-		if err := pause(ctx, try); err != nil {
+		if err := pause(ctx, waits); err != nil {
 			return nil, err
 		}
 	}

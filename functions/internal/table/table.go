@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -18,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
+
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // Table is one DynamoDB table. It is safe for concurrent use.
@@ -102,7 +103,7 @@ func (t *Table) BatchGet(ctx context.Context, keys []Key, consistent bool) (map[
 			todo = append(todo, k.item())
 		}
 	}
-	for tries := 0; len(todo) > 0; {
+	for waits := contention.Start(); len(todo) > 0; {
 		n := min(len(todo), batchMost)
 		res, err := t.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems:           map[string]types.KeysAndAttributes{t.name: {Keys: todo[:n], ConsistentRead: aws.Bool(consistent)}},
@@ -121,8 +122,7 @@ func (t *Table) BatchGet(ctx context.Context, keys []Key, consistent bool) (map[
 		}
 		todo = append(todo[n:], res.UnprocessedKeys[t.name].Keys...)
 		if len(res.UnprocessedKeys) > 0 {
-			tries++
-			if err := pause(ctx, tries); err != nil {
+			if err := pause(ctx, waits); err != nil {
 				return nil, err
 			}
 		}
@@ -161,6 +161,7 @@ func (t *Table) single(ctx context.Context, a TxAction) (after Item, err error) 
 	if a.wantOld {
 		old = types.ReturnValuesOnConditionCheckFailureAllOld
 	}
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		after, used, err := t.write(ctx, a, b, old)
 		if err == nil {
@@ -176,7 +177,7 @@ func (t *Table) single(ctx context.Context, a TxAction) (after Item, err error) 
 		case try == conflictTries:
 			return nil, keptChanging(err)
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := pause(ctx, waits); err != nil {
 			return nil, err
 		}
 	}
@@ -217,16 +218,14 @@ func (t *Table) write(ctx context.Context, a TxAction, b built, old types.Return
 	return nil, nil, fmt.Errorf("a check of %s stands alone", a.key)
 }
 
-// Waits between tries grow from 5 ms to 320 ms, with full jitter.
-func pause(ctx context.Context, try int) error {
-	const first, most = 5 * time.Millisecond, 320 * time.Millisecond
-	wait := min(first<<min(try, 10), most)
-	timer := time.NewTimer(rand.N(wait) + time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+// contention is how writes wait that met others on the same items, and reads that were answered in part: others are done in
+// milliseconds.
+var contention = retry.Policy{First: 10 * time.Millisecond, Most: 320 * time.Millisecond}
+
+// pause waits before the next try.
+func pause(ctx context.Context, waits *retry.Backoff) error {
+	if !waits.Wait(ctx, nil) {
 		return fmt.Errorf("waiting to try again: %w", ctx.Err())
-	case <-timer.C:
-		return nil
 	}
+	return nil
 }

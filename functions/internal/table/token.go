@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -12,6 +13,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 type tokenItem struct {
@@ -213,14 +215,14 @@ func (t *Table) byID(ctx context.Context, pk string) (Key, bool, error) {
 		if try == 1 {
 			return Key{}, false, nil
 		}
-		if err := pause(ctx, indexLagTry); err != nil {
-			return Key{}, false, err
+		if !retry.Sleep(ctx, retry.Spread(indexLag)) {
+			return Key{}, false, fmt.Errorf("waiting for an index: %w", ctx.Err())
 		}
 	}
 }
 
-// indexLagTry is the step of pause that waits up to 160 ms: an index is seldom further behind.
-const indexLagTry = 5
+// indexLag is how far an index is behind at most, but seldom.
+const indexLag = 100 * time.Millisecond
 
 // SpendIdentity notes that a signature was used; false: it had been. It is forgotten after until, when it is too old
 // anyway.

@@ -186,6 +186,7 @@ func (t *Table) Transact(ctx context.Context, tx Tx) error {
 		}
 		items[i] = item
 	}
+	waits := contention.Start()
 	for try := 1; ; try++ {
 		var token [16]byte
 		if err := t.random(token[:]); err != nil {
@@ -211,7 +212,7 @@ func (t *Table) Transact(ctx context.Context, tx Tx) error {
 		case try == conflictTries:
 			return keptChanging(err)
 		}
-		if err := pause(ctx, try); err != nil {
+		if err := pause(ctx, waits); err != nil {
 			return err
 		}
 	}

@@ -208,7 +208,7 @@ func (c *creation) startOnce(ctx context.Context, d *deployment, taken map[int]b
 // made in the place of ours, or when a container of an earlier attempt has been removed that the engine was still making.
 func (c *creation) passes(err error, ports network.PortMap, taken map[int]bool) bool {
 	switch {
-	case c.otherAddress(err), networkGone(err), nameTaken(err):
+	case c.otherAddress(err), networkGone(err), nameTaken(err), noSubnet(err):
 		return true
 	case !portTaken(err) || c.where.remote:
 		return false
@@ -228,6 +228,13 @@ func portTaken(err error) bool {
 func networkGone(err error) bool {
 	text := strings.ToLower(err.Error())
 	return strings.Contains(text, "network") && strings.Contains(text, "not found")
+}
+
+// noSubnet reports whether the engine's networks use up the addresses that it has for networks. Networks of one name that
+// are about to be removed do so for a moment.
+func noSubnet(err error) bool {
+	return strings.Contains(err.Error(), "available, non-overlapping IPv4 address pool") ||
+		strings.Contains(err.Error(), "all predefined address pools have been fully subnetted")
 }
 
 // nameTaken reports whether a container has the name of ours.
@@ -389,6 +396,9 @@ func (c *creation) explainStart(err error, d deployment) error {
 		return refuse(`Each of binds reads "host-path:container-path", and the host path must be there.`, "binds are not right: %s", text)
 	case nameTaken(err):
 		return refuse("`docker rm "+d.Container+"` removes it, if nobody needs it.", "a container that is not Waypoint's has the name %s", d.Container)
+	case noSubnet(err):
+		return refuse("`docker network prune` removes those that nothing uses; default-address-pools in the engine's configuration gives it more.",
+			"the Docker engine at %s has no addresses left for another network", c.engine.host)
 	case networkGone(err):
 		return refuse("Name networks that `docker network ls` lists; those that are not there are made.", "a network is missing: %s", text)
 	case strings.Contains(text, "Minimum memory limit"), strings.Contains(text, "memory limit"):

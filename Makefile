@@ -111,7 +111,7 @@ dist: ## Make a release in dist/; DIST_VERIFY=1 makes it twice, compares, and tr
 
 .PHONY: notice
 notice: ## Write NOTICE, the licences of what the programs of a release link
-	$(GO) run ./internal/release/notice
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/notice
 
 # The bill of what a release links does not depend on optimizing: the programs of `make cross` stand for it.
 .PHONY: vulncheck

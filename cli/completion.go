@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"context"
-	"time"
-
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
 func newCmdCompletion(sh *shell) *cobra.Command {
@@ -34,101 +30,94 @@ func newCmdCompletion(sh *shell) *cobra.Command {
 	}
 }
 
-// completeTimeout bounds what a press of the Tab key may cost.
-const completeTimeout = 2 * time.Second
-
-// asking is a client for completions: it starts nothing, asks nothing, and gives up soon. nil if there is no server.
-func (sh *shell) asking(ctx context.Context) (*client.Client, context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(client.WithMaxRetry(ctx, 0), completeTimeout)
-	s, err := sh.chosenServer()
-	if err != nil {
-		return nil, ctx, cancel
-	}
-	c, err := sh.dial(s)
-	if err != nil {
-		return nil, ctx, cancel
-	}
-	return c, ctx, cancel
-}
-
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-func (sh *shell) completeProjects(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	c, ctx, cancel := sh.asking(cmd.Context())
-	defer cancel()
-	if c == nil {
-		return nil, noFiles
+func completeProjects(sh *shell) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		c, ctx, cancel := sh.asking(cmd.Context())
+		defer cancel()
+		if c == nil {
+			return nil, noFiles
+		}
+		projects, err := listProjects(ctx, c, 200)
+		if err != nil {
+			return nil, noFiles
+		}
+		names := make([]string, len(projects))
+		for i, p := range projects {
+			names[i] = p.GetName()
+		}
+		return names, noFiles
 	}
-	projects, err := listProjects(ctx, c, 200)
-	if err != nil {
-		return nil, noFiles
-	}
-	names := make([]string, len(projects))
-	for i, p := range projects {
-		names[i] = p.GetName()
-	}
-	return names, noFiles
 }
 
-func (sh *shell) completeApps(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	s, err := sh.findScope()
-	if err != nil {
-		return nil, noFiles
+func completeApps(sh *shell) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		s, err := sh.findScope()
+		if err != nil {
+			return nil, noFiles
+		}
+		return s.localApps(), noFiles
 	}
-	return s.localApps(), noFiles
 }
 
-func (sh *shell) completeWorkspaces(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	c, ctx, cancel := sh.asking(cmd.Context())
-	defer cancel()
-	s, err := sh.findScope()
-	if c == nil || err != nil {
-		return []string{"default"}, noFiles
+func completeWorkspaces(sh *shell) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		c, ctx, cancel := sh.asking(cmd.Context())
+		defer cancel()
+		s, err := sh.findScope()
+		if c == nil || err != nil {
+			return []string{"default"}, noFiles
+		}
+		got, err := c.Project.GetProject(ctx, connect.NewRequest(&waypointv1.GetProjectRequest{Name: s.project}))
+		if err != nil {
+			return []string{"default"}, noFiles
+		}
+		var names []string
+		for _, w := range got.Msg.GetWorkspaces() {
+			names = append(names, w.GetName())
+		}
+		return names, noFiles
 	}
-	got, err := c.Project.GetProject(ctx, connect.NewRequest(&waypointv1.GetProjectRequest{Name: s.project}))
-	if err != nil {
-		return []string{"default"}, noFiles
-	}
-	var names []string
-	for _, w := range got.Msg.GetWorkspaces() {
-		names = append(names, w.GetName())
-	}
-	return names, noFiles
 }
 
-func (sh *shell) completeJobs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	c, ctx, cancel := sh.asking(cmd.Context())
-	defer cancel()
-	s, err := sh.findScope()
-	if c == nil || err != nil || len(args) > 0 {
-		return nil, noFiles
+func completeJobs(sh *shell) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		c, ctx, cancel := sh.asking(cmd.Context())
+		defer cancel()
+		s, err := sh.findScope()
+		if c == nil || err != nil || len(args) > 0 {
+			return nil, noFiles
+		}
+		got, err := c.Job.ListJobs(ctx, connect.NewRequest(&waypointv1.ListJobsRequest{Project: s.project, Page: &waypointv1.Page{Size: 20}}))
+		if err != nil {
+			return nil, noFiles
+		}
+		var out []string
+		for _, j := range got.Msg.GetJobs() {
+			out = append(out, j.GetId()+"\t"+operationName(j.GetSpec().GetOperation())+" "+enumName(j.GetState().String(), "JOB_STATE_"))
+		}
+		return out, noFiles
 	}
-	got, err := c.Job.ListJobs(ctx, connect.NewRequest(&waypointv1.ListJobsRequest{Project: s.project, Page: &waypointv1.Page{Size: 20}}))
-	if err != nil {
-		return nil, noFiles
-	}
-	var out []string
-	for _, j := range got.Msg.GetJobs() {
-		out = append(out, j.GetId()+"\t"+operationName(j.GetSpec().GetOperation())+" "+enumName(j.GetState().String(), "JOB_STATE_"))
-	}
-	return out, noFiles
 }
 
-func (sh *shell) completeContexts(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	store, err := sh.contextStore()
-	if err != nil || len(args) > 0 {
-		return nil, noFiles
+func completeContexts(sh *shell) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		store, err := sh.contextStore()
+		if err != nil || len(args) > 0 {
+			return nil, noFiles
+		}
+		names, err := store.List()
+		if err != nil {
+			return nil, noFiles
+		}
+		return names, noFiles
 	}
-	names, err := store.List()
-	if err != nil {
-		return nil, noFiles
-	}
-	return names, noFiles
 }
 
-func (sh *shell) completeGlobals(root *cobra.Command) {
+func completeGlobals(sh *shell, root *cobra.Command) {
 	for flag, f := range map[string]cobra.CompletionFunc{
-		"project": sh.completeProjects, "app": sh.completeApps, "workspace": sh.completeWorkspaces,
+		"project": completeProjects(sh), "app": completeApps(sh), "workspace": completeWorkspaces(sh),
 	} {
 		_ = root.RegisterFlagCompletionFunc(flag, f) // fails only for a flag that does not exist
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -36,9 +37,37 @@ type server struct {
 	Name string
 }
 
+// Servers finds the server that a command talks to, and connects to it.
+type Servers struct {
+	*Prompter
+	// install makes a local server, where somebody wants one at once.
+	install func(ctx context.Context) error
+
+	server *server
+	client *client.Client
+	onWait atomic.Pointer[func(string)]
+}
+
+// Server is the server that was chosen or connected to; nil: none yet.
+func (v *Servers) Server() *server { return v.server }
+
+// forgetServer makes the next command choose anew, because contexts have changed.
+func (v *Servers) forgetServer() { v.server, v.client = nil, nil }
+
+// onWaiting sets what is told when the server does not answer.
+func (v *Servers) onWaiting(say func(string)) { v.onWait.Store(&say) }
+
+// spent is what the calls have cost so far; ok is false if no server was called.
+func (v *Servers) spent() (c client.Cost, ok bool) {
+	if v.client == nil {
+		return c, false
+	}
+	return v.client.Cost(), true
+}
+
 // contextStore is where the contexts are.
-func (sh *shell) contextStore() (contexts.Store, error) {
-	dir, err := sh.env.configDir()
+func (v *Servers) contextStore() (contexts.Store, error) {
+	dir, err := v.env.configDir()
 	return contexts.Store{Dir: filepath.Join(dir, "context")}, err
 }
 
@@ -46,40 +75,40 @@ func (sh *shell) contextStore() (contexts.Store, error) {
 var errNoServer = errors.New("no server is configured")
 
 // chosenServer is resolveServer, asked once.
-func (sh *shell) chosenServer() (*server, error) {
-	if sh.server == nil {
-		s, err := sh.resolveServer()
+func (v *Servers) chosenServer() (*server, error) {
+	if v.server == nil {
+		s, err := v.resolveServer()
 		if err != nil {
 			return nil, err
 		}
-		sh.server = s
+		v.server = s
 	}
-	return sh.server, nil
+	return v.server, nil
 }
 
 // resolveServer finds the server: WAYPOINT_SERVER_ADDR and _TOKEN, then the context (WAYPOINT_CONTEXT, else the
 // default one; "-" means none).
-func (sh *shell) resolveServer() (*server, error) {
-	if addr := sh.env.get("WAYPOINT_SERVER_ADDR"); addr != "" {
+func (v *Servers) resolveServer() (*server, error) {
+	if addr := v.env.get("WAYPOINT_SERVER_ADDR"); addr != "" {
 		if !strings.Contains(addr, "://") {
 			return nil, problem("SERVER_ADDRESS", "WAYPOINT_SERVER_ADDR is %q: this is the form that HashiCorp Waypoint used", addr).
 				withHint("Use https://HOST, http://127.0.0.1:PORT or unix:///PATH. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI.")
 		}
 		return &server{
-			Context: contexts.Context{Address: addr, Token: sh.env.get("WAYPOINT_SERVER_TOKEN")},
+			Context: contexts.Context{Address: addr, Token: v.env.get("WAYPOINT_SERVER_TOKEN")},
 			From:    "WAYPOINT_SERVER_ADDR",
 		}, nil
 	}
-	store, err := sh.contextStore()
+	store, err := v.contextStore()
 	if err != nil {
 		return nil, err
 	}
-	name, err := sh.currentContext(store)
+	name, err := v.currentContext(store)
 	if err != nil {
 		return nil, err
 	}
 	if name == "" {
-		return nil, sh.noServer(store)
+		return nil, v.noServer(store)
 	}
 	c, err := store.Load(name)
 	if errors.Is(err, contexts.ErrNotFound) {
@@ -93,17 +122,17 @@ func (sh *shell) resolveServer() (*server, error) {
 		return nil, err
 	}
 	if store.LoosePermissions(name) {
-		sh.warnf("the context %q holds a token and can be read by others: run chmod 600 on its file in %s.", name, store.Dir)
+		v.warnf("the context %q holds a token and can be read by others: run chmod 600 on its file in %s.", name, store.Dir)
 	}
-	if token := sh.env.get("WAYPOINT_SERVER_TOKEN"); token != "" {
+	if token := v.env.get("WAYPOINT_SERVER_TOKEN"); token != "" {
 		c.Token = token
 	}
 	return &server{Context: c, From: fmt.Sprintf("context %q", name), Name: name}, nil
 }
 
 // currentContext names the context in use; empty: none.
-func (sh *shell) currentContext(store contexts.Store) (string, error) {
-	switch name := sh.env.get("WAYPOINT_CONTEXT"); name {
+func (v *Servers) currentContext(store contexts.Store) (string, error) {
+	switch name := v.env.get("WAYPOINT_CONTEXT"); name {
 	case "":
 		return store.Default()
 	case "-":
@@ -114,7 +143,7 @@ func (sh *shell) currentContext(store contexts.Store) (string, error) {
 }
 
 // noServer words that no server is configured: because only contexts of HashiCorp Waypoint are there, or none is chosen.
-func (sh *shell) noServer(store contexts.Store) error {
+func (v *Servers) noServer(store contexts.Store) error {
 	own, err := store.List()
 	if err != nil {
 		return err
@@ -147,45 +176,45 @@ func legacyProblem(l contexts.LegacyContext) error {
 
 // connect gives the client of the chosen server. Without any server it offers to install one; a local server that
 // is not running is started.
-func (sh *shell) connect(ctx context.Context) (*client.Client, error) {
-	if sh.client != nil {
-		return sh.client, nil
+func (v *Servers) connect(ctx context.Context) (*client.Client, error) {
+	if v.client != nil {
+		return v.client, nil
 	}
-	s, err := sh.chosenServer()
+	s, err := v.chosenServer()
 	if errors.Is(err, errNoServer) {
-		s, err = sh.offerInstall(ctx)
+		s, err = v.offerInstall(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if s.Platform == "local" && s.Dir != "" {
-		if err := sh.wakeLocal(ctx, s); err != nil {
+		if err := v.wakeLocal(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	return sh.dial(s)
+	return v.dial(s)
 }
 
-func (sh *shell) dial(s *server) (*client.Client, error) {
+func (v *Servers) dial(s *server) (*client.Client, error) {
 	c, err := client.New(client.Options{
 		Address: s.Address, Token: s.Token, Component: "cli", Version: version.Version(),
-		MaxRetry: retryLook, OnWait: sh.waiting, Logger: sh.logger(slog.LevelError),
+		MaxRetry: retryLook, OnWait: v.waiting, Logger: v.logger(slog.LevelError),
 	})
 	if err != nil {
 		return nil, problem("SERVER_ADDRESS", "%s", err.Error()).withHint("The address comes from %s.", s.From)
 	}
-	sh.server, sh.client = s, c
+	v.server, v.client = s, c
 	return c, nil
 }
 
 // waiting is told of each new try of a call; after two seconds it says so.
-func (sh *shell) waiting(_ error, since time.Duration) {
+func (v *Servers) waiting(_ error, since time.Duration) {
 	if since < sayAfter {
 		return
 	}
-	if f := sh.onWait.Load(); f != nil {
+	if f := v.onWait.Load(); f != nil {
 		text := "The server does not answer; trying again"
-		if t := sh.localTrouble(); t != nil {
+		if t := v.localTrouble(); t != nil {
 			text = sentence(t.Message) + ". " + t.Hint
 		}
 		(*f)(text)
@@ -193,59 +222,59 @@ func (sh *shell) waiting(_ error, since time.Duration) {
 }
 
 // localTrouble finds out what is wrong with the local server, if one is in use and something can be seen.
-func (sh *shell) localTrouble() *localstack.Trouble {
-	if sh.server == nil || sh.server.Platform != "local" || sh.server.Dir == "" {
+func (v *Servers) localTrouble() *localstack.Trouble {
+	if v.server == nil || v.server.Platform != "local" || v.server.Dir == "" {
 		return nil
 	}
-	return localstack.Look(context.Background(), sh.server.Dir) // bounded by itself: also after an interrupt it may say why
+	return localstack.Look(context.Background(), v.server.Dir) // bounded by itself: also after an interrupt it may say why
 }
 
 // sayOnce shows the first remark as a line.
-func (sh *shell) sayOnce() func(string) {
+func (v *Servers) sayOnce() func(string) {
 	said := false
 	return func(text string) {
 		if !said {
 			said = true
-			sh.sayf("%s...\n", text)
+			v.sayf("%s...\n", text)
 		}
 	}
 }
 
 // look is connect for commands that only look: they say when they wait.
-func (sh *shell) look(ctx context.Context) (*client.Client, error) {
-	say := sh.sayOnce()
-	sh.onWait.Store(&say)
-	return sh.connect(ctx)
+func (v *Servers) look(ctx context.Context) (*client.Client, error) {
+	say := v.sayOnce()
+	v.onWait.Store(&say)
+	return v.connect(ctx)
 }
 
 // offerInstall asks, where somebody can answer, whether to install a local server.
-func (sh *shell) offerInstall(ctx context.Context) (*server, error) {
+func (v *Servers) offerInstall(ctx context.Context) (*server, error) {
 	none := problem("NO_SERVER", "no Waypoint server is configured").
 		withHint("Run `waypoint install --platform=local` for one on this machine, or `waypoint login ADDRESS` to use another.")
-	if !sh.canAsk() {
+	if !v.canAsk() {
 		return nil, none
 	}
-	yes, err := sh.confirm("No Waypoint server is configured. Install one on this machine now?", true)
+	yes, err := v.confirm("No Waypoint server is configured. Install one on this machine now?", true)
 	if err != nil {
 		return nil, err
 	}
 	if !yes {
 		return nil, none
 	}
-	if err := runInstall(ctx, sh, &installOptions{platform: "local"}); err != nil {
+	if err := v.install(ctx); err != nil {
 		return nil, err
 	}
-	return sh.chosenServer()
+	return v.chosenServer()
 }
 
 // wakeLocal starts the local server, and its runner, if they do not run.
-func (sh *shell) wakeLocal(ctx context.Context, s *server) error {
+func (v *Servers) wakeLocal(ctx context.Context, s *server) error {
 	started, err := localstack.EnsureRunning(ctx, s.Dir)
 	if err != nil {
 		return err
 	}
 	if started {
-		sh.sayf("The local server was not running; it has been started.\n")
+		v.sayf("The local server was not running; it has been started.\n")
 	}
 	return nil
 }
@@ -260,15 +289,65 @@ func verify(ctx context.Context, c *client.Client) (*waypointv1.GetServerInfoRes
 }
 
 // workspace is the flag, WAYPOINT_WORKSPACE, the context's, or "default".
-func (sh *shell) workspace() string {
+func (v *Servers) workspace() string {
 	switch {
-	case sh.flags.workspace != "":
-		return sh.flags.workspace
-	case sh.env.get("WAYPOINT_WORKSPACE") != "":
-		return sh.env.get("WAYPOINT_WORKSPACE")
+	case v.flags.workspace != "":
+		return v.flags.workspace
+	case v.env.get("WAYPOINT_WORKSPACE") != "":
+		return v.env.get("WAYPOINT_WORKSPACE")
 	}
-	if s, err := sh.chosenServer(); err == nil && s.Workspace != "" {
+	if s, err := v.chosenServer(); err == nil && s.Workspace != "" {
 		return s.Workspace
 	}
 	return "default"
+}
+
+// checkServer asks a server whether it knows the token.
+func (v *Servers) checkServer(ctx context.Context, c contexts.Context) (*waypointv1.GetServerInfoResponse, error) {
+	conn, err := v.probe(c)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.CloseIdle()
+	info, err := verify(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if info.GetPrincipal() == nil {
+		return nil, problem("TOKEN_INVALID", "the server at %s does not accept the token", c.Address).
+			withHint("It may be mistyped, expired or revoked; `waypoint token create` makes one.")
+	}
+	return info, nil
+}
+
+// probe is a client for a server that need not be the chosen one.
+func (v *Servers) probe(c contexts.Context) (*client.Client, error) {
+	say := v.sayOnce()
+	v.onWait.Store(&say)
+	v.server = &server{Context: c, From: "the command line"}
+	conn, err := client.New(client.Options{
+		Address: c.Address, Token: c.Token, Component: "cli", Version: version.Version(),
+		MaxRetry: retryLook, OnWait: v.waiting, Logger: v.logger(slog.LevelError),
+	})
+	if err != nil {
+		return nil, problem("SERVER_ADDRESS", "%s", err.Error())
+	}
+	return conn, nil
+}
+
+// completeTimeout bounds what a press of the Tab key may cost.
+const completeTimeout = 2 * time.Second
+
+// asking is a client for completions: it starts nothing, asks nothing, and gives up soon. nil if there is no server.
+func (v *Servers) asking(ctx context.Context) (*client.Client, context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(client.WithMaxRetry(ctx, 0), completeTimeout)
+	s, err := v.chosenServer()
+	if err != nil {
+		return nil, ctx, cancel
+	}
+	c, err := v.dial(s)
+	if err != nil {
+		return nil, ctx, cancel
+	}
+	return c, ctx, cancel
 }

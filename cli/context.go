@@ -80,7 +80,7 @@ func runContextCreate(sh *shell, o *contextOptions, name string) error {
 
 func newCmdContextUse(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use: "use NAME", Short: "Make a context the default one", Args: argCount(1, 1), ValidArgsFunction: sh.completeContexts,
+		Use: "use NAME", Short: "Make a context the default one", Args: argCount(1, 1), ValidArgsFunction: completeContexts(sh),
 		RunE: func(_ *cobra.Command, args []string) error { return runContextUse(sh, args[0]) },
 	}
 }
@@ -174,7 +174,7 @@ func contextObject(name string, c contexts.Context, current bool) map[string]any
 func newCmdContextInspect(sh *shell) *cobra.Command {
 	o := &contextOptions{}
 	cmd := &cobra.Command{
-		Use: "inspect [NAME]", Short: "Show a context, the current one by default", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		Use: "inspect [NAME]", Short: "Show a context, the current one by default", Args: argCount(0, 1), ValidArgsFunction: completeContexts(sh),
 		RunE: func(_ *cobra.Command, args []string) error { return runContextInspect(sh, o, args) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
@@ -230,7 +230,7 @@ func (sh *shell) namedContext(args []string) (store contexts.Store, name string,
 
 func newCmdContextVerify(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use: "verify [NAME]", Short: "Check that a context's server answers and takes its token", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		Use: "verify [NAME]", Short: "Check that a context's server answers and takes its token", Args: argCount(0, 1), ValidArgsFunction: completeContexts(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runContextVerify(cmd.Context(), sh, args) },
 	}
 }
@@ -255,7 +255,7 @@ func runContextVerify(ctx context.Context, sh *shell, args []string) error {
 
 func newCmdContextSet(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use: "set [NAME]", Short: "Set the workspace that a context uses", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		Use: "set [NAME]", Short: "Set the workspace that a context uses", Args: argCount(0, 1), ValidArgsFunction: completeContexts(sh),
 		Example: "  waypoint context set -workspace staging",
 		RunE:    func(_ *cobra.Command, args []string) error { return runContextSet(sh, args) },
 	}
@@ -282,7 +282,7 @@ func runContextSet(sh *shell, args []string) error {
 
 func newCmdContextRename(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use: "rename FROM TO", Short: "Give a context another name", Args: argCount(2, 2), ValidArgsFunction: sh.completeContexts,
+		Use: "rename FROM TO", Short: "Give a context another name", Args: argCount(2, 2), ValidArgsFunction: completeContexts(sh),
 		RunE: func(_ *cobra.Command, args []string) error {
 			store, err := sh.contextStore()
 			if err != nil {
@@ -317,7 +317,7 @@ func newCmdContextClear(sh *shell) *cobra.Command {
 func newCmdContextDelete(sh *shell) *cobra.Command {
 	o := &contextOptions{}
 	cmd := &cobra.Command{
-		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a context", Args: argCount(0, 1), ValidArgsFunction: sh.completeContexts,
+		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a context", Args: argCount(0, 1), ValidArgsFunction: completeContexts(sh),
 		RunE: func(_ *cobra.Command, args []string) error { return runContextDelete(sh, o, args) },
 	}
 	cmd.Flags().BoolVar(&o.all, "all", false, "delete all contexts")

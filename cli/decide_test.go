@@ -107,7 +107,7 @@ func TestWhatAnErrorSays(t *testing.T) {
 
 func TestErrorsOfSeveralAppsAreAllShownAndNothingActsAsAFormat(t *testing.T) {
 	env := testEnv(t)
-	sh := &shell{env: env}
+	sh := newShell(Deps{Env: env})
 	sh.showError(errors.Join(problem("A", "app a: 100%%s %s", "%d").withHint("100%% of it"), errSilent, errors.New("app b:\x1b[2J failed")))
 	want := "Error: App a: 100%s %d\n  100% of it\nError: App b: failed\n"
 	if got := env.Err.(*bytes.Buffer).String(); got != want {

@@ -28,7 +28,7 @@ that is required, the defaults, what later stages see, and whether this version 
   waypoint docs kubernetes -type=releaser
   waypoint docs -builtin -markdown > plugins.md
   waypoint docs aws-ecs -json | jq -r '.components[].settings[] | select(.required).name'`,
-		ValidArgsFunction: sh.completePlugins,
+		ValidArgsFunction: completePlugins(sh),
 		RunE:              func(_ *cobra.Command, args []string) error { return runDocs(sh, o, args) },
 	}
 	f := cmd.Flags()
@@ -38,7 +38,7 @@ that is required, the defaults, what later stages see, and whether this version 
 	f.BoolVar(&o.markdown, "markdown", false, "print Markdown")
 	f.BoolVar(&o.jsonOut, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("markdown", "json")
-	for flag, complete := range map[string]cobra.CompletionFunc{"plugin": sh.completePlugins, "type": completeKinds} {
+	for flag, complete := range map[string]cobra.CompletionFunc{"plugin": completePlugins(sh), "type": completeKinds} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that does not exist
 	}
 	return cmd
@@ -169,15 +169,17 @@ func kindWords(sep string) string {
 	return strings.Join(words, sep)
 }
 
-func (sh *shell) completePlugins(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, noFiles
+func completePlugins(sh *shell) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, noFiles
+		}
+		var names []string
+		for _, d := range sh.deps.Catalog().Definitions() {
+			names = append(names, d.Name+"\t"+d.Summary)
+		}
+		return names, noFiles
 	}
-	var names []string
-	for _, d := range sh.deps.Catalog().Definitions() {
-		names = append(names, d.Name+"\t"+d.Summary)
-	}
-	return names, noFiles
 }
 
 func completeKinds(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

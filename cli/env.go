@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/term"
-
-	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
 // Env is a command's surroundings: streams, environment, clock. Commands reach the outside through it and
@@ -121,105 +117,4 @@ func (e *Env) xdg(name, below string) (string, error) {
 		return "", problem("NO_HOME", "your home directory is unknown").withHint("Set HOME or %s.", name)
 	}
 	return filepath.Join(home, below, "waypoint"), nil
-}
-
-// outSetting and errSetting say how the two streams are shown.
-func (sh *shell) outSetting() terminal.Setting {
-	return terminal.Setting{TTY: sh.env.OutTTY, Plain: sh.plain(), Lookup: sh.env.Lookup}
-}
-
-func (sh *shell) errSetting() terminal.Setting {
-	return terminal.Setting{TTY: sh.env.ErrTTY, Plain: sh.plain(), Lookup: sh.env.Lookup}
-}
-
-func (sh *shell) plain() bool { return sh.flags.plain || sh.env.isSet("WAYPOINT_PLAIN") }
-
-// printf writes data to stdout. An error of writing is kept and ends the command with 1.
-func (sh *shell) printf(format string, args ...any) {
-	sh.write(terminal.CleanLines(fmt.Sprintf(format, args...), sh.outSetting().Color()))
-}
-
-// write writes data to stdout exactly as it is: what a program reads, not what a person looks at.
-func (sh *shell) write(data string) {
-	if _, err := io.WriteString(sh.env.Out, data); err != nil && sh.writeErr == nil {
-		sh.writeErr = fmt.Errorf("writing the output: %w", err)
-	}
-}
-
-// sayf writes progress to stderr. Where that cannot be written, there is nobody to tell.
-func (sh *shell) sayf(format string, args ...any) {
-	_, _ = io.WriteString(sh.env.Err, terminal.CleanLines(fmt.Sprintf(format, args...), sh.errSetting().Color()))
-}
-
-// warnf writes a warning to stderr.
-func (sh *shell) warnf(format string, args ...any) {
-	text := "Warning: " + fmt.Sprintf(format, args...)
-	sh.sayf("%s\n", terminal.Paint(text, terminal.Warning, sh.errSetting().Color()))
-}
-
-// table prints a list to stdout, as wide as the terminal, or as wide as need be in a pipe.
-func (sh *shell) table(t terminal.Table) {
-	columns := 0
-	if sh.env.OutTTY {
-		columns = sh.env.Columns
-	}
-	if err := t.Write(sh.env.Out, columns, sh.outSetting().Color()); err != nil && sh.writeErr == nil {
-		sh.writeErr = fmt.Errorf("writing the output: %w", err)
-	}
-}
-
-// canAsk says whether there is somebody to answer a question.
-func (sh *shell) canAsk() bool { return sh.env.InTTY && sh.env.ErrTTY }
-
-// errNotConfirmed ends a command that somebody answered no to.
-var errNotConfirmed = errors.New("nothing was changed")
-
-// confirm asks a yes-or-no question on the terminal; an empty answer is fallback.
-func (sh *shell) confirm(question string, fallback bool) (bool, error) {
-	choices := "[y/N]"
-	if fallback {
-		choices = "[Y/n]"
-	}
-	sh.sayf("%s %s ", question, choices)
-	answer, err := sh.readLine()
-	if err != nil {
-		return false, err
-	}
-	switch strings.ToLower(answer) {
-	case "":
-		return fallback, nil
-	case "y", "yes":
-		return true, nil
-	}
-	return false, nil
-}
-
-// mustConfirm asks before something is destroyed, unless approved. Where nobody can answer, it refuses.
-func (sh *shell) mustConfirm(question string, approved, json bool) error {
-	if approved {
-		return nil
-	}
-	if json || !sh.canAsk() {
-		return problem("NOT_CONFIRMED", "this needs a confirmation, and there is no terminal to ask on").
-			withHint("Add --auto-approve (or --yes) if you are sure.")
-	}
-	ok, err := sh.confirm(question, false)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return errNotConfirmed
-	}
-	return nil
-}
-
-func (sh *shell) readLine() (string, error) {
-	if sh.reader == nil {
-		sh.reader = bufio.NewReader(sh.env.In)
-	}
-	line, err := sh.readAnswer(func() (string, error) { return sh.reader.ReadString('\n') })
-	if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
-		return "", fmt.Errorf("reading the answer: %w", err) // an interrupt, too
-	}
-	return strings.TrimSpace(line), nil
 }

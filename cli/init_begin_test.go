@@ -24,7 +24,7 @@ func begun(t *testing.T, answers string, files map[string]string) (shown, writte
 	env := testEnv(t)
 	var out bytes.Buffer
 	env.In, env.Err, env.Dir, env.InTTY, env.ErrTTY = strings.NewReader(answers), &out, dir, true, true
-	found, err := (&shell{env: env}).begin()
+	found, err := newShell(Deps{Env: env}).begin()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func runInstall(ctx context.Context, sh *shell, o *installOptions) error {
 	if err := store.SetDefault(o.name); err != nil {
 		return err
 	}
-	sh.server = nil // what was chosen before is no longer
+	sh.forgetServer() // what was chosen before is no longer
 	sh.sayf(" %s The context %q is the default\n", sign, o.name)
 	at := in.Address
 	if in.TCP != "" {

@@ -191,7 +191,7 @@ func (sh *shell) saveAWS(store contexts.Store, name string, at contexts.AWS, r *
 	if err := store.Save(name, c); err != nil {
 		return err
 	}
-	sh.server, sh.client = nil, nil
+	sh.forgetServer()
 	return store.SetDefault(name)
 }
 

@@ -97,38 +97,6 @@ func canceled(err error) bool {
 	return errors.As(err, &why) || errors.Is(err, context.Canceled) || connect.CodeOf(err) == connect.CodeCanceled
 }
 
-// readAnswer reads from the terminal and gives up as soon as the command is interrupted. The read cannot be ended: it
-// stays until the process ends, which an interrupted command is about to do.
-func (sh *shell) readAnswer(read func() (string, error)) (string, error) {
-	type answer struct {
-		text string
-		err  error
-	}
-	sh.prompting.Store(true)
-	defer sh.prompting.Store(false)
-	got := make(chan answer, 1)
-	go func() {
-		text, err := read()
-		got <- answer{text, err}
-	}()
-	select {
-	case a := <-got:
-		return a.text, a.err
-	case <-sh.context().Done():
-		sh.env.restoreTerminal() // the read may have switched the echo off
-		sh.sayf("\n")
-		return "", context.Cause(sh.context())
-	}
-}
-
-// context is the command's; it ends with the first interrupt.
-func (sh *shell) context() context.Context {
-	if sh.ctx == nil {
-		return context.Background()
-	}
-	return sh.ctx
-}
-
 // outputWriter is a command's stdout. Once its reader is gone, as in `waypoint logs | head`, the command is cancelled.
 type outputWriter struct {
 	io.Writer

@@ -20,7 +20,7 @@ func watched(t *testing.T, signals ...os.Signal) (quit int, cause error) {
 	env := testEnv(t)
 	in := make(chan os.Signal)
 	env.Interrupts, env.Quit = in, func(code int) { quit = code }
-	sh := &shell{env: env}
+	sh := newShell(Deps{Env: env})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {

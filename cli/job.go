@@ -114,7 +114,7 @@ type jobOptions struct{ json, force bool }
 func newCmdJobInspect(sh *shell) *cobra.Command {
 	o := &jobOptions{}
 	cmd := &cobra.Command{
-		Use: "inspect ID", Short: "Show one job", Args: argCount(1, 1), ValidArgsFunction: sh.completeJobs,
+		Use: "inspect ID", Short: "Show one job", Args: argCount(1, 1), ValidArgsFunction: completeJobs(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runJobInspect(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
@@ -215,17 +215,10 @@ func (sh *shell) jobFacts(j *waypointv1.Job) [][2]string {
 	return facts
 }
 
-func (sh *shell) when(ms int64) string {
-	if ms == 0 {
-		return ""
-	}
-	return sh.ago(unixMS(ms))
-}
-
 func newCmdJobCancel(sh *shell) *cobra.Command {
 	o := &jobOptions{}
 	cmd := &cobra.Command{
-		Use: "cancel ID", Short: "Cancel a job", Args: argCount(1, 1), ValidArgsFunction: sh.completeJobs,
+		Use: "cancel ID", Short: "Cancel a job", Args: argCount(1, 1), ValidArgsFunction: completeJobs(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runJobCancel(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().BoolVar(&o.force, "force", false, "end it at once; its plugin may still run for some seconds")
@@ -268,7 +261,7 @@ func runJobCancel(ctx context.Context, sh *shell, o *jobOptions, id string) erro
 func newCmdJobGetStream(sh *shell) *cobra.Command {
 	o := &jobOptions{}
 	cmd := &cobra.Command{
-		Use: "get-stream ID", Short: "Show a job's output, from its beginning and on", Args: argCount(1, 1), ValidArgsFunction: sh.completeJobs,
+		Use: "get-stream ID", Short: "Show a job's output, from its beginning and on", Args: argCount(1, 1), ValidArgsFunction: completeJobs(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runJobGetStream(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON event a line; the last one is the result")
@@ -290,8 +283,7 @@ func runJobGetStream(ctx context.Context, sh *shell, o *jobOptions, id string) e
 		set := sh.outSetting()
 		r.out = &humanSink{sh: sh, r: sh.renderer(sh.env.Out, set), color: set.Color()}
 	}
-	say := r.out.note
-	sh.onWait.Store(&say)
+	sh.onWaiting(r.out.note)
 	out := &outcome{project: j.GetSpec().GetProject(), app: j.GetSpec().GetApp(), workspace: workspaceName(j.GetSpec()), remote: true}
 	began := sh.env.Now()
 	out.job, out.err = r.watchRemote(client.WithMaxRetry(ctx, retryOperation), j)

@@ -13,16 +13,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// printJSON prints data as indented JSON.
-func (sh *shell) printJSON(v any) error {
-	data, err := terminal.JSON(v, "  ")
-	if err != nil {
-		return err
-	}
-	sh.write(string(data))
-	return nil
-}
-
 // jsonList is the JSON form of messages; never null.
 func jsonList[M proto.Message](messages []M) []any {
 	out := make([]any, len(messages))
@@ -149,6 +139,3 @@ func unix(v int64) time.Time {
 	}
 	return time.Unix(v, 0)
 }
-
-// ago is a time for people.
-func (sh *shell) ago(t time.Time) string { return terminal.Relative(t, sh.env.Now()) }

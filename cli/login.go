@@ -4,16 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/cli/contexts"
-	"github.com/waypoint-serverless/waypoint/internal/client"
-	"github.com/waypoint-serverless/waypoint/internal/version"
 )
 
 type loginOptions struct {
@@ -122,39 +118,6 @@ func (sh *shell) readToken(given string) (string, error) {
 		return "", problem("USAGE", "what was given is no token: it has spaces or several lines")
 	}
 	return token, nil
-}
-
-// checkServer asks a server whether it knows the token.
-func (sh *shell) checkServer(ctx context.Context, c contexts.Context) (*waypointv1.GetServerInfoResponse, error) {
-	conn, err := sh.probe(c)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.CloseIdle()
-	info, err := verify(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	if info.GetPrincipal() == nil {
-		return nil, problem("TOKEN_INVALID", "the server at %s does not accept the token", c.Address).
-			withHint("It may be mistyped, expired or revoked; `waypoint token create` makes one.")
-	}
-	return info, nil
-}
-
-// probe is a client for a server that need not be the chosen one.
-func (sh *shell) probe(c contexts.Context) (*client.Client, error) {
-	say := sh.sayOnce()
-	sh.onWait.Store(&say)
-	sh.server = &server{Context: c, From: "the command line"}
-	conn, err := client.New(client.Options{
-		Address: c.Address, Token: c.Token, Component: "cli", Version: version.Version(),
-		MaxRetry: retryLook, OnWait: sh.waiting, Logger: sh.logger(slog.LevelError),
-	})
-	if err != nil {
-		return nil, problem("SERVER_ADDRESS", "%s", err.Error())
-	}
-	return conn, nil
 }
 
 // contextName makes a name of an address: its host.

@@ -108,8 +108,8 @@ func tailLogs(ctx context.Context, sh *shell, c *client.Client, req *waypointv1.
 			show(l)
 			shown = true
 		}
-		if sh.writeErr != nil {
-			return sh.writeErr
+		if err := sh.writeError(); err != nil {
+			return err
 		}
 		req.Cursor = res.Msg.GetNextCursor()
 		if !o.follow {

@@ -131,8 +131,7 @@ func (r *run) all(ctx context.Context, apps []string) (results []*outcome, err e
 }
 
 func (r *run) one(ctx context.Context, o *outcome) (*waypointv1.Job, error) {
-	say := r.out.note
-	r.sh.onWait.Store(&say)
+	r.sh.onWaiting(r.out.note)
 	ctx = client.WithMaxRetry(ctx, retryOperation)
 	what, err := r.op.spec(ctx, r.client, o.project, o.app)
 	if errors.Is(err, errNothingToDo) {

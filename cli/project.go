@@ -81,7 +81,7 @@ func sourceText(ds *waypointv1.DataSource) string {
 func newCmdProjectInspect(sh *shell) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "inspect [NAME]", Short: "Show one project", Args: argCount(0, 1), ValidArgsFunction: sh.completeProjects,
+		Use: "inspect [NAME]", Short: "Show one project", Args: argCount(0, 1), ValidArgsFunction: completeProjects(sh),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runProjectInspect(cmd.Context(), sh, asJSON, args)
 		},

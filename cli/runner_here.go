@@ -50,18 +50,6 @@ func (l *localRunner) report(o *outcome, jobID string) (done func()) {
 	return l.guard.Report(l.id, guard.Work{RunnerID: l.id, Project: o.project, App: o.app, Workspace: o.workspace, JobID: jobID})
 }
 
-// newGuard is what ends and reports the work of a runner in this process, should it be killed.
-// Run closes it.
-func (sh *shell) newGuard(token string, logger *slog.Logger) *guard.Guard {
-	if sh.guard == nil {
-		sh.guard = guard.New(guard.Options{
-			Command: []string{sh.env.Executable, guard.Argument}, Outer: sh.env.CommandMark, Logger: logger,
-			Server: guard.Server{Address: sh.server.Address, Token: token},
-		})
-	}
-	return sh.guard
-}
-
 // runnerOptions are what all runners of this binary have in common.
 func (sh *shell) runnerOptions() (runner.Options, error) {
 	state, err := sh.env.stateDir()

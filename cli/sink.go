@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -30,12 +29,6 @@ type humanSink struct {
 
 func newHumanSink(sh *shell) *humanSink {
 	return &humanSink{sh: sh, r: sh.renderer(sh.env.Err, sh.errSetting()), color: sh.errSetting().Color()}
-}
-
-func (sh *shell) renderer(out io.Writer, set terminal.Setting) *terminal.Renderer {
-	return terminal.NewRenderer(terminal.Options{
-		Out: out, Color: set.Color(), Animated: set.Animated(), Columns: sh.env.Columns, Now: sh.env.Now,
-	})
 }
 
 func (h *humanSink) event(ev *waypointv1.OutputEvent) { h.r.Event(ev) }
@@ -103,8 +96,8 @@ func (h *humanSink) ended(op operation, o *outcome) {
 }
 
 func (h *humanSink) finish(op operation, results []*outcome) {
-	if err := h.r.Close(); err != nil && h.sh.writeErr == nil {
-		h.sh.writeErr = err
+	if err := h.r.Close(); err != nil {
+		h.sh.keepWriteErr(err)
 	}
 	ok := len(results) > 0
 	for _, o := range results {
@@ -270,8 +263,7 @@ func (j *jsonSink) finish(op operation, results []*outcome) {
 		apps = append(apps, j.appObject(op, o))
 	}
 	fields := map[string]any{"operation": op.name, "ok": ok, "apps": apps}
-	if j.sh.flags.cost && j.sh.client != nil {
-		c := j.sh.client.Cost()
+	if c, ok := j.sh.spent(); ok && j.sh.flags.cost {
 		usd, pricesOf := cost.USD(c)
 		fields["cost"] = map[string]any{
 			"requests": c.Requests, "read_units": c.ReadUnits, "write_units": c.WriteUnits,
@@ -279,7 +271,7 @@ func (j *jsonSink) finish(op operation, results []*outcome) {
 		}
 	}
 	j.write("result", fields)
-	if err := j.out.Err(); err != nil && j.sh.writeErr == nil {
-		j.sh.writeErr = fmt.Errorf("writing the output: %w", err)
+	if err := j.out.Err(); err != nil {
+		j.sh.keepWriteErr(fmt.Errorf("writing the output: %w", err))
 	}
 }

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/runner/guard"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
+)
+
+// Deps is what main hands to the commands.
+type Deps struct {
+	Env *Env
+	// Catalog makes the plugins of this binary's runners. It is called when a command needs them.
+	Catalog func() *plugin.Catalog
+	// PluginProcess is what the process plugin starts as processes of their own (the hidden command plugin-proxy). It
+	// handles signals itself.
+	PluginProcess func(ctx context.Context, args []string) error
+	// PurgeMachine ends what plugins run on this machine and kept below a runner's state directory. It names what had to
+	// stay because others use it.
+	PurgeMachine func(ctx context.Context, stateDir string) (left []string, err error)
+	// RestoreMachine brings back what plugins run on this machine, after a reboot say.
+	RestoreMachine func(ctx context.Context, stateDir string, sealer plugin.Sealer, log *slog.Logger) error
+}
+
+// shell is what the commands of one invocation share: streams, questions, the server, and what main handed over.
+type shell struct {
+	*Servers
+	deps  Deps
+	guard *guard.Guard
+	// interrupted is the first interrupt; pipeBroke reports whether stdout was closed.
+	interrupted atomic.Pointer[interruption]
+	pipeBroke   atomic.Bool
+}
+
+// newShell makes the shell of one command line.
+func newShell(d Deps) *shell {
+	env := *d.Env
+	streams := &Streams{env: &env, flags: &globals{}}
+	return &shell{deps: d, Servers: &Servers{Prompter: &Prompter{Streams: streams, ctx: context.Background()}}}
+}
+
+// Env is the surroundings of the command.
+func (s *Streams) Env() *Env { return s.env }
+
+// Flags are the flags that every command has.
+func (s *Streams) Flags() *globals { return s.flags }
+
+// Deps is what main handed to the commands.
+func (sh *shell) Deps() Deps { return sh.deps }
+
+// offerToInstall sets what makes a local server for somebody who has none.
+func (v *Servers) offerToInstall(install func(ctx context.Context) error) { v.install = install }
+
+// execute runs one command line of the tree that root makes and returns the exit code: 0, 1 after any error, the command's
+// own, or the one that names the signal that ended it (130, 143, 129). atEnd is called before the error is shown.
+func (sh *shell) execute(ctx context.Context, root func() *cobra.Command, args []string, atEnd func()) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sh.ctx = ctx
+	sh.env.In = inputReader{ctx: ctx, from: sh.deps.Env.In}
+	sh.env.Out = outputWriter{Writer: sh.deps.Env.Out, broken: func() {
+		sh.pipeBroke.Store(true)
+		cancel(errBrokenPipe)
+	}}
+	tree := root()
+	tree.SetArgs(rewriteArgs(tree, args))
+	ended, watcher := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watcher)
+		sh.watchInterrupts(ended, cancel)
+	}()
+	err := tree.ExecuteContext(ctx)
+	sh.guard.Close()
+	close(ended)
+	<-watcher
+	if err == nil {
+		err = sh.writeErr
+	}
+	atEnd()
+	return sh.exitCodeOf(err)
+}
+
+// globals are the flags of every command.
+type globals struct {
+	project, app, workspace string
+	plain, cost             bool
+	verbose                 int
+}
+
+// group is a command that only holds others.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(subs...)
+	return c
+}
+
+// unknownCommand refuses what is no subcommand, naming those that are near.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "Run `" + cmd.CommandPath() + " --help` for the list."
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "Did you mean `" + cmd.CommandPath() + " " + near[0] + "`? " + hint
+	}
+	return problem("USAGE", "there is no command `%s %s`", cmd.CommandPath(), args[0]).withHint("%s", hint)
+}
+
+// argCount wants between least and most arguments (most < 0: any number).
+func argCount(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		for _, a := range args {
+			if p, app, ok := strings.Cut(a, "/"); ok && most == 0 && p != "" && app != "" {
+				return problem("USAGE", "the form PROJECT/APP is no longer supported").
+					withHint("Use: %s -project %s -app %s", cmd.CommandPath(), p, app)
+			}
+		}
+		var wrong string
+		switch {
+		case len(args) < least:
+			wrong = fmt.Sprintf("`%s` needs an argument more", cmd.CommandPath())
+		case most >= 0 && len(args) > most:
+			wrong = fmt.Sprintf("`%s` does not take the argument %q", cmd.CommandPath(), args[most])
+		default:
+			return nil
+		}
+		return problem("USAGE", "%s", wrong).withHint("Usage: %s", cmd.UseLine())
+	}
+}
+
+// newGuard is what ends and reports the work of a runner in this process, should it be killed.
+// Run closes it.
+func (sh *shell) newGuard(token string, logger *slog.Logger) *guard.Guard {
+	if sh.guard == nil {
+		sh.guard = guard.New(guard.Options{
+			Command: []string{sh.env.Executable, guard.Argument}, Outer: sh.env.CommandMark, Logger: logger,
+			Server: guard.Server{Address: sh.server.Address, Token: token},
+		})
+	}
+	return sh.guard
+}

@@ -39,20 +39,9 @@ func (f *awsFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.profile, "profile", "", "aws: profile of ~/.aws/config, instead of AWS_PROFILE")
 }
 
-// others are the flags that name this installation where the defaults do not.
-func (f *awsFlags) others() string {
-	text := ""
-	for _, flag := range [][2]string{{"name", f.name}, {"region", f.region}, {"profile", f.profile}} {
-		if flag[1] != "" && (flag[0] != "name" || flag[1] != infra.DefaultName) {
-			text += " --" + flag[0] + "=" + flag[1]
-		}
-	}
-	return text
-}
-
 // command writes a command with the flags that lead to this installation, for hints.
 func (f *awsFlags) command(verb string, more ...string) string {
-	text := "waypoint " + verb + " --platform=aws" + f.others()
+	text := "waypoint " + verb + " --platform=aws" + infra.CommandFlags(f.name, f.region, f.profile)
 	if f.context != "" && (verb == "install" || verb == "upgrade") {
 		text += " --context=" + f.context
 	}

@@ -92,11 +92,11 @@ func explain(err error, s *server) report {
 
 // explainForeign words that something else than the server answers.
 func explainForeign(f *client.ForeignAnswer, s *server) report {
-	flags := awsFlags{name: infra.DefaultName}
+	name, profile := infra.DefaultName, ""
 	if s.AWS != nil {
-		flags = awsFlags{name: s.AWS.Name, profile: s.AWS.Profile}
+		name, profile = s.AWS.Name, s.AWS.Profile
 	}
-	install := flags.command("install")
+	install := "`waypoint install --platform=aws" + infra.CommandFlags(name, "", profile) + "`"
 	switch f.Emulator {
 	case client.EmulatorStarting:
 		return report{message: f.What(), hint: "Wait until it has started, then run the same command again. " + infra.ForgotHint(install)}

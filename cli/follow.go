@@ -210,3 +210,28 @@ func jobError(op operation, job *waypointv1.Job) error {
 	}
 	return t
 }
+
+// watchJob shows the output of a job that runs elsewhere, from its start, and returns its error when it has ended.
+func watchJob(ctx context.Context, sh *shell, c *client.Client, j *waypointv1.Job, asJSON bool) error {
+	name := operationName(j.GetSpec().GetOperation())
+	op := operation{name: name, doing: "Watching the " + name + " of", done: "Finished the " + name + " of"}
+	r := &run{sh: sh, client: c, op: op, at: placement{remote: true}}
+	if asJSON {
+		r.out = newJSONSink(sh)
+	} else {
+		// Here the output is what was asked for, so it goes to stdout.
+		set := sh.outSetting()
+		r.out = &humanSink{sh: sh, r: sh.renderer(sh.env.Out, set), color: set.Color()}
+	}
+	sh.onWaiting(r.out.note)
+	out := &outcome{project: j.GetSpec().GetProject(), app: j.GetSpec().GetApp(), workspace: workspaceName(j.GetSpec()), remote: true}
+	began := sh.env.Now()
+	out.job, out.err = r.watchRemote(client.WithMaxRetry(ctx, retryOperation), j)
+	out.took = sh.env.Now().Sub(began)
+	if hasEnded(out.job) && out.job.GetStartedUnixMs() > 0 {
+		out.took = unixMS(out.job.GetEndedUnixMs()).Sub(unixMS(out.job.GetStartedUnixMs()))
+	}
+	r.out.ended(op, out)
+	r.out.finish(op, []*outcome{out})
+	return out.err
+}

@@ -273,25 +273,5 @@ func runJobGetStream(ctx context.Context, sh *shell, o *jobOptions, id string) e
 	if err != nil {
 		return err
 	}
-	name := operationName(j.GetSpec().GetOperation())
-	op := operation{name: name, doing: "Watching the " + name + " of", done: "Finished the " + name + " of"}
-	r := &run{sh: sh, client: c, op: op, at: placement{remote: true}}
-	if o.json {
-		r.out = newJSONSink(sh)
-	} else {
-		// Here the output is what was asked for, so it goes to stdout.
-		set := sh.outSetting()
-		r.out = &humanSink{sh: sh, r: sh.renderer(sh.env.Out, set), color: set.Color()}
-	}
-	sh.onWaiting(r.out.note)
-	out := &outcome{project: j.GetSpec().GetProject(), app: j.GetSpec().GetApp(), workspace: workspaceName(j.GetSpec()), remote: true}
-	began := sh.env.Now()
-	out.job, out.err = r.watchRemote(client.WithMaxRetry(ctx, retryOperation), j)
-	out.took = sh.env.Now().Sub(began)
-	if hasEnded(out.job) && out.job.GetStartedUnixMs() > 0 {
-		out.took = unixMS(out.job.GetEndedUnixMs()).Sub(unixMS(out.job.GetStartedUnixMs()))
-	}
-	r.out.ended(op, out)
-	r.out.finish(op, []*outcome{out})
-	return out.err
+	return watchJob(ctx, sh, c, j, o.json)
 }

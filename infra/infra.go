@@ -37,6 +37,18 @@ import (
 // DefaultName is what an installation is called.
 const DefaultName = "waypoint"
 
+// CommandFlags returns the flags that lead a command to an installation where the defaults do not, with a space before
+// each; empty strings are defaults.
+func CommandFlags(name, region, profile string) string {
+	text := ""
+	for _, flag := range [][2]string{{"name", name}, {"region", region}, {"profile", profile}} {
+		if flag[1] != "" && (flag[0] != "name" || flag[1] != DefaultName) {
+			text += " --" + flag[0] + "=" + flag[1]
+		}
+	}
+	return text
+}
+
 // Options of all operations. Config is required.
 type Options struct {
 	// Config is the operator's: region, credentials, and BaseEndpoint for emulators (AWS_ENDPOINT_URL).

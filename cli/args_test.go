@@ -1,33 +1,21 @@
 package cli
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 	"pgregory.net/rapid"
 
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/cli/shelltest"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
-// testEnv is a surrounding without terminal, server or home.
-func testEnv(t *testing.T) *Env {
-	t.Helper()
-	return &Env{
-		In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{},
-		Lookup:  func(string) (string, bool) { return "", false },
-		Environ: func() []string { return nil },
-		Now:     func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) },
-		Dir:     t.TempDir(), Quit: func(int) {},
-	}
-}
-
 func testRoot(t *testing.T) *cobra.Command {
 	t.Helper()
-	return NewRoot(Deps{Env: testEnv(t), Catalog: func() *plugin.Catalog { return plugin.NewCatalog() }})
+	return NewRoot(shell.Deps{Env: shelltest.Env(t), Catalog: func() *plugin.Catalog { return plugin.NewCatalog() }})
 }
 
 func TestSingleDashLongFlagsBecomeDouble(t *testing.T) {
@@ -52,7 +40,7 @@ func TestSingleDashLongFlagsBecomeDouble(t *testing.T) {
 		{"an alias of a command", "job ls -json", "job ls --json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := strings.Join(rewriteArgs(root, strings.Fields(c.in)), " ")
+			got := strings.Join(shell.RewriteArgs(root, strings.Fields(c.in)), " ")
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -68,7 +56,7 @@ func TestRewritingNeverLosesOrReordersArguments(t *testing.T) {
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.SliceOfN(word, 0, 8).Draw(t, "args")
-		out := rewriteArgs(root, in)
+		out := shell.RewriteArgs(root, in)
 		if len(out) != len(in) {
 			t.Fatalf("%q became %q", in, out)
 		}
@@ -77,7 +65,7 @@ func TestRewritingNeverLosesOrReordersArguments(t *testing.T) {
 				t.Fatalf("%q became %q", in[i], out[i])
 			}
 		}
-		if again := rewriteArgs(root, out); !slices.Equal(again, out) {
+		if again := shell.RewriteArgs(root, out); !slices.Equal(again, out) {
 			t.Fatalf("%q became %q and then %q", in, out, again)
 		}
 	})
@@ -102,7 +90,7 @@ func TestEveryCommandOfWaypointAnswers(t *testing.T) {
 	for path := range strings.SplitSeq(strings.ReplaceAll(waypointCommands, "\n", ""), "|") {
 		cmd := root
 		for word := range strings.FieldsSeq(path) {
-			next := child(cmd, word)
+			next := shell.Child(cmd, word)
 			if next == nil {
 				if cmd.Hidden && cmd.DisableFlagParsing {
 					break // the whole group answers
@@ -120,7 +108,7 @@ func TestNoCommandIsBothHereAndElsewhere(t *testing.T) {
 	for _, e := range elsewhere() {
 		parent, name := root, e.path
 		if group, sub, ok := strings.Cut(e.path, " "); ok {
-			parent, name = child(root, group), sub
+			parent, name = shell.Child(root, group), sub
 		}
 		n := 0
 		for _, c := range parent.Commands() {
@@ -146,7 +134,7 @@ func TestWhatShowsThingsHasJSON(t *testing.T) {
 		}
 		switch c.Name() {
 		case "list", "list-builds", "inspect", "status", "up", "build", "deploy", "release", "destroy", "logs", "get", "get-stream", "cancel":
-			if !c.Hidden && lookup(c, "json") == nil {
+			if !c.Hidden && shell.Lookup(c, "json") == nil {
 				t.Errorf("%s has no --json", c.CommandPath())
 			}
 		}

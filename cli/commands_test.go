@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/waypoint-serverless/waypoint/cli/shell"
 )
 
 // mention is a command line of ours that a text names.
@@ -78,7 +80,7 @@ func checkMention(t *testing.T, line string) string {
 	root := testRoot(t)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	if args = rewriteArgs(root, args); len(args) == 0 {
+	if args = shell.RewriteArgs(root, args); len(args) == 0 {
 		return ""
 	}
 	cmd, rest, err := root.Find(args)

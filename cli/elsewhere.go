@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/cli/problem"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
 )
 
 // fate is what became of a command of Waypoint that this CLI does not have.
@@ -70,14 +73,14 @@ func addElsewhere(root *cobra.Command) {
 	for _, e := range elsewhere() {
 		parent, name := root, e.path
 		if group, sub, ok := strings.Cut(e.path, " "); ok {
-			parent, name = child(root, group), sub
+			parent, name = shell.Child(root, group), sub
 		}
 		answer := e.fate.sentence(e.path)
 		instead := e.instead
 		parent.AddCommand(&cobra.Command{
 			Use: name, Short: answer, Hidden: true, DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {
-				return problem("NOT_AVAILABLE", "%s", answer).withHint("%s", instead)
+				return problem.New("NOT_AVAILABLE", "%s", answer).WithHint("%s", instead)
 			},
 		})
 	}

@@ -10,48 +10,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/cli/shelltest"
 )
-
-// watched runs the watcher over signals and waits for it; it returns the code that the process quit with, and why the
-// command was cancelled.
-func watched(t *testing.T, signals ...os.Signal) (quit int, cause error) {
-	t.Helper()
-	env := testEnv(t)
-	in := make(chan os.Signal)
-	env.Interrupts, env.Quit = in, func(code int) { quit = code }
-	sh := newShell(Deps{Env: env})
-	ctx, cancel := context.WithCancelCause(t.Context())
-	ended, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		sh.watchInterrupts(ended, cancel)
-	}()
-	for _, s := range signals {
-		select {
-		case in <- s:
-		case <-done:
-		}
-	}
-	if len(signals) < 2 {
-		close(ended)
-	}
-	<-done
-	return quit, context.Cause(ctx)
-}
-
-func TestTheFirstSignalCancelsTheSecondQuits(t *testing.T) {
-	for signal, code := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
-		var why *interruption
-		if quit, cause := watched(t, signal); !errors.As(cause, &why) || why.code() != code || quit != 0 {
-			t.Errorf("%s: cancelled by %v, quit %d", signal, cause, quit)
-		}
-		// The one that ends the process is the one that the exit code names.
-		if quit, _ := watched(t, os.Interrupt, signal); quit != code {
-			t.Errorf("%s after an interrupt: quit %d", signal, quit)
-		}
-	}
-}
 
 // blocked is a terminal at which nobody types.
 type blocked struct{ reading chan struct{} }
@@ -92,7 +54,7 @@ func TestASignalEndsWhateverReadsTheTerminal(t *testing.T) {
 		"settings on stdin": {args: []string{"config", "set", "-project", "p"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			env := testEnv(t)
+			env := shelltest.Env(t)
 			home := t.TempDir()
 			env.Lookup = func(name string) (string, bool) { return map[string]string{"HOME": home}[name], name == "HOME" }
 			reading, restored := make(chan struct{}), false
@@ -106,7 +68,7 @@ func TestASignalEndsWhateverReadsTheTerminal(t *testing.T) {
 			signals := make(chan os.Signal, 1)
 			env.Interrupts = signals
 			code := make(chan int, 1)
-			go func() { code <- Run(t.Context(), Deps{Env: env}, c.args) }()
+			go func() { code <- Run(t.Context(), shell.Deps{Env: env}, c.args) }()
 			select {
 			case <-reading:
 			case got := <-code:
@@ -130,38 +92,17 @@ func TestAReaderThatIsGoneCancelsTheCommand(t *testing.T) {
 	}
 	_ = r.Close()
 	defer func() { _ = w.Close() }()
-	env := testEnv(t)
+	env := shelltest.Env(t)
 	env.Out = w
-	if code := Run(t.Context(), Deps{Env: env}, []string{"version"}); code != brokenPipeCode {
+	if code := Run(t.Context(), shell.Deps{Env: env}, []string{"version"}); code != shell.BrokenPipeCode {
 		t.Errorf("exit code %d", code)
 	}
 	if text := env.Err.(*bytes.Buffer).String(); text != "" {
 		t.Errorf("it said %q", text)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	out := outputWriter{Writer: w, broken: cancel}
+	out := shell.OutputWriter{Writer: w, Broken: cancel}
 	if _, err := io.WriteString(out, "x"); !errors.Is(err, syscall.EPIPE) || ctx.Err() == nil {
 		t.Errorf("the write ended with %v, the context with %v", err, ctx.Err())
-	}
-}
-
-func TestAnInterruptedReadKeepsItsBufferToItself(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	from, to := io.Pipe()
-	in := inputReader{ctx: ctx, from: from}
-	p := make([]byte, 4)
-	cancel()
-	if _, err := in.Read(p); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() { defer close(done); _, _ = to.Write([]byte("late")) }()
-	select {
-	case <-done:
-	case <-time.After(2 * time.Minute):
-		t.Fatal("the read is not there any more")
-	}
-	if string(p) != "\x00\x00\x00\x00" {
-		t.Errorf("the caller's buffer became %q", p)
 	}
 }

@@ -1,8 +1,3 @@
-// Package cli is the `waypoint` command: it parses, calls the API through internal/client, and prints. What a
-// command decides is in pure functions beside it; what it does to the world goes through Env.
-//
-// It keeps nothing but its context files. It never touches a target platform: even a local operation is run by
-// a runner, which then lives in this process.
 package cli
 
 import (
@@ -10,17 +5,37 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/waypoint-serverless/waypoint/cli/artifact"
+	"github.com/waypoint-serverless/waypoint/cli/completion"
+	"github.com/waypoint-serverless/waypoint/cli/config"
 	"github.com/waypoint-serverless/waypoint/cli/cost"
+	"github.com/waypoint-serverless/waypoint/cli/deployment"
+	"github.com/waypoint-serverless/waypoint/cli/docs"
+	"github.com/waypoint-serverless/waypoint/cli/doctor"
+	"github.com/waypoint-serverless/waypoint/cli/file"
+	"github.com/waypoint-serverless/waypoint/cli/initialize"
+	"github.com/waypoint-serverless/waypoint/cli/install"
+	"github.com/waypoint-serverless/waypoint/cli/job"
+	"github.com/waypoint-serverless/waypoint/cli/lifecycle"
+	"github.com/waypoint-serverless/waypoint/cli/login"
+	"github.com/waypoint-serverless/waypoint/cli/logs"
+	"github.com/waypoint-serverless/waypoint/cli/project"
+	"github.com/waypoint-serverless/waypoint/cli/runner"
+	"github.com/waypoint-serverless/waypoint/cli/server"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/cli/status"
+	"github.com/waypoint-serverless/waypoint/cli/token"
+	"github.com/waypoint-serverless/waypoint/cli/workspace"
 	"github.com/waypoint-serverless/waypoint/internal/version"
 )
 
 // Run runs one command line and returns the exit code: 0, 1 after any error, the command's own, or the one that names the
 // signal that ended it (130, 143, 129).
-func Run(ctx context.Context, d Deps, args []string) int {
-	sh := newShell(d)
+func Run(ctx context.Context, d shell.Deps, args []string) int {
+	sh := shell.New(d)
 	if len(args) > 0 && args[0] == pluginProcess && d.PluginProcess != nil {
 		if err := d.PluginProcess(ctx, args[1:]); err != nil {
-			sh.showError(err)
+			sh.ShowError(err)
 			return 1
 		}
 		return 0
@@ -28,18 +43,18 @@ func Run(ctx context.Context, d Deps, args []string) int {
 	if len(args) == 1 && (args[0] == "-v" || args[0] == "-version" || args[0] == "--version") {
 		args = []string{"version"}
 	}
-	return sh.execute(ctx, func() *cobra.Command { return newRoot(sh) }, args, func() {
-		if spent, ok := sh.spent(); ok && sh.flags.cost {
-			sh.sayf("Cost: %s\n", cost.Line(spent))
+	return sh.Execute(ctx, func() *cobra.Command { return newRoot(sh) }, args, func() {
+		if spent, ok := sh.Spent(); ok && sh.Flags().Cost {
+			sh.Sayf("Cost: %s\n", cost.Line(spent))
 		}
 	})
 }
 
 // NewRoot makes the command tree, for documentation and completion; Run is what runs it.
-func NewRoot(d Deps) *cobra.Command { return newRoot(newShell(d)) }
+func NewRoot(d shell.Deps) *cobra.Command { return newRoot(shell.New(d)) }
 
-func newRoot(sh *shell) *cobra.Command {
-	sh.offerToInstall(func(ctx context.Context) error { return runInstall(ctx, sh, &installOptions{platform: "local"}) })
+func newRoot(sh *shell.Shell) *cobra.Command {
+	sh.OfferToInstall(func(ctx context.Context) error { return install.Local(ctx, sh) })
 	root := &cobra.Command{
 		Use:   "waypoint",
 		Short: "Build, deploy and release applications with one command",
@@ -48,23 +63,23 @@ func newRoot(sh *shell) *cobra.Command {
 Start with "waypoint install --platform=local" (or --platform=aws), then "waypoint up" in a project's directory.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              unknownCommand,
+		Args:              shell.UnknownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(sh.env.Out)
-	root.SetErr(sh.env.Err)
-	root.SetIn(sh.env.In)
-	root.SetFlagErrorFunc(flagError)
+	root.SetOut(sh.Env().Out)
+	root.SetErr(sh.Env().Err)
+	root.SetIn(sh.Env().In)
+	root.SetFlagErrorFunc(shell.FlagError)
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
 	f := root.PersistentFlags()
-	f.StringVarP(&sh.flags.project, "project", "p", "", "project, instead of the one in the nearest waypoint.hcl")
-	f.StringVarP(&sh.flags.app, "app", "a", "", "app of the project, instead of all")
-	f.StringVarP(&sh.flags.workspace, "workspace", "w", "", "workspace (WAYPOINT_WORKSPACE)")
-	f.BoolVar(&sh.flags.plain, "plain", false, "plain lines: no colour, nothing redrawn (WAYPOINT_PLAIN)")
-	f.BoolVar(&sh.flags.cost, "cost", false, "say what the command cost: requests, units and USD")
-	f.CountVarP(&sh.flags.verbose, "verbose", "v", "log to stderr: -v info, -vv debug (WAYPOINT_LOG_LEVEL)")
-	completeGlobals(sh, root)
+	f.StringVarP(&sh.Flags().Project, "project", "p", "", "project, instead of the one in the nearest waypoint.hcl")
+	f.StringVarP(&sh.Flags().App, "app", "a", "", "app of the project, instead of all")
+	f.StringVarP(&sh.Flags().Workspace, "workspace", "w", "", "workspace (WAYPOINT_WORKSPACE)")
+	f.BoolVar(&sh.Flags().Plain, "plain", false, "plain lines: no colour, nothing redrawn (WAYPOINT_PLAIN)")
+	f.BoolVar(&sh.Flags().Cost, "cost", false, "say what the command cost: requests, units and USD")
+	f.CountVarP(&sh.Flags().Verbose, "verbose", "v", "log to stderr: -v info, -vv debug (WAYPOINT_LOG_LEVEL)")
+	completion.Globals(sh, root)
 
 	root.AddGroup(
 		&cobra.Group{ID: "common", Title: "Common commands:"},
@@ -78,20 +93,20 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 			root.AddCommand(c)
 		}
 	}
-	in("common", newCmdInit(sh), newCmdUp(sh), newCmdBuild(sh), newCmdDeploy(sh), newCmdRelease(sh),
-		newCmdDestroy(sh), newCmdStatus(sh), newCmdLogs(sh), newCmdLogin(sh))
-	in("look", newCmdProject(sh), newCmdWorkspace(sh), newCmdArtifact(sh), newCmdDeployment(sh),
-		newCmdJob(sh), newCmdConfig(sh), newCmdVariable(sh))
-	in("server", newCmdInstall(sh), newCmdUpgrade(sh), newCmdUninstall(sh), newCmdDoctor(sh), newCmdServer(sh), newCmdRunner(sh), newCmdToken(sh), newCmdContext(sh))
-	in("more", newCmdVersion(sh), newCmdCompletion(sh), newCmdFmt(sh), newCmdValidate(sh), newCmdPlan(sh), newCmdDocs(sh))
+	in("common", initialize.New(sh), lifecycle.NewUp(sh), lifecycle.NewBuild(sh), lifecycle.NewDeploy(sh), lifecycle.NewRelease(sh),
+		lifecycle.NewDestroy(sh), status.New(sh), logs.New(sh), login.New(sh))
+	in("look", project.New(sh), workspace.New(sh), artifact.New(sh), deployment.New(sh),
+		job.New(sh), config.New(sh), config.NewVariable(sh))
+	in("server", install.NewInstall(sh), install.NewUpgrade(sh), install.NewUninstall(sh), doctor.New(sh), server.New(sh), runner.New(sh), token.New(sh), login.NewContext(sh))
+	in("more", newVersion(sh), completion.New(sh), file.NewFmt(sh), file.NewValidate(sh), file.NewPlan(sh), docs.New(sh))
 	addElsewhere(root)
 	return root
 }
 
-func newCmdVersion(sh *shell) *cobra.Command {
+func newVersion(sh *shell.Shell) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version", Args: argCount(0, 0),
-		Run: func(*cobra.Command, []string) { sh.printf("%s\n", version.String()) },
+		Use: "version", Short: "Show the version", Args: shell.ArgCount(0, 0),
+		Run: func(*cobra.Command, []string) { sh.Printf("%s\n", version.String()) },
 	}
 }
 

@@ -123,6 +123,25 @@ func rules() []rule {
 			planted: [2]string{module + "internal/client", module + "functions"},
 		},
 		{
+			name: "what commands share knows no command",
+			check: func(graph map[string]pkg) (broken []string) {
+				shared := []string{"completion", "contexts", "cost", "operation", "problem", "records", "render", "scope", "shell", "shelltest", "starter"}
+				for from, p := range graph {
+					name, below := strings.CutPrefix(from, module+"cli/")
+					if !below || !slices.Contains(shared, name) {
+						continue
+					}
+					for _, to := range p.Imports {
+						if name, below := strings.CutPrefix(to, module+"cli/"); below && !slices.Contains(shared, name) {
+							broken = append(broken, from+" → "+to)
+						}
+					}
+				}
+				return broken
+			},
+			planted: [2]string{module + "cli/scope", module + "cli/job"},
+		},
+		{
 			name: "no binary holds a git of its own: the git program does all git work",
 			check: func(graph map[string]pkg) (broken []string) {
 				for from := range graph {

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 
 	"github.com/waypoint-serverless/waypoint/cli"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/builtin"
@@ -24,18 +25,18 @@ func main() {
 
 func run() int {
 	interrupts := make(chan os.Signal, 4)
-	signal.Notify(interrupts, cli.Signals()...)
+	signal.Notify(interrupts, shell.Signals()...)
 	defer signal.Stop(interrupts)
-	cli.CatchBrokenPipes()
+	shell.CatchBrokenPipes()
 	mark := os.Getenv(guard.EnvMark)
 	_ = os.Unsetenv(guard.EnvMark) // apps and servers that this process starts outlive the command that it runs in
-	env, err := cli.SystemEnv(interrupts)
+	env, err := shell.SystemEnv(interrupts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return 1
 	}
 	env.CommandMark = mark
-	return cli.Run(context.Background(), cli.Deps{
+	return cli.Run(context.Background(), shell.Deps{
 		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: builtin.Purge, RestoreMachine: builtin.Restore,
 	}, os.Args[1:])
 }

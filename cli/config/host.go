@@ -1,0 +1,28 @@
+// Package config has the commands about configuration of apps and runners, and about stored values of input variables.
+package config
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/records"
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	records.Host
+	scope.Host
+	Ago(t time.Time) string
+	Env() *shell.Env
+	ErrSetting() terminal.Setting
+	Flags() *shell.Flags
+	Look(ctx context.Context) (*client.Client, error)
+	PrintJSON(v any) error
+	Sayf(format string, args ...any)
+	Workspace() string
+	Write(data string)
+}

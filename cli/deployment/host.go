@@ -1,0 +1,17 @@
+// Package deployment has the commands about deployments: deploy, list, destroy.
+package deployment
+
+import (
+	"github.com/waypoint-serverless/waypoint/cli/lifecycle"
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/records"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	lifecycle.Host
+	operation.Host
+	records.Host
+	MustConfirm(question string, approved bool, json bool) error
+	Workspace() string
+}

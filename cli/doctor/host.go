@@ -1,0 +1,24 @@
+// Package doctor has the command doctor: it examines this machine, the server and the runners, and changes nothing.
+package doctor
+
+import (
+	"github.com/waypoint-serverless/waypoint/cli/contexts"
+	"github.com/waypoint-serverless/waypoint/cli/install"
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	install.Host
+	operation.Host
+	ChosenServer() (*shell.Server, error)
+	Env() *shell.Env
+	OutSetting() terminal.Setting
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Probe(c contexts.Context) (*client.Client, error)
+	Server() *shell.Server
+}

@@ -1,0 +1,26 @@
+// Package file has the commands about waypoint.hcl itself: fmt, validate and plan. They need no server.
+package file
+
+import (
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	operation.Host
+	scope.Host
+	Deps() shell.Deps
+	Env() *shell.Env
+	ErrSetting() terminal.Setting
+	Flags() *shell.Flags
+	OutSetting() terminal.Setting
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Sayf(format string, args ...any)
+	Table(t terminal.Table)
+	Workspace() string
+	Write(data string)
+}

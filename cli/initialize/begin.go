@@ -1,0 +1,173 @@
+package initialize
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/waypoint-serverless/waypoint/api/validate"
+	"github.com/waypoint-serverless/waypoint/cli/render"
+	"github.com/waypoint-serverless/waypoint/cli/starter"
+)
+
+// begin writes a waypoint.hcl for what is in the directory. found says whether it fits an app, so that it can be used as
+// it is; otherwise it is one to begin with.
+func begin(sh Host) (found bool, err error) {
+	name := starter.Name(filepath.Base(sh.Env().Dir), "my-project")
+	apps, err := starter.Look(os.DirFS(sh.Env().Dir), render.OrElse(sh.Flags().App, "web"))
+	if err != nil {
+		return false, err
+	}
+	project, err := askName(sh, "project", "Name of the project", render.OrElse(sh.Flags().Project, name))
+	if err != nil {
+		return false, err
+	}
+	text := []byte(blank(project))
+	if len(apps) > 0 {
+		choices, err := choose(sh, project, apps)
+		if err != nil {
+			return false, err
+		}
+		text = starter.File(project, choices)
+	}
+	path := filepath.Join(sh.Env().Dir, "waypoint.hcl")
+	if err := writeNew(path, text); err != nil {
+		return false, err
+	}
+	if len(apps) > 0 {
+		sh.Sayf("%s has been written:\n\n%s\n", path, indent(string(text)))
+		return true, nil
+	}
+	sh.Sayf("There was no waypoint.hcl here, so one to begin with has been written to %s.\n", path)
+	sh.Sayf("Next: change it for your app, then run `waypoint init` again.\n")
+	return false, nil
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+// writeNew writes a file that must not be there yet.
+func writeNew(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing waypoint.hcl: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing waypoint.hcl: %w", err)
+	}
+	return nil
+}
+
+// ask asks for a text; Enter, and nobody to ask, give the fallback. check says what is wrong with an answer.
+func ask(sh Host, question, fallback string, check func(answer string) error) (string, error) {
+	if !sh.CanAsk() {
+		return fallback, check(fallback)
+	}
+	for {
+		sh.Sayf("%s [%s]: ", question, fallback)
+		answer, err := sh.ReadLine()
+		if err != nil {
+			return "", err
+		}
+		answer = render.OrElse(answer, fallback)
+		wrong := check(answer)
+		if wrong == nil {
+			return answer, nil
+		}
+		sh.Sayf("%s\n", render.FirstUpper(wrong.Error()))
+	}
+}
+
+func askName(sh Host, what, question, fallback string) (string, error) {
+	return ask(sh, question, fallback, func(answer string) error { return validate.Name(what, answer) })
+}
+
+// choose asks, for each app that was found, how it is built and run.
+func choose(sh Host, project string, apps []starter.App) ([]starter.Choice, error) {
+	var choices []starter.Choice
+	for _, a := range apps {
+		where := "here"
+		if a.Path != "." {
+			where = "in " + a.Path
+		}
+		name, err := askName(sh, "app", "Name of the app "+where, a.Name)
+		if err != nil {
+			return nil, err
+		}
+		way, err := chooseWay(sh, name, a.Ways)
+		if err != nil {
+			return nil, err
+		}
+		choice := starter.Choice{Name: name, Path: a.Path, Way: way}
+		if way.Image {
+			choice.Image, err = ask(sh, "Where images are pushed, such as ghcr.io/acme/"+project+"; nowhere if empty", "", checkImage)
+			if err != nil {
+				return nil, err
+			}
+		}
+		choices = append(choices, choice)
+	}
+	return choices, nil
+}
+
+func chooseWay(sh Host, app string, ways []starter.Way) (starter.Way, error) {
+	if len(ways) == 1 || !sh.CanAsk() {
+		sh.Sayf("%s: %s.\n", app, ways[0].Because)
+		return ways[0], nil
+	}
+	sh.Sayf("How is %q built and run?\n", app)
+	for i, w := range ways {
+		sh.Sayf("  %d. %-8s %s\n", i+1, w.Name, w.Because)
+	}
+	number, err := ask(sh, "Choice", "1", func(answer string) error {
+		if n, err := strconv.Atoi(answer); err != nil || n < 1 || n > len(ways) {
+			return fmt.Errorf("answer with a number from 1 to %d", len(ways))
+		}
+		return nil
+	})
+	if err != nil {
+		return starter.Way{}, err
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return starter.Way{}, err
+	}
+	return ways[n-1], nil
+}
+
+func checkImage(answer string) error {
+	if strings.ContainsAny(answer, " \t\"$\\") || strings.Contains(answer[strings.LastIndex(answer, "/")+1:], ":") {
+		return errors.New("an image's name has no spaces and no tag")
+	}
+	return nil
+}
+
+// blank is a waypoint.hcl to begin with where nothing was found.
+func blank(project string) string {
+	return strings.ReplaceAll(`# The project's name. It is how the server knows it.
+project = "NAME"
+
+# A project has one app or several.
+app "web" {
+  # How the app is built: here, a command that leaves its result in a directory.
+  build {
+    use "process" {
+      command = ["make"]
+      path    = "bin"
+    }
+  }
+
+  # Where it runs: here, on this machine, on a free port that it finds in $PORT.
+  deploy {
+    use "process" {
+      command = ["./web"]
+    }
+  }
+}
+`, "NAME", project)
+}

@@ -1,0 +1,256 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/cli/contexts"
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/problem"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/localstack"
+)
+
+type options struct {
+	platform, listen, name string
+	purge, upgrade         bool
+	approve                operation.ApproveFlags
+	aws                    awsInstallOptions
+}
+
+// NewInstall makes the command install.
+func NewInstall(sh Host) *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use: "install", Short: "Install a server and a runner, and connect this CLI to it", Args: shell.ArgCount(0, 0),
+		Long: `Installs a server, and makes and selects a context that leads to it.
+
+With --platform=local it runs on this machine, in the background, for you alone: no Docker and no AWS account are
+needed. A runner is started beside it.
+
+With --platform=aws it goes into your AWS account, as one CloudFormation stack: Lambda functions behind API Gateway,
+a DynamoDB table, SQS queues. Nothing runs while nobody asks, and the receipt says what that costs. What will be made
+is shown and asked for first. Credentials and region are those of the AWS CLI: AWS_PROFILE, AWS_REGION and the rest.
+With AWS_ENDPOINT_URL it goes into LocalStack or another emulator.
+
+Either can be repeated at any time: it completes what was interrupted, and leaves alone what is in place.`,
+		Example: `  waypoint install --platform=local
+  waypoint install --platform=aws --print-policy     # what the installing identity must be allowed
+  waypoint install --platform=aws --receipt          # what would be there, and its price
+  waypoint install --platform=aws --region eu-central-1`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.platform == "aws" {
+				return runAWS(cmd.Context(), sh, &o.aws, o.name, o.approve.Given(), false)
+			}
+			return local(cmd.Context(), sh, o)
+		},
+	}
+	o.Register(cmd, sh)
+	o.aws.Register(cmd)
+	o.approve.Register(cmd)
+	cmd.Flags().StringVar(&o.listen, "listen", "", `local: address for browsers, containers and curl, 127.0.0.1:9701 by default; "none": no port`)
+	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make; by default "local", "aws", or "aws-NAME" with --name`)
+	cmd.Flags().Bool("accept-tos", false, "has no meaning here")
+	_ = cmd.Flags().MarkHidden("accept-tos")
+	return cmd
+}
+
+func (o *options) Register(cmd *cobra.Command, _ Host) {
+	cmd.Flags().StringVar(&o.platform, "platform", "", "where: local (this machine) or aws (your AWS account)")
+	_ = cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"local", "aws"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// CheckPlatform says what became of the platforms that Waypoint's server could be installed on.
+func CheckPlatform(platform string) error {
+	switch platform {
+	case "local", "aws":
+		return nil
+	case "":
+		return problem.New("USAGE", "the platform is missing").
+			WithHint("Add --platform=local for a server on this machine, or --platform=aws for one in your AWS account.")
+	case "docker", "kubernetes", "nomad", "ecs":
+		return problem.New("NOT_AVAILABLE", "the server is not installed on %s any more: it is serverless", platform).
+			WithHint("Use --platform=aws or --platform=local. Runners can run anywhere: `waypoint runner agent`.")
+	}
+	return problem.New("USAGE", "--platform=%s: unknown", platform).WithHint("It can be local or aws.")
+}
+
+// Local installs a server on this machine with its defaults.
+func Local(ctx context.Context, sh Host) error {
+	return local(ctx, sh, &options{platform: "local"})
+}
+
+func local(ctx context.Context, sh Host, o *options) error {
+	if err := CheckPlatform(o.platform); err != nil {
+		return err
+	}
+	if o.name == "" {
+		o.name = "local"
+	}
+	if err := contexts.CheckName(o.name); err != nil {
+		return err
+	}
+	dir, err := localstack.DefaultDir()
+	if err != nil {
+		return err
+	}
+	began := sh.Env().Now()
+	sign := terminal.Paint("ok", terminal.Success, sh.ErrSetting().Color())
+	change := localstack.Install
+	if o.upgrade {
+		change = localstack.Upgrade
+	}
+	in, err := change(ctx, localstack.InstallOptions{
+		Dir: dir, Listen: o.listen, Executable: sh.Env().Executable,
+		Progress: func(done string) { sh.Sayf(" %s %s\n", sign, done) },
+	})
+	if err != nil {
+		return err
+	}
+	store, err := sh.ContextStore()
+	if err != nil {
+		return err
+	}
+	c, err := store.Load(o.name)
+	if err != nil && !errors.Is(err, contexts.ErrNotFound) {
+		sh.Warnf("the context %q could not be read and is written anew: %s", o.name, err.Error())
+	}
+	c.Address, c.Token, c.Platform, c.Dir = in.Address, in.Token, "local", dir
+	if err := store.Save(o.name, c); err != nil {
+		return err
+	}
+	if err := store.SetDefault(o.name); err != nil {
+		return err
+	}
+	sh.ForgetServer() // what was chosen before is no longer
+	sh.Sayf(" %s The context %q is the default\n", sign, o.name)
+	at := in.Address
+	if in.TCP != "" {
+		at = in.TCP
+	}
+	sh.Sayf("The server is at %s, ready after %s. Its data and logs are in %s.\n", at, terminal.Duration(sh.Env().Now().Sub(began)), dir)
+	sh.Sayf("Next: `waypoint up` in a project's directory, `waypoint init` to begin one.\n")
+	return nil
+}
+
+// NewUninstall makes the command uninstall.
+func NewUninstall(sh Host) *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use: "uninstall", Short: "Stop and remove the server", Args: shell.ArgCount(0, 0),
+		Long: `Removes a server and the contexts that lead to it. The data stays, unless --purge is given; a later install uses it.
+What was deployed goes on running.
+
+With --platform=local it stops the server of this machine and its runner; with --purge, the apps that the process plugin
+runs on this machine end too.
+
+With --platform=aws it removes the stack and all that the server made beside it, and looks whether anything is left. The
+table and the key that opens it are kept without --purge.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.platform == "aws" {
+				return runUninstallAWS(cmd.Context(), sh, &o.aws.AWSFlags, o.purge, o.approve.Given(), o.aws.json)
+			}
+			return runUninstall(cmd.Context(), sh, o)
+		},
+	}
+	o.Register(cmd, sh)
+	o.aws.AWSFlags.Register(cmd)
+	cmd.Flags().BoolVar(&o.aws.json, "json", false, "aws: print the result as JSON; never asks")
+	cmd.Flags().BoolVar(&o.purge, "purge", false, "delete the data too: projects, records, logs, tokens")
+	o.approve.Register(cmd)
+	return cmd
+}
+
+func runUninstall(ctx context.Context, sh Host, o *options) error {
+	if err := CheckPlatform(o.platform); err != nil {
+		return err
+	}
+	dir, err := localstack.DefaultDir()
+	if err != nil {
+		return err
+	}
+	if o.purge {
+		if err := sh.MustConfirm("Delete all data of the local server in "+dir+" and end the apps that run as processes of this machine?", o.approve.Given(), false); err != nil {
+			return err
+		}
+	}
+	if err := localstack.Uninstall(ctx, dir, o.purge); err != nil {
+		return err
+	}
+	var left []string
+	var purging error // told at the end: the contexts lead nowhere now, whatever could not be removed
+	if o.purge {
+		state, err := sh.Env().StateDir()
+		if err != nil {
+			return err
+		}
+		left, purging = sh.Deps().PurgeMachine(ctx, filepath.Join(state, "runner"))
+	}
+	gone, err := deleteContexts(sh, func(c contexts.Context) bool { return c.Dir == dir })
+	if err != nil {
+		return err
+	}
+	sh.Sayf("Stopped the server and its runner.\n")
+	if len(gone) > 0 {
+		sh.Sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
+	}
+	if o.purge {
+		sh.Sayf("Deleted the data in %s and ended the apps that ran as processes of this machine.\n", dir)
+	} else {
+		sh.Sayf("The data is kept in %s; `waypoint install --platform=local` uses it again.\n", dir)
+	}
+	for _, what := range left {
+		sh.Sayf("Left: %s.\n", what)
+	}
+	if purging != nil {
+		return fmt.Errorf("ending what runs on this machine: %w", purging)
+	}
+	return nil
+}
+
+// deleteContexts deletes the contexts that lead to a server that is gone.
+func deleteContexts(sh Host, lead func(contexts.Context) bool) (gone []string, err error) {
+	store, err := sh.ContextStore()
+	if err != nil {
+		return nil, err
+	}
+	names, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if c, err := store.Load(name); err != nil || !lead(c) {
+			continue
+		}
+		if err := store.Delete(name); err != nil {
+			return gone, err
+		}
+		gone = append(gone, name)
+	}
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	return gone, selectTheOnlyContext(sh, store)
+}
+
+// selectTheOnlyContext makes the one context that is left the default, if there is no default any more.
+func selectTheOnlyContext(sh Host, store contexts.Store) error {
+	left, err := store.List()
+	if err != nil || len(left) != 1 {
+		return err
+	}
+	if now, err := store.Default(); err != nil || now != "" {
+		return err
+	}
+	if err := store.SetDefault(left[0]); err != nil {
+		return err
+	}
+	sh.Sayf("The context %q is now the default.\n", left[0])
+	return nil
+}

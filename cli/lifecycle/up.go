@@ -1,0 +1,42 @@
+package lifecycle
+
+import (
+	"github.com/spf13/cobra"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+)
+
+type upOptions struct {
+	operation.Flags
+	operation.PruneFlags
+}
+
+// NewUp makes the command up.
+func NewUp(sh Host) *cobra.Command {
+	o := &upOptions{}
+	cmd := &cobra.Command{
+		Use: "up", Short: "Build, deploy and release", Args: shell.ArgCount(0, 0),
+		Long: `Builds, deploys and releases each app of the project in turn.
+
+The operation runs here, from this directory, unless the project is set up to run remotely and a standing
+runner is online; --local and --local=false decide otherwise.`,
+		Example: "  waypoint up\n  waypoint up -app web -var tag=1.2\n  waypoint up --json | tail -1",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runUp(cmd, sh, o) },
+	}
+	o.Flags.Register(cmd)
+	o.PruneFlags.Register(cmd)
+	return cmd
+}
+
+func runUp(cmd *cobra.Command, sh Host, o *upOptions) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	return operation.Run(cmd, sh, &o.Flags, operation.Operation{
+		Name: "up", Doing: "Bringing up", Done: "Brought up",
+		Next: []string{"`waypoint status`", "`waypoint logs`"},
+		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Up{Up: &waypointv1.UpOp{Prune: o.Message()}}}),
+	})
+}

@@ -1,0 +1,24 @@
+// Package logs has the command logs.
+package logs
+
+import (
+	"context"
+
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	scope.Host
+	Deps() shell.Deps
+	Env() *shell.Env
+	Look(ctx context.Context) (*client.Client, error)
+	OutSetting() terminal.Setting
+	Printf(format string, args ...any)
+	Sayf(format string, args ...any)
+	Workspace() string
+	WriteError() error
+}

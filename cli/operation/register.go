@@ -1,0 +1,94 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"connectrpc.com/connect"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/cli/render"
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/config"
+)
+
+// registration says what of a waypoint.hcl goes to the server.
+func registration(local *config.Project, update bool) *waypointv1.UpsertProjectRequest {
+	p := &waypointv1.Project{Name: local.Name, Labels: local.Labels}
+	req := &waypointv1.UpsertProjectRequest{Project: p}
+	if update {
+		req.UpdateFields = append(req.UpdateFields, "labels")
+	}
+	if local.RemoteEnabled != nil {
+		p.RemoteEnabled = *local.RemoteEnabled
+		req.UpdateFields = append(req.UpdateFields, "remote_enabled")
+	}
+	if ds := local.DataSource; ds != nil {
+		p.DataSource = dataSource(ds)
+		req.UpdateFields = append(req.UpdateFields, "data_source")
+	}
+	for _, a := range local.Apps {
+		req.Apps = append(req.Apps, &waypointv1.App{Project: local.Name, Name: a.Name, Labels: a.Labels})
+	}
+	return req
+}
+
+// maxLevels bounds levels of submodules to what the contract carries.
+const maxLevels = 1000
+
+func dataSource(ds *config.DataSource) *waypointv1.DataSource {
+	if ds.Type != "git" {
+		return &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
+	}
+	return &waypointv1.DataSource{Source: &waypointv1.DataSource_Git{Git: &waypointv1.GitSource{
+		Url: ds.URL, Ref: ds.Ref, Path: ds.Path, Username: ds.Username, Password: ds.Password,
+		PrivateKeyPem: ds.Key, PrivateKeyPassword: ds.KeyPassword,
+		IgnoreChangesOutsidePath: ds.IgnoreChangesOutsidePath, RecurseSubmodules: ds.RecurseSubmodules > 0,
+		SubmoduleLevels: int32(min(ds.RecurseSubmodules, maxLevels)),
+	}}}
+}
+
+// Register sends a waypoint.hcl's project and apps.
+func Register(ctx context.Context, c *client.Client, local *config.Project, update bool) (*waypointv1.UpsertProjectResponse, error) {
+	res, err := c.Project.UpsertProject(ctx, connect.NewRequest(registration(local, update)))
+	if err != nil {
+		return nil, fmt.Errorf("registering the project: %w", err)
+	}
+	return res.Msg, nil
+}
+
+// ensureRegistered gives the project as the server has it. What the waypoint.hcl of this directory declares and the
+// server does not know yet is registered on the way, and said.
+func ensureRegistered(ctx context.Context, sh Host, c *client.Client, s *scope.Scope) (*waypointv1.Project, []string, error) {
+	got, err := c.Project.GetProject(ctx, connect.NewRequest(&waypointv1.GetProjectRequest{Name: s.Project}))
+	unknown := fault.Is(err, fault.ProjectNotFound) || fault.Is(err, fault.NotFound)
+	if err != nil && (!unknown || s.Foreign()) {
+		return nil, nil, err
+	}
+	var known []string
+	if err == nil {
+		known = scope.AppNames(got.Msg.GetApps())
+	}
+	var missing []string
+	for _, name := range s.LocalApps() {
+		if !slices.Contains(known, name) {
+			missing = append(missing, name)
+		}
+	}
+	if err == nil && len(missing) == 0 {
+		return got.Msg.GetProject(), known, nil
+	}
+	made, err := Register(ctx, c, s.Local, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if unknown {
+		sh.Sayf("Registered the project %q with the apps %s.\n", s.Project, render.OrNone(missing))
+	} else {
+		sh.Sayf("Registered the new apps %s of the project %q.\n", render.OrNone(missing), s.Project)
+	}
+	return made.GetProject(), scope.AppNames(made.GetApps()), nil
+}

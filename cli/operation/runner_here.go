@@ -1,0 +1,117 @@
+package operation
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/infra"
+	"github.com/waypoint-serverless/waypoint/internal/release"
+	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/runner"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
+)
+
+// localRunner is the runner in this process: it claims by id the one job that it was made for.
+type localRunner struct {
+	id     string
+	runner *runner.Runner
+	guard  *guard.Guard
+}
+
+func (r *run) newLocalRunner() (*localRunner, error) {
+	id := NewID()
+	o, err := RunnerOptions(r.sh)
+	if err != nil {
+		return nil, err
+	}
+	o.Client, o.ID, o.Name = r.client, id, "cli"
+	o.Kind, o.Concurrency = waypointv1.RunnerKind_RUNNER_KIND_CLI, 1
+	o.LocalDir = r.scope.Dir
+	o.Logger = r.sh.Logger(slog.LevelError)
+	o.Guard = r.sh.NewGuard(r.sh.Server().Token, o.Logger)
+	made, err := runner.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("starting a runner here: %w", err)
+	}
+	return &localRunner{id: id, runner: made, guard: o.Guard}, nil
+}
+
+// report has the job cancelled if this process is killed before its runner claims it. It is announced before it is queued:
+// the answer may not arrive any more.
+func (l *localRunner) report(o *outcome, jobID string) (done func()) {
+	return l.guard.Report(l.id, guard.Work{RunnerID: l.id, Project: o.project, App: o.app, Workspace: o.workspace, JobID: jobID})
+}
+
+// RunnerOptions are what all runners of this binary have in common.
+func RunnerOptions(sh Host) (runner.Options, error) {
+	state, err := sh.Env().StateDir()
+	if err != nil {
+		return runner.Options{}, err
+	}
+	state = filepath.Join(state, "runner")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return runner.Options{}, fmt.Errorf("making the runner's directory: %w", err)
+	}
+	entrypoint, err := Entrypoint(sh)
+	if err != nil {
+		return runner.Options{}, err
+	}
+	o := runner.Options{
+		Catalog: sh.Deps().Catalog(), StateDir: state, Entrypoint: entrypoint,
+		QueueHTTPClient:      localstack.QueueClient(sh.Server().Address),
+		QueueEndpoint:        queueEndpoint(sh.Server().Address),
+		EntrypointServerAddr: sh.Server().Address,
+	}
+	if doors := localstack.DoorsOf(sh.Server().Address); doors != nil {
+		o.LocalServer = doors
+	}
+	return o, nil
+}
+
+// queueEndpoint is where a server in an emulator of AWS has its queues: at the emulator's one address. The names that
+// emulators give queues need a resolver that knows them. "" for every other server.
+func queueEndpoint(server string) string {
+	u, err := url.Parse(server)
+	if err != nil || !strings.HasPrefix(u.Path, infra.EmulatorAPIs) {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// Entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else the one that a release carries
+// inside, else in the PATH; empty if there is none.
+func Entrypoint(sh Host) (string, error) {
+	name := "waypoint-entrypoint"
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	beside := sh.Env().Executable
+	if real, err := filepath.EvalSymlinks(beside); err == nil {
+		beside = real
+	}
+	for _, dir := range []string{filepath.Dir(sh.Env().Executable), filepath.Dir(beside)} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
+			return filepath.Join(dir, name), nil
+		}
+	}
+	state, err := sh.Env().StateDir()
+	if err != nil {
+		return "", err
+	}
+	path, err := release.ExtractEntrypoint(filepath.Join(state, "entrypoint"))
+	if !errors.Is(err, release.ErrNone) {
+		return path, err
+	}
+	if path, err = exec.LookPath(name); err != nil {
+		return "", nil //nolint:nilerr // none: apps then run without it, and the deployment says so
+	}
+	return path, nil
+}

@@ -1,0 +1,25 @@
+// Package project has the commands about projects: list and inspect.
+package project
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/completion"
+	"github.com/waypoint-serverless/waypoint/cli/records"
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	completion.Host
+	records.Host
+	scope.Host
+	Ago(t time.Time) string
+	Look(ctx context.Context) (*client.Client, error)
+	OutSetting() terminal.Setting
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+}

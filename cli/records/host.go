@@ -1,0 +1,22 @@
+// Package records lists what operations made: the flags, columns and pages that artifacts, deployments and releases share.
+package records
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	scope.Host
+	Ago(t time.Time) string
+	Look(ctx context.Context) (*client.Client, error)
+	PrintJSON(v any) error
+	Sayf(format string, args ...any)
+	Table(t terminal.Table)
+	Workspace() string
+}

@@ -1,0 +1,32 @@
+// Package runner has the commands about runners: agent runs one, list and inspect show them.
+package runner
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/records"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	operation.Host
+	records.Host
+	Ago(t time.Time) string
+	ChosenServer() (*shell.Server, error)
+	Deps() shell.Deps
+	Env() *shell.Env
+	Logger(least slog.Level) *slog.Logger
+	Look(ctx context.Context) (*client.Client, error)
+	NewGuard(token string, logger *slog.Logger) *guard.Guard
+	OutSetting() terminal.Setting
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Server() *shell.Server
+}

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waypoint-serverless/waypoint/cli/problem"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/localstack"
+)
+
+type enginesOptions struct{ dynamodb, sqs, data, region string }
+
+func newEngines(sh Host) *cobra.Command {
+	o := &enginesOptions{}
+	cmd := &cobra.Command{
+		Use: "engines", Short: "Run the embedded DynamoDB and SQS alone, to test code that uses them", Args: shell.ArgCount(0, 0),
+		Long: `Runs the embedded DynamoDB and SQS alone, in the foreground, until Ctrl-C or SIGTERM. Any AWS SDK reaches them when
+it is given the endpoints and the key, which are printed as one JSON object once both listen.
+
+The key is AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) if these are set, else one made at
+random. Each request's signature is checked; any region is taken. Without --data everything is in memory and ends
+with the command. What is not implemented is refused by name.`,
+		Example: `  waypoint server engines --dynamodb 127.0.0.1:8000 --sqs 127.0.0.1:9324
+  waypoint server engines --dynamodb 127.0.0.1:0 --sqs 127.0.0.1:0 --data ./aws.db`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runEngines(cmd.Context(), sh, o) },
+	}
+	cmd.Flags().StringVar(&o.dynamodb, "dynamodb", "127.0.0.1:8000", "loopback address of DynamoDB; port 0: a free one")
+	cmd.Flags().StringVar(&o.sqs, "sqs", "127.0.0.1:9324", "loopback address of SQS; port 0: a free one")
+	cmd.Flags().StringVar(&o.data, "data", "", "file that keeps tables and queues; without it they are in memory")
+	cmd.Flags().StringVar(&o.region, "region", "", "region in ARNs (AWS_REGION, else "+localstack.Region+")")
+	return cmd
+}
+
+func runEngines(ctx context.Context, sh Host, o *enginesOptions) error {
+	key, secret := sh.Env().Get("AWS_ACCESS_KEY_ID"), sh.Env().Get("AWS_SECRET_ACCESS_KEY")
+	if (key == "") != (secret == "") {
+		return problem.New("USAGE", "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set").
+			WithHint("Set both, or none: a key is then made at random and printed.")
+	}
+	region := o.region
+	if region == "" {
+		region = sh.Env().Get("AWS_REGION")
+	}
+	return localstack.ServeEngines(ctx, localstack.EnginesOptions{
+		DynamoDB: o.dynamodb, SQS: o.sqs, Data: o.data, Region: region,
+		AccessKeyID: key, Secret: secret, SessionToken: sh.Env().Get("AWS_SESSION_TOKEN"),
+		Logger: sh.Logger(slog.LevelWarn),
+		Ready: func(r localstack.EnginesRunning) {
+			line, err := json.Marshal(r)
+			if err != nil {
+				return // strings only: it cannot fail
+			}
+			sh.Printf("%s\n", line)
+		},
+	})
+}

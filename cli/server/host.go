@@ -1,0 +1,18 @@
+// Package server has the commands about the local server: run it in the foreground, show its engines.
+package server
+
+import (
+	"log/slog"
+
+	"github.com/waypoint-serverless/waypoint/cli/install"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	install.Host
+	Env() *shell.Env
+	Logger(least slog.Level) *slog.Logger
+	Printf(format string, args ...any)
+	Sayf(format string, args ...any)
+}

@@ -1,0 +1,125 @@
+package shell
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/render"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Streams are what a command prints to: data to stdout, progress and remarks to stderr.
+type Streams struct {
+	env   *Env
+	flags *Flags
+	// writeErr is the first error of writing to stdout; it ends the command with 1.
+	writeErr error
+}
+
+// KeepWriteErr remembers the first error of writing to stdout.
+func (s *Streams) KeepWriteErr(err error) {
+	if s.writeErr == nil {
+		s.writeErr = err
+	}
+}
+
+// WriteError returns the first error of writing to stdout.
+func (s *Streams) WriteError() error { return s.writeErr }
+
+// OutSetting and errSetting say how the two streams are shown.
+func (s *Streams) OutSetting() terminal.Setting {
+	return terminal.Setting{TTY: s.env.OutTTY, Plain: s.plain(), Lookup: s.env.Lookup}
+}
+
+// ErrSetting says how stderr is shown.
+func (s *Streams) ErrSetting() terminal.Setting {
+	return terminal.Setting{TTY: s.env.ErrTTY, Plain: s.plain(), Lookup: s.env.Lookup}
+}
+
+func (s *Streams) plain() bool { return s.flags.Plain || s.env.IsSet("WAYPOINT_PLAIN") }
+
+// Printf writes data to stdout. An error of writing is kept and ends the command with 1.
+func (s *Streams) Printf(format string, args ...any) {
+	s.Write(terminal.CleanLines(fmt.Sprintf(format, args...), s.OutSetting().Color()))
+}
+
+// Write writes data to stdout exactly as it is: what a program reads, not what a person looks at.
+func (s *Streams) Write(data string) {
+	if _, err := io.WriteString(s.env.Out, data); err != nil && s.writeErr == nil {
+		s.writeErr = fmt.Errorf("writing the output: %w", err)
+	}
+}
+
+// Sayf writes progress to stderr. Where that cannot be written, there is nobody to tell.
+func (s *Streams) Sayf(format string, args ...any) {
+	_, _ = io.WriteString(s.env.Err, terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color()))
+}
+
+// Warnf writes a warning to stderr.
+func (s *Streams) Warnf(format string, args ...any) {
+	text := "Warning: " + fmt.Sprintf(format, args...)
+	s.Sayf("%s\n", terminal.Paint(text, terminal.Warning, s.ErrSetting().Color()))
+}
+
+// Table prints a list to stdout, as wide as the terminal, or as wide as need be in a pipe.
+func (s *Streams) Table(t terminal.Table) {
+	columns := 0
+	if s.env.OutTTY {
+		columns = s.env.Columns
+	}
+	if err := t.Write(s.env.Out, columns, s.OutSetting().Color()); err != nil && s.writeErr == nil {
+		s.writeErr = fmt.Errorf("writing the output: %w", err)
+	}
+}
+
+// Logger writes to stderr what -v, -vv or WAYPOINT_LOG_LEVEL ask for.
+func (s *Streams) Logger(least slog.Level) *slog.Logger {
+	level, on := least, least < slog.LevelError
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(s.env.Get("WAYPOINT_LOG_LEVEL"))); err == nil {
+		level, on = l, true
+	} else if strings.EqualFold(s.env.Get("WAYPOINT_LOG_LEVEL"), "trace") {
+		level, on = slog.LevelDebug, true
+	}
+	switch {
+	case s.flags.Verbose == 1:
+		level, on = min(level, slog.LevelInfo), true
+	case s.flags.Verbose > 1:
+		level, on = slog.LevelDebug, true
+	}
+	if !on {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(s.env.Err, &slog.HandlerOptions{Level: level}))
+}
+
+// PrintJSON prints data as indented JSON.
+func (s *Streams) PrintJSON(v any) error {
+	data, err := terminal.JSON(v, "  ")
+	if err != nil {
+		return err
+	}
+	s.Write(string(data))
+	return nil
+}
+
+// Ago is a time for people.
+func (s *Streams) Ago(t time.Time) string { return terminal.Relative(t, s.env.Now()) }
+
+// When is a time for people; "" for 0.
+func (s *Streams) When(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return s.Ago(render.UnixMS(ms))
+}
+
+// Renderer draws the progress of a job.
+func (s *Streams) Renderer(out io.Writer, set terminal.Setting) *terminal.Renderer {
+	return terminal.NewRenderer(terminal.Options{
+		Out: out, Color: set.Color(), Animated: set.Animated(), Columns: s.env.Columns, Now: s.env.Now,
+	})
+}

@@ -1,0 +1,2 @@
+// Package shelltest makes surroundings for tests of commands.
+package shelltest

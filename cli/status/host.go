@@ -1,0 +1,31 @@
+// Package status has the command status.
+package status
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/operation"
+	"github.com/waypoint-serverless/waypoint/cli/project"
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	operation.Host
+	project.Host
+	scope.Host
+	Ago(t time.Time) string
+	Env() *shell.Env
+	Flags() *shell.Flags
+	Look(ctx context.Context) (*client.Client, error)
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Sayf(format string, args ...any)
+	Server() *shell.Server
+	Table(t terminal.Table)
+	Workspace() string
+}

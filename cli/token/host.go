@@ -1,0 +1,23 @@
+// Package token has the commands about tokens: create, list, revoke.
+package token
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/records"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	records.Host
+	Ago(t time.Time) string
+	Flags() *shell.Flags
+	Look(ctx context.Context) (*client.Client, error)
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Sayf(format string, args ...any)
+	Server() *shell.Server
+}

@@ -1,0 +1,20 @@
+// Package workspace has the command workspace list.
+package workspace
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/cli/records"
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	records.Host
+	scope.Host
+	Ago(t time.Time) string
+	Look(ctx context.Context) (*client.Client, error)
+	Workspace() string
+}

@@ -43,6 +43,8 @@ const (
 	RingMost  = 15 * time.Minute
 	// LocalClaim is how long a job of a CLI's own runner stays READY.
 	LocalClaim = 30 * time.Second
+	// SweepEvery is how often the sweep runs.
+	SweepEvery = time.Minute
 	// SweepAway is an absence of the sweep that means that the server was away, and SpareTime for how long lapsed
 	// leases are spared after it, so that their runners can renew first.
 	SweepAway = 90 * time.Second

@@ -703,13 +703,47 @@ func TestRow15_TheNextLookIsWhenTheDecisionFalls(t *testing.T) {
 	}
 	due("renewed", Skew)
 	w.now = time.UnixMilli(w.meta("1").Due)
-	if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != w.meta("1").Due {
-		t.Errorf("the fate falls at %d, the job is due at %d", d.Fate, w.meta("1").Due)
+	lost := w.lease("1").lostAt()
+	if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != lost {
+		t.Errorf("the fate falls at %d, not at %d", d.Fate, lost)
 	}
-	due("silent", Skew+LostAfter)
-	w.now = time.UnixMilli(w.meta("1").Due)
+	due("silent", Skew+LostAfter-SweepEvery)
+	for range 2 { // each run of the last minute sees when the decision falls
+		w.now = time.UnixMilli(w.meta("1").Due).Add(20 * time.Second)
+		if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != lost {
+			t.Errorf("the fate falls at %d, not at %d", d.Fate, lost)
+		}
+	}
+	w.now = time.UnixMilli(lost)
 	w.must(LeaseOver(w.claimFacts("1", ""), w.now))
 	w.state("1", Failed)
+}
+
+// Everything is killed at a moment when the lease was just renewed, and only the server comes back. Whenever in its minute
+// the sweep runs, the job ends, and its lane is free, within 160 s.
+func TestRow15_ASilentJobEndsWithin160Seconds(t *testing.T) {
+	for offset := time.Duration(0); offset < SweepEvery; offset += time.Second {
+		w := newWorld(t)
+		w.queue(Meta{ID: "1", Lane: lane, Local: true, Target: Target{RunnerID: "A"}})
+		w.claimed("1", runnerA)
+		killed := w.now
+		w.pass(offset)
+		for w.meta("1").State == Running {
+			next := w.now.Add(SweepEvery)
+			if w.meta("1").Due <= w.now.UnixMilli() {
+				d := w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+				if fate := time.UnixMilli(d.Fate); d.Fate != 0 && fate.Before(next) { // as the local server and the function do
+					next = fate
+				}
+			}
+			if w.meta("1").State == Running {
+				w.now = next
+			}
+		}
+		if took := w.now.Sub(killed); took > 160*time.Second {
+			t.Errorf("a sweep %s after the kill: the job ended after %s", offset, took)
+		}
+	}
 }
 
 func TestRow16_SweepRingsAgainAndWaitsLonger(t *testing.T) {

@@ -25,7 +25,8 @@ func LeaseOver(f ClaimFacts, now time.Time) Decision {
 	case fateEnd:
 		return d
 	case fateWait:
-		d = look(m, f.Lease.lostAt())
+		// The run before the decision sees the job too, and waits for it: the run after could be a minute late.
+		d = look(m, max(now.UnixMilli(), f.Lease.lostAt()-SweepEvery.Milliseconds()))
 		d.Fate = f.Lease.lostAt()
 		return d
 	}

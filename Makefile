@@ -49,7 +49,7 @@ test-conflicts: ## Run the functions' tests while one in four writes and transac
 
 .PHONY: test-engines
 test-engines: ## Run the conformance suites on the engines, their referees (Java 17, npm) and AWS_ENDPOINT_URL: one table
-	$(GO) run ./localstack/suite/engines $(if $(CI),-require-referees)
+	$(GO) run ./localstack/aws/suite/engines $(if $(CI),-require-referees)
 
 .PHONY: validate-infra
 validate-infra: ## Check the AWS template, and that each role may exactly what its function calls (npm, no AWS account)

@@ -23,8 +23,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
-	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
-	"github.com/waypoint-serverless/waypoint/localstack/sts"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
 )
 
 // These tests make the functions do what few of the others do but AWS sees: read keys from SSM and KMS, vend keys by STS,

@@ -34,8 +34,8 @@ type rule struct {
 // conformance holds the embedded engine to the real one, with the SDK: it is for tests alone, and the rule sees to that.
 // suites is the command that runs it on other engines too; a command is imported by nobody.
 const (
-	conformance = module + "localstack/dynamodb/conformance"
-	suites      = module + "localstack/suite/engines"
+	conformance = module + "localstack/aws/dynamodb/conformance"
+	suites      = module + "localstack/aws/suite/engines"
 )
 
 // platformSDK says whether a package belongs to a target platform. Such must not be reachable from the functions: P2, third-party secrets only on the runner.

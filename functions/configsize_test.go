@@ -18,7 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
 )
 
 func manyVars(n int, value string) (vars []*waypointv1.ConfigVariable) {

@@ -22,7 +22,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 	"github.com/waypoint-serverless/waypoint/runner/identity"
 )
 

@@ -12,10 +12,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
-	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
-	"github.com/waypoint-serverless/waypoint/localstack/sqs"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 )
 
 // EnginesOptions configure ServeEngines.

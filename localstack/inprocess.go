@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/waypoint-serverless/waypoint/api/identity"
-	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 )
 
 // inProcess is an http.RoundTripper that hands the SDK's requests to the engines: the same bytes as over

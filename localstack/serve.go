@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 	"github.com/waypoint-serverless/waypoint/localstack/filelock"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
 )
 
 const (

@@ -23,13 +23,13 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
 	"github.com/waypoint-serverless/waypoint/localstack/calls"
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
 	"github.com/waypoint-serverless/waypoint/localstack/gateway"
-	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
-	"github.com/waypoint-serverless/waypoint/localstack/sqs"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
-	"github.com/waypoint-serverless/waypoint/localstack/sts"
 )
 
 // Names of what the server makes on this machine.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/internal/version"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 )
 
 // Trouble is a state of the local server that a person must know of, with what to do.

@@ -18,8 +18,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/localstack/sqs"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugin/null"

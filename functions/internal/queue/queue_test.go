@@ -22,10 +22,10 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/localstack/sigv4"
-	"github.com/waypoint-serverless/waypoint/localstack/sqs"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
-	"github.com/waypoint-serverless/waypoint/localstack/sts"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
 )
 
 const account = "000000000000"

@@ -5,7 +5,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
 )
 
 // A renewal meets the transaction of an append on the same item: DynamoDB refuses it, and the SDK does not repeat it.

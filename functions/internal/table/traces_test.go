@@ -9,7 +9,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
 )
 
 // Each test replays a trace of the protocol's section 2: the shortest one that breaks a tempting simpler rule. It must end well.

@@ -29,9 +29,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/localstack/dynamodb"
-	"github.com/waypoint-serverless/waypoint/localstack/sqs"
-	"github.com/waypoint-serverless/waypoint/localstack/store"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 )
 
 // World is one installation.

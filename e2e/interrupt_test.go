@@ -133,6 +133,13 @@ func (w *world) signalled(t *testing.T, name, dir string, args []string, after t
 		t.Fatal(err)
 	}
 	_ = slave.Close()
+	hung := true
+	defer func() {
+		if hung {
+			time.Sleep(time.Second) // for the stacks to arrive
+			t.Logf("%s: %s", name, tail(out.String(), 20_000))
+		}
+	}()
 	time.Sleep(after)
 	sent := time.Now()
 	_ = cmd.Process.Signal(signal)
@@ -141,7 +148,7 @@ func (w *world) signalled(t *testing.T, name, dir string, args []string, after t
 		_ = cmd.Process.Signal(signal)
 	}
 	err := wait(t, cmd, patience)
-	ended = time.Since(sent)
+	ended, hung = time.Since(sent), false
 	var exit *exec.ExitError
 	switch {
 	case err == nil: // it had done what it was to do

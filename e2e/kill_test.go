@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,7 +73,12 @@ func wait(t *testing.T, cmd *exec.Cmd, limit time.Duration) error {
 	case err := <-done:
 		return err
 	case <-time.After(limit):
-		_ = cmd.Process.Kill()
+		_ = cmd.Process.Signal(syscall.SIGQUIT) // it tells its stacks on stderr
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			_ = cmd.Process.Kill()
+		}
 		t.Fatalf("%v did not end within %s", cmd.Args, limit)
 		return nil
 	}

@@ -1,3 +1,8 @@
+// Package cli is the `waypoint` command: it lists the commands, each in the package of its noun, and runs a command line. What a
+// command decides is in pure functions beside it; what it does to the world goes through the shell (cli/shell).
+//
+// It keeps nothing but its context files. It never touches a target platform: even a local operation is run by a runner,
+// which then lives in this process.
 package cli
 
 import (

@@ -118,7 +118,7 @@ func readToken(sh Host, given string) (string, error) {
 	case token == "":
 		return "", problem.New("USAGE", "the token is empty")
 	case strings.ContainsAny(token, " \t\r\n"):
-		return "", problem.New("USAGE", "what was given is no token: it has spaces or several lines")
+		return "", problem.New("USAGE", "invalid token: it contains spaces or line breaks")
 	}
 	return token, nil
 }

@@ -56,7 +56,7 @@ func Sentence(s string) string {
 	return string(unicode.ToUpper(first)) + s[size:]
 }
 
-// IsReason says whether err is a fault of that reason, made here or by the server.
+// IsReason reports whether err is a fault of that reason, made here or by the server.
 func IsReason(err error, reason fault.Reason) bool {
 	var own *Problem
 	if errors.As(err, &own) {

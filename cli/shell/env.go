@@ -90,7 +90,7 @@ func (e *Env) Get(name string) string {
 	return v
 }
 
-// IsSet says whether a variable holds something that means yes.
+// IsSet reports whether a variable holds something that means yes.
 func (e *Env) IsSet(name string) bool {
 	switch strings.ToLower(e.Get(name)) {
 	case "", "0", "false", "no", "off":

@@ -59,7 +59,7 @@ validate-infra: ## Check the AWS template, and that each role may exactly what i
 .PHONY: record-calls
 record-calls: ## Record which AWS calls the functions make in the tests, and write infra/validate/calls.json
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	WAYPOINT_RECORD_CALLS=$$dir $(GO) test -count=1 -timeout 40m ./functions ./localstack ./e2e && \
+	WAYPOINT_RECORD_CALLS=$$dir $(GO) test -count=1 -timeout 40m ./functions ./localstack/server ./e2e && \
 	cd infra/validate && $(GO) run . -recorded "$$dir" -write
 
 # Without a network testcontainers must do without its reaper; an engine of this machine is reached at 127.0.0.1, also from
@@ -72,7 +72,7 @@ test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on
 
 .PHONY: test-docker
 test-docker: build ## Test the docker plugins on a Docker engine, with images FROM scratch and a registry of its own
-	$(GO) test -tags docker -count=1 -timeout 30m -parallel 4 -run '^TestDocker' ./runner/plugin/docker ./runner/plugin/dockerpull ./entrypoint/waypoint-entrypoint ./e2e
+	$(GO) test -tags docker -count=1 -timeout 30m -parallel 4 -run '^TestDocker' ./runner/plugins/docker ./runner/plugins/dockerpull ./entrypoint/waypoint-entrypoint ./e2e
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check formatting, vet, lints and dependency directions
@@ -86,8 +86,8 @@ generate: $(TOOLS)/protogen ## Generate the Go code of the contract
 # The pages are made of what the program has embedded, so that comes first.
 .PHONY: docs
 docs: ## Write the reference of the plugins (waypoint docs, docs/reference/plugins) from their structs
-	$(GO) run ./runner/plugin/schema/generate fields
-	$(GO) run ./runner/plugin/schema/generate pages
+	$(GO) run ./runner/plugins/schema/generate fields
+	$(GO) run ./runner/plugins/schema/generate pages
 
 # Whether it compiles shows without optimizing, in two thirds of the time; this system's is the build's own. The programs
 # keep their symbols: without them govulncheck takes every function of a module for linked on Windows.

@@ -21,7 +21,7 @@ import (
 	"connectrpc.com/connect"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // installWorld is a world whose server is the one that `waypoint install` starts.
@@ -280,8 +280,8 @@ func TestAnUpgradeKeepsWhatWasChosenAndGoesBackIfItFails(t *testing.T) {
 	}
 	answers("upgraded to another path")
 	replace([]byte("#!/bin/sh\necho 'Error: The flux is out of order' >&2\necho '  Set it.' >&2\nexit 1\n"))
-	_, err = localstack.Upgrade(t.Context(), localstack.InstallOptions{Dir: w.data(), Executable: program})
-	var trouble *localstack.Trouble
+	_, err = server.Upgrade(t.Context(), server.InstallOptions{Dir: w.data(), Executable: program})
+	var trouble *server.Trouble
 	if !errors.As(err, &trouble) || !strings.Contains(trouble.Message, "did not start: the flux is out of order") ||
 		!strings.Contains(trouble.Hint, "The version before serves again") || !strings.Contains(trouble.Hint, "Set it.") {
 		t.Errorf("it is said: %v", err)

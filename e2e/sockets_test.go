@@ -20,7 +20,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // TestP1_NothingButTheServerListens looks into the socket tables of CLI, runner and entrypoint while an `up` runs.
@@ -114,7 +114,7 @@ func TestOtherUserGetsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, served := make(chan string, 1), make(chan error, 1)
 	go func() {
-		served <- localstack.Serve(ctx, localstack.ServeOptions{Dir: w.data(), Listen: "127.0.0.1:0", Ready: func(tcp string) { ready <- tcp }})
+		served <- server.Serve(ctx, server.ServeOptions{Dir: w.data(), Listen: "127.0.0.1:0", Ready: func(tcp string) { ready <- tcp }})
 	}()
 	defer func() { cancel(); <-served }()
 	tcp := <-ready
@@ -162,7 +162,7 @@ func TestOtherUserGetsNothing(t *testing.T) {
 
 // queueKeys checks the doors of the queue socket.
 func (w *world) queueKeys(t *testing.T, ctx context.Context) {
-	http1 := localstack.QueueClient(w.address())
+	http1 := server.QueueClient(w.address())
 	res, err := http1.Post("http://sqs/", "application/x-amz-json-1.0", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // hello copies the example to a project of this world, with a stable port that nobody else uses.
@@ -103,7 +103,7 @@ func TestUp_ThroughTheBootstrapBinary(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
-		served <- localstack.Serve(ctx, localstack.ServeOptions{Dir: w.data(), Listen: "none", Bootstrap: filepath.Join(binaries, "bootstrap")})
+		served <- server.Serve(ctx, server.ServeOptions{Dir: w.data(), Listen: "none", Bootstrap: filepath.Join(binaries, "bootstrap")})
 	}()
 	defer func() {
 		cancel()

@@ -17,7 +17,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	apiidentity "github.com/waypoint-serverless/waypoint/api/identity"
+	"github.com/waypoint-serverless/waypoint/api/awsproof"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
@@ -59,7 +59,7 @@ func (s services) Do(req *http.Request) (*http.Response, error) {
 	case "AmazonSSM", "TrentService":
 		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveKey(w, r, operation) })
 	case "":
-		if h = s.sts; req.Header.Get(apiidentity.ServerHeader) != "" {
+		if h = s.sts; req.Header.Get(awsproof.ServerHeader) != "" {
 			h = s.signed
 		}
 		req = req.WithContext(sigv4.WithPrincipal(req.Context(), sigv4.Principal{Account: "000000000000", ARN: "arn:aws:iam::000000000000:root"}))

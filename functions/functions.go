@@ -40,7 +40,7 @@ type Settings struct {
 	Region   string
 	// RunnerRoleARN is the role whose keys, cut down to one queue, runners get.
 	RunnerRoleARN string
-	// RunnerRoles lists who may register runners by an identity of AWS: see identity.ParseAllowed. "": nobody.
+	// RunnerRoles lists who may register runners by an identity of AWS: see awscaller.ParseAllowed. "": nobody.
 	RunnerRoles string
 	// MasterKey is the encryption key itself, 32 bytes.
 	MasterKey []byte

@@ -17,13 +17,13 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/awsproof"
 	"github.com/waypoint-serverless/waypoint/api/fault"
-	apiidentity "github.com/waypoint-serverless/waypoint/api/identity"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
-	"github.com/waypoint-serverless/waypoint/runner/identity"
+	"github.com/waypoint-serverless/waypoint/runner/awstoken"
 )
 
 const taskRole = "arn:aws:iam::000000000000:role/task"
@@ -53,8 +53,8 @@ func (w *world) session(t *testing.T, role string) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(out.Keys.AccessKeyId, out.Keys.SecretAccessKey, out.Keys.SessionToken)
 }
 
-func (w *world) holder(keys aws.CredentialsProvider) *identity.Holder {
-	return &identity.Holder{Server: w.as("").server, Credentials: keys, Region: "eu-west-1", Now: w.Clock.Now}
+func (w *world) holder(keys aws.CredentialsProvider) *awstoken.Holder {
+	return &awstoken.Holder{Server: w.as("").server, Credentials: keys, Region: "eu-west-1", Now: w.Clock.Now}
 }
 
 func TestARoleOnTheListRegistersARunner(t *testing.T) {
@@ -134,7 +134,7 @@ func TestAnIdentityIsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h[apiidentity.ServerHeader] = "server-1"
+			h[awsproof.ServerHeader] = "server-1"
 			return ask(w, h)
 		}, "AWS does not accept"},
 		"stale": {func(t *testing.T, w *world) error {

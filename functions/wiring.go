@@ -14,7 +14,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/functions/api"
-	"github.com/waypoint-serverless/waypoint/functions/internal/identity"
+	"github.com/waypoint-serverless/waypoint/functions/internal/awscaller"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
 	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
 	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
@@ -57,8 +57,8 @@ func (p parts) api() http.Handler {
 }
 
 func (p parts) identities() *api.Identities {
-	allowed, err := identity.ParseAllowed(p.RunnerRoles)
-	return &api.Identities{Table: p.table, STS: identity.NewSTS(p.cfg), Allowed: allowed, ListError: err, ServerID: p.ServerID, Rand: p.Rand}
+	allowed, err := awscaller.ParseAllowed(p.RunnerRoles)
+	return &api.Identities{Table: p.table, STS: awscaller.NewSTS(p.cfg), Allowed: allowed, ListError: err, ServerID: p.ServerID, Rand: p.Rand}
 }
 
 // tailService is TailService in two parts.

@@ -20,10 +20,10 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/infra/pack"
 	"github.com/waypoint-serverless/waypoint/infra/receipt"
 	"github.com/waypoint-serverless/waypoint/infra/template"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/release/pack"
 )
 
 // Result of an installation or upgrade.

@@ -20,8 +20,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/dockerref"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/null"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/dockerref"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/null"
 )
 
 // shell is a plugin for tests: it runs what its script says, and notes what it was asked for.

@@ -22,7 +22,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/null"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/null"
 )
 
 // pool is a queue of the embedded SQS engine and standing runners on it.

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // coldRuns is how many times each function is started.
@@ -22,18 +22,18 @@ const coldRuns = 20
 // first is the first thing that a fresh process of a function is asked: something that it cannot answer without its table.
 type first struct {
 	function string
-	ask      func(context.Context, *localstack.Server, string) error
+	ask      func(context.Context, *server.Server, string) error
 }
 
 func firsts() []first {
 	return []first{
-		{"api", func(_ context.Context, s *localstack.Server, token string) error {
+		{"api", func(_ context.Context, s *server.Server, token string) error {
 			return post(s.Gateway, "/waypoint.v1.ProjectService/ListProjects", token, "{}")
 		}},
-		{"tail", func(_ context.Context, s *localstack.Server, token string) error {
+		{"tail", func(_ context.Context, s *server.Server, token string) error {
 			return post(s.Gateway, "/waypoint.v1.TailService/TailJob", token, `{"jobId":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}`)
 		}},
-		{"sweep", func(ctx context.Context, s *localstack.Server, _ string) error {
+		{"sweep", func(ctx context.Context, s *server.Server, _ string) error {
 			_, err := s.Handlers.Sweep.Invoke(ctx, []byte(`{"source":"aws.events","detail-type":"Scheduled Event"}`))
 			return err
 		}},
@@ -62,7 +62,7 @@ func coldStarts(ctx context.Context, bootstrap string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	data := localstack.Options{Dir: filepath.Join(dir, "data")}
+	data := server.Options{Dir: filepath.Join(dir, "data")}
 	if err := os.Mkdir(data.Dir, 0o700); err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func coldStarts(ctx context.Context, bootstrap string) error {
 }
 
 // prepare makes the data and a token in it.
-func prepare(ctx context.Context, o localstack.Options) (string, error) {
-	s, err := localstack.New(ctx, o)
+func prepare(ctx context.Context, o server.Options) (string, error) {
+	s, err := server.New(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -96,8 +96,8 @@ func prepare(ctx context.Context, o localstack.Options) (string, error) {
 	return token, errors.Join(err, s.Close(ctx))
 }
 
-func coldRun(ctx context.Context, o localstack.Options, token string, took map[string][]time.Duration) (err error) {
-	s, err := localstack.New(ctx, o) // starts no process: the first request of each function does
+func coldRun(ctx context.Context, o server.Options, token string, took map[string][]time.Duration) (err error) {
+	s, err := server.New(ctx, o) // starts no process: the first request of each function does
 	if err != nil {
 		return err
 	}

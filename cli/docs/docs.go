@@ -11,8 +11,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/schema/reference"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/schema/reference"
 )
 
 type options struct {

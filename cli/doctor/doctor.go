@@ -24,7 +24,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/internal/version"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 type options struct {
@@ -140,7 +140,7 @@ func examine(ctx context.Context, sh Host, s *shell.Server) (checks []infra.Chec
 		if !examineData(s.Dir, add) {
 			return checks
 		}
-		if started, err := localstack.EnsureRunning(ctx, s.Dir); err != nil {
+		if started, err := server.EnsureRunning(ctx, s.Dir); err != nil {
 			fix := "Look at the log in " + s.Dir + "."
 			if r := shell.Explain(err, s); r.Hint != "" {
 				fix = strings.ReplaceAll(r.Hint, "\n", " ")

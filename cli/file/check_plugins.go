@@ -10,7 +10,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/render"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
 // CheckPlugins holds the body of every `use`, and every dynamic(…), to what its plugin takes, without evaluating what is

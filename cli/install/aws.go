@@ -19,8 +19,8 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/infra"
-	"github.com/waypoint-serverless/waypoint/infra/pack"
 	"github.com/waypoint-serverless/waypoint/internal/release"
+	"github.com/waypoint-serverless/waypoint/internal/release/pack"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 type options struct {
@@ -96,17 +96,17 @@ func local(ctx context.Context, sh Host, o *options) error {
 	if err := contexts.CheckName(o.name); err != nil {
 		return err
 	}
-	dir, err := localstack.DefaultDir()
+	dir, err := server.DefaultDir()
 	if err != nil {
 		return err
 	}
 	began := sh.Env().Now()
 	sign := terminal.Paint("ok", terminal.Success, sh.ErrSetting().Color())
-	change := localstack.Install
+	change := server.Install
 	if o.upgrade {
-		change = localstack.Upgrade
+		change = server.Upgrade
 	}
-	in, err := change(ctx, localstack.InstallOptions{
+	in, err := change(ctx, server.InstallOptions{
 		Dir: dir, Listen: o.listen, Executable: sh.Env().Executable,
 		Progress: func(done string) { sh.Sayf(" %s %s\n", sign, done) },
 	})
@@ -171,7 +171,7 @@ func runUninstall(ctx context.Context, sh Host, o *options) error {
 	if err := CheckPlatform(o.platform); err != nil {
 		return err
 	}
-	dir, err := localstack.DefaultDir()
+	dir, err := server.DefaultDir()
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func runUninstall(ctx context.Context, sh Host, o *options) error {
 			return err
 		}
 	}
-	if err := localstack.Uninstall(ctx, dir, o.purge); err != nil {
+	if err := server.Uninstall(ctx, dir, o.purge); err != nil {
 		return err
 	}
 	var left []string

@@ -11,7 +11,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
 
@@ -23,7 +23,7 @@ type Host interface {
 	ErrSetting() terminal.Setting
 	Flags() *shell.Flags
 	KeepWriteErr(err error)
-	LocalTrouble() *localstack.Trouble
+	LocalTrouble() *server.Trouble
 	Logger(least slog.Level) *slog.Logger
 	Look(ctx context.Context) (*client.Client, error)
 	NewGuard(token string, logger *slog.Logger) *guard.Guard

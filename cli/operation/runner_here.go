@@ -14,7 +14,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/internal/release"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
@@ -66,11 +66,11 @@ func RunnerOptions(sh Host) (runner.Options, error) {
 	}
 	o := runner.Options{
 		Catalog: sh.Deps().Catalog(), StateDir: state, Entrypoint: entrypoint,
-		QueueHTTPClient:      localstack.QueueClient(sh.Server().Address),
+		QueueHTTPClient:      server.QueueClient(sh.Server().Address),
 		QueueEndpoint:        queueEndpoint(sh.Server().Address),
 		EntrypointServerAddr: sh.Server().Address,
 	}
-	if doors := localstack.DoorsOf(sh.Server().Address); doors != nil {
+	if doors := server.DoorsOf(sh.Server().Address); doors != nil {
 		o.LocalServer = doors
 	}
 	return o, nil

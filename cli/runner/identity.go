@@ -10,7 +10,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
-	"github.com/waypoint-serverless/waypoint/runner/identity"
+	"github.com/waypoint-serverless/waypoint/runner/awstoken"
 )
 
 // credentialsWithin bounds the look for AWS credentials where nobody asked for them: off AWS the chain ends with a
@@ -47,7 +47,7 @@ func runnerToken(ctx context.Context, sh Host, s *shell.Server, o *agentOptions,
 	if err != nil {
 		return "", nil, err
 	}
-	h := &identity.Holder{Server: c.Server, Credentials: cfg.Credentials, Region: cfg.Region, Logger: logger}
+	h := &awstoken.Holder{Server: c.Server, Credentials: cfg.Credentials, Region: cfg.Region, Logger: logger}
 	got, err := h.Token(ctx)
 	if err != nil {
 		c.CloseIdle()

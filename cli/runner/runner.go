@@ -22,7 +22,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/internal/version"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 	"github.com/waypoint-serverless/waypoint/runner"
 )
 
@@ -135,15 +135,15 @@ func runAgent(ctx context.Context, sh Host, o *agentOptions) error {
 }
 
 // holdRunner takes the place of the runner that `install` started, if this is that one; else it is nil, which holds nothing.
-func holdRunner(ctx context.Context, sh Host, logger *slog.Logger) (*localstack.Runner, error) {
-	if !sh.Env().IsSet(localstack.EnvRunner) {
+func holdRunner(ctx context.Context, sh Host, logger *slog.Logger) (*server.Runner, error) {
+	if !sh.Env().IsSet(server.EnvRunner) {
 		return nil, nil //nolint:nilnil // no place is needed
 	}
-	dir, err := localstack.DefaultDir()
+	dir, err := server.DefaultDir()
 	if err != nil {
 		return nil, err
 	}
-	return localstack.HoldRunner(ctx, dir, logger)
+	return server.HoldRunner(ctx, dir, logger)
 }
 
 // restoreWait bounds how long the commands that start the local server wait for the apps of this machine: those that take
@@ -151,11 +151,11 @@ func holdRunner(ctx context.Context, sh Host, logger *slog.Logger) (*localstack.
 const restoreWait = 15 * time.Second
 
 // restoreMachine brings back what ran on this machine, if this is the runner of the local server. finish waits for its end.
-func restoreMachine(ctx context.Context, sh Host, place *localstack.Runner, stateDir string, logger *slog.Logger) (finish func()) {
+func restoreMachine(ctx context.Context, sh Host, place *server.Runner, stateDir string, logger *slog.Logger) (finish func()) {
 	if place == nil || sh.Deps().RestoreMachine == nil {
 		return func() {}
 	}
-	sealer := localstack.DoorsOf(sh.Server().Address)
+	sealer := server.DoorsOf(sh.Server().Address)
 	if sealer == nil {
 		return func() {}
 	}

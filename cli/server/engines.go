@@ -9,7 +9,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 type enginesOptions struct{ dynamodb, sqs, data, region string }
@@ -31,7 +31,7 @@ with the command. What is not implemented is refused by name.`,
 	cmd.Flags().StringVar(&o.dynamodb, "dynamodb", "127.0.0.1:8000", "loopback address of DynamoDB; port 0: a free one")
 	cmd.Flags().StringVar(&o.sqs, "sqs", "127.0.0.1:9324", "loopback address of SQS; port 0: a free one")
 	cmd.Flags().StringVar(&o.data, "data", "", "file that keeps tables and queues; without it they are in memory")
-	cmd.Flags().StringVar(&o.region, "region", "", "region in ARNs (AWS_REGION, else "+localstack.Region+")")
+	cmd.Flags().StringVar(&o.region, "region", "", "region in ARNs (AWS_REGION, else "+server.Region+")")
 	return cmd
 }
 
@@ -45,11 +45,11 @@ func runEngines(ctx context.Context, sh Host, o *enginesOptions) error {
 	if region == "" {
 		region = sh.Env().Get("AWS_REGION")
 	}
-	return localstack.ServeEngines(ctx, localstack.EnginesOptions{
+	return server.ServeEngines(ctx, server.EnginesOptions{
 		DynamoDB: o.dynamodb, SQS: o.sqs, Data: o.data, Region: region,
 		AccessKeyID: key, Secret: secret, SessionToken: sh.Env().Get("AWS_SESSION_TOKEN"),
 		Logger: sh.Logger(slog.LevelWarn),
-		Ready: func(r localstack.EnginesRunning) {
+		Ready: func(r server.EnginesRunning) {
 			line, err := json.Marshal(r)
 			if err != nil {
 				return // strings only: it cannot fail

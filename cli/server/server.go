@@ -9,8 +9,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/install"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/infra/template"
-	"github.com/waypoint-serverless/waypoint/localstack"
 	"github.com/waypoint-serverless/waypoint/localstack/gateway"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 type runOptions struct {
@@ -44,19 +44,19 @@ func runRun(ctx context.Context, sh Host, o *runOptions) error {
 	dir := o.dir
 	if dir == "" {
 		var err error
-		if dir, err = localstack.DefaultDir(); err != nil {
+		if dir, err = server.DefaultDir(); err != nil {
 			return err
 		}
 	}
-	var throttles localstack.Throttles
+	var throttles server.Throttles
 	if o.throttle {
 		throttles = templateThrottles()
 	}
-	return localstack.Serve(ctx, localstack.ServeOptions{
+	return server.Serve(ctx, server.ServeOptions{
 		Dir: dir, Listen: o.listen, Bootstrap: o.bootstrap, Throttles: throttles, Logger: sh.Logger(slog.LevelInfo),
 		Ready: func(tcp string) {
 			if tcp == "" {
-				tcp = localstack.Address(dir)
+				tcp = server.Address(dir)
 			}
 			sh.Sayf("The server is ready at %s. Ctrl-C stops it.\n", tcp)
 		},
@@ -64,14 +64,14 @@ func runRun(ctx context.Context, sh Host, o *runOptions) error {
 }
 
 // templateThrottles are the throttles that an installation on AWS has by default.
-func templateThrottles() localstack.Throttles {
+func templateThrottles() server.Throttles {
 	defaults := template.Defaults()
 	throttle := func(rate, burst string) *gateway.Throttle {
 		r, _ := defaults[rate].(int)
 		b, _ := defaults[burst].(int)
 		return &gateway.Throttle{Rate: float64(r), Burst: b}
 	}
-	return localstack.Throttles{
+	return server.Throttles{
 		Runners: throttle(template.ParamRunnersThrottleRate, template.ParamRunnersThrottleBurst),
 		Apps:    throttle(template.ParamAppsThrottleRate, template.ParamAppsThrottleBurst),
 		Others:  throttle(template.ParamThrottleRate, template.ParamThrottleBurst),

@@ -17,7 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/version"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 const (
@@ -224,11 +224,11 @@ func (v *Servers) waiting(_ error, since time.Duration) {
 }
 
 // LocalTrouble finds out what is wrong with the local server, if one is in use and something can be seen.
-func (v *Servers) LocalTrouble() *localstack.Trouble {
+func (v *Servers) LocalTrouble() *server.Trouble {
 	if v.server == nil || v.server.Platform != "local" || v.server.Dir == "" {
 		return nil
 	}
-	return localstack.Look(context.Background(), v.server.Dir) // bounded by itself: also after an interrupt it may say why
+	return server.Look(context.Background(), v.server.Dir) // bounded by itself: also after an interrupt it may say why
 }
 
 // sayOnce shows the first remark as a line.
@@ -271,7 +271,7 @@ func (v *Servers) offerInstall(ctx context.Context) (*Server, error) {
 
 // WakeLocal starts the local server, and its runner, if they do not run.
 func (v *Servers) WakeLocal(ctx context.Context, s *Server) error {
-	started, err := localstack.EnsureRunning(ctx, s.Dir)
+	started, err := server.EnsureRunning(ctx, s.Dir)
 	if err != nil {
 		return err
 	}

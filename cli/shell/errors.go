@@ -14,7 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
@@ -48,7 +48,7 @@ func Explain(err error, s *Server) Report {
 	if errors.As(err, &foreign) {
 		return explainForeign(foreign, s)
 	}
-	var t *localstack.Trouble
+	var t *server.Trouble
 	if errors.As(err, &t) {
 		return Report{Message: err.Error(), Hint: t.Hint}
 	}

@@ -31,12 +31,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // engines is a running `waypoint server engines`, a process of its own.
 type engines struct {
-	localstack.EnginesRunning
+	server.EnginesRunning
 	cmd    *exec.Cmd
 	stderr *bytes.Buffer
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/builtin"
-	"github.com/waypoint-serverless/waypoint/runner/plugin/process"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/builtin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/process"
 )
 
 func main() {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // The scripts in ../testdata/script read like a user's sessions. Each has its own home and, where it installs one, its
@@ -55,7 +55,7 @@ func setup(env *testscript.Env) error {
 	for name, value := range map[string]string{
 		"GOCACHE": strings.TrimSpace(string(cache)),
 		"HOME":    filepath.Join(env.WorkDir, "home"), "XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "xdg", "config"),
-		"XDG_STATE_HOME": filepath.Join(env.WorkDir, "xdg", "state"), localstack.EnvDir: dir,
+		"XDG_STATE_HOME": filepath.Join(env.WorkDir, "xdg", "state"), server.EnvDir: dir,
 		"WAYPOINT_SERVER_ADDR": "", "WAYPOINT_SERVER_TOKEN": "", "WAYPOINT_CONTEXT": "", "WAYPOINT_WORKSPACE": "", "WAYPOINT_PLAIN": "",
 		"NO_COLOR": "", "CLICOLOR_FORCE": "",
 	} {
@@ -65,7 +65,7 @@ func setup(env *testscript.Env) error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		// A script that failed can leave a runner with a job that does not end.
-		if err := localstack.Uninstall(ctx, dir, true); err != nil {
+		if err := server.Uninstall(ctx, dir, true); err != nil {
 			env.T().Log("stopping the script's server:", err, kill(dir), os.RemoveAll(dir))
 		}
 	})
@@ -118,7 +118,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 
 // killserver kills the local server and its runner, as a power cut would.
 func killServer(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(kill(ts.Getenv(localstack.EnvDir)))
+	ts.Check(kill(ts.Getenv(server.EnvDir)))
 }
 
 // kill kills what runs on a local server's data, and waits until it is gone.

@@ -10,7 +10,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
-	"github.com/waypoint-serverless/waypoint/functions/internal/identity"
+	"github.com/waypoint-serverless/waypoint/functions/internal/awscaller"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
 )
 
@@ -20,9 +20,9 @@ const identityLife = 3600
 // Identities exchanges identities of AWS for runner tokens.
 type Identities struct {
 	Table *table.Table
-	STS   *identity.STS
+	STS   *awscaller.STS
 	// Allowed may register runners; ListError is why the list could not be read.
-	Allowed   identity.Allowed
+	Allowed   awscaller.Allowed
 	ListError error
 	ServerID  string
 	// Rand is where tokens come from.
@@ -34,7 +34,7 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	signed, err := identity.Parse(headers, s.ServerID, s.Table.Now())
+	signed, err := awscaller.Parse(headers, s.ServerID, s.Table.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	}
 	// Spent once it is proved, so that strangers cause no writes; and before a token is made, by one conditional write, so
 	// that of two who send one signature at once only one gets a token.
-	fresh, err := s.Table.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*identity.Tolerance))
+	fresh, err := s.Table.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*awscaller.Tolerance))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func refuseIdentity(format string, args ...any) *fault.Error {
 
 // token makes a token. One that was sent lives on if the same principal got it, and is not replaced if it was revoked: its
 // runner ends then.
-func (s *Identities) token(ctx context.Context, caller identity.Caller, grant identity.Grant, sent bool) (*waypointv1.ExchangeIdentityResponse, error) {
+func (s *Identities) token(ctx context.Context, caller awscaller.Caller, grant awscaller.Grant, sent bool) (*waypointv1.ExchangeIdentityResponse, error) {
 	by := "identity " + caller.Principal
 	tok := &waypointv1.Token{
 		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: cut(caller.ARN, validate.MaxTokenName), CreatedUnix: s.Table.Now().Unix(),

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/infra/receipt"
-	"github.com/waypoint-serverless/waypoint/localstack"
+	"github.com/waypoint-serverless/waypoint/localstack/server"
 )
 
 // The receipt's counts are constants; this measures them again on the real functions.
 func TestAnIdleSweepCostsWhatTheReceiptSays(t *testing.T) {
 	var log, debug bytes.Buffer
 	logger := slog.New(both{slog.NewJSONHandler(&log, nil), slog.NewJSONHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug})})
-	s, err := localstack.New(context.Background(), localstack.Options{Logger: logger})
+	s, err := server.New(context.Background(), server.Options{Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

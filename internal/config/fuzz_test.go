@@ -17,7 +17,7 @@ import (
 // seed gives what tests parse anywhere in the project, and what the patterns name.
 func seed(f *testing.F, patterns ...string) {
 	if slices.ContainsFunc(patterns, func(p string) bool { return strings.HasSuffix(p, ".hcl") }) {
-		patterns = append(patterns, "../../runner/plugin/*/*.hcl", "../../runner/plugin/*/testdata/*.hcl", "../../examples/*/waypoint.hcl")
+		patterns = append(patterns, "../../runner/plugins/*/*.hcl", "../../runner/plugins/*/testdata/*.hcl", "../../examples/*/waypoint.hcl")
 		for _, row := range referenceRows() {
 			for _, c := range row.cases {
 				f.Add([]byte(c.hcl))

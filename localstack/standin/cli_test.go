@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/infra/pack"
+	"github.com/waypoint-serverless/waypoint/internal/release/pack"
 	"github.com/waypoint-serverless/waypoint/localstack/standin"
 )
 

@@ -16,8 +16,8 @@ import (
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/infra"
-	"github.com/waypoint-serverless/waypoint/infra/pack"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/release/pack"
 	"github.com/waypoint-serverless/waypoint/localstack/standin"
 )
 

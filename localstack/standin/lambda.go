@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/infra/pack"
+	"github.com/waypoint-serverless/waypoint/internal/release/pack"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/runtimeapi"
 )

@@ -18,7 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/localstack/standin"
-	"github.com/waypoint-serverless/waypoint/runner/identity"
+	"github.com/waypoint-serverless/waypoint/runner/awstoken"
 )
 
 // ask makes a request, and ends the test if it is refused.
@@ -104,7 +104,7 @@ func exchanged(t *testing.T, s *standin.StandIn, r *infra.Result, role string) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := identity.Holder{Server: open.Server, Region: standin.Region, Credentials: aws.CredentialsProviderFunc(
+	h := awstoken.Holder{Server: open.Server, Region: standin.Region, Credentials: aws.CredentialsProviderFunc(
 		func(ctx context.Context) (aws.Credentials, error) { return s.Session(ctx, role) })}
 	got, err := h.Token(t.Context())
 	if err != nil {

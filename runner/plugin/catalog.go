@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin/schema"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
 // Definition is a plugin as a catalog knows it: the schemas of its components, and constructors for those that can run;

@@ -133,7 +133,7 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 
 type ExchangeIdentityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The headers, Authorization among them, of a signed POST of STS's GetCallerIdentity; see package api/identity. Each
+	// The headers, Authorization among them, of a signed POST of STS's GetCallerIdentity; see package api/awsproof. Each
 	// signature counts once, for five minutes.
 	Headers       map[string]string `protobuf:"bytes,1,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/waypoint-serverless/waypoint/infra/pack"
+	"github.com/waypoint-serverless/waypoint/internal/release/pack"
 	"github.com/waypoint-serverless/waypoint/internal/release/programs"
 )
 

@@ -1,5 +1,0 @@
-//go:build !race
-
-package localstack
-
-const raceFactor = 1

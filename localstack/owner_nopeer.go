@@ -1,8 +1,0 @@
-//go:build !linux && !darwin
-
-package localstack
-
-import "net"
-
-// peerPID cannot be asked here.
-func peerPID(net.Conn) int { return 0 }

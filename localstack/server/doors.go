@@ -1,0 +1,361 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/localstack/bounded"
+)
+
+// A container cannot reach the server's socket or loopback port. For apps in containers the server therefore opens a door:
+// a TLS listener on an address of this machine that containers reach, such as that of Docker's bridge, with a key that
+// the apps are given to recognise. A door is open only while a platform says that it is needed, it is remembered over
+// restarts with its port, and behind it is nothing but what the entrypoint calls.
+
+// doorsPath is where the doors are asked for, on the Unix socket alone: by whoever may be the server's user.
+const doorsPath = "/_local/doors"
+
+// Door is an open door.
+type Door struct {
+	// Address is the IP address that it is on.
+	Address string `json:"address"`
+	Port    int    `json:"port"`
+	// Pin is the SHA-256 of the key behind it, as clients take it: "sha256/…".
+	Pin string `json:"pin,omitempty"`
+}
+
+// doorRetry is how long an address that is not there yet, because Docker starts after us, is waited for between two tries.
+const doorRetry = 3 * time.Second
+
+type doors struct {
+	d       dir
+	handler http.Handler
+	log     *slog.Logger
+
+	mu   sync.Mutex
+	cert *tls.Certificate
+	pin  string
+	kept []Door
+	// open are the listeners by address; stop ends a door.
+	open map[string]func()
+	// ctx lives as long as the server; running are the doors' goroutines.
+	ctx     context.Context
+	running sync.WaitGroup
+}
+
+// newDoors opens the doors that were open when the server ended. They close with ctx; wait for them.
+func newDoors(ctx context.Context, d dir, api http.Handler, log *slog.Logger) (*doors, error) {
+	s := &doors{d: d, handler: entrypointOnly(api), log: log, open: map[string]func(){}, ctx: ctx}
+	data, err := os.ReadFile(d.doors())
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &s.kept)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading which doors for containers are open: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, door := range s.kept {
+		if err := s.start(door, nil); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// entrypointOnly lets nothing through but what apps call.
+func entrypointOnly(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/"+waypointv1connect.EntrypointServiceName+"/") {
+			http.NotFound(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// ServeHTTP opens (POST) or closes (DELETE) the door at the address that the body names.
+func (s *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var asked Door
+	if err := json.NewDecoder(io.LimitReader(r.Body, 4<<10)).Decode(&asked); err != nil {
+		http.Error(w, "the address is missing", http.StatusBadRequest)
+		return
+	}
+	var err error
+	switch r.Method {
+	case http.MethodPost:
+		asked, err = s.openDoor(asked.Address)
+	case http.MethodDelete:
+		err = s.closeDoor(asked.Address)
+	default:
+		http.Error(w, "POST opens a door, DELETE closes it", http.StatusMethodNotAllowed)
+		return
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(asked)
+}
+
+func (s *doors) openDoor(address string) (Door, error) {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.IsUnspecified() || !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast() {
+		return Door{}, fmt.Errorf("%q is not a private address of this machine", address)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(address); i >= 0 {
+		door := s.kept[i]
+		if err := s.key(); err != nil {
+			return Door{}, err
+		}
+		door.Pin = s.pin
+		return door, nil
+	}
+	ln, err := new(net.ListenConfig).Listen(s.ctx, "tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		return Door{}, fmt.Errorf("listening on %s for apps in containers: %w", address, err)
+	}
+	tcp, ok := ln.Addr().(*net.TCPAddr)
+	if !ok {
+		return Door{}, errors.Join(fmt.Errorf("%s is no TCP address", ln.Addr()), ln.Close())
+	}
+	door := Door{Address: address, Port: tcp.Port}
+	s.kept = append(s.kept, door)
+	if err := errors.Join(s.start(door, ln), s.save()); err != nil {
+		s.forget(address) // a listener that is not kept is not given to the next caller either
+		return Door{}, errors.Join(err, withoutClosed(ln.Close()))
+	}
+	door.Pin = s.pin
+	return door, nil
+}
+
+func (s *doors) closeDoor(address string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.find(address) < 0 {
+		return nil
+	}
+	s.forget(address)
+	return s.save()
+}
+
+// forget closes the listener at an address and no longer counts it as open. The caller holds mu.
+func (s *doors) forget(address string) {
+	if i := s.find(address); i >= 0 {
+		s.kept = slices.Delete(s.kept, i, i+1)
+	}
+	if stop := s.open[address]; stop != nil {
+		stop()
+		delete(s.open, address)
+	}
+}
+
+// withoutClosed drops that a listener was closed already.
+func withoutClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *doors) find(address string) int {
+	return slices.IndexFunc(s.kept, func(d Door) bool { return d.Address == address })
+}
+
+func (s *doors) save() error {
+	data, err := json.Marshal(s.kept)
+	if err != nil {
+		return err
+	}
+	return writeFile(s.d.doors(), data)
+}
+
+// start serves a door in the background; without a listener it tries until it has one.
+func (s *doors) start(door Door, ln net.Listener) error {
+	if err := s.key(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	s.open[door.Address] = stop
+	s.running.Go(func() {
+		defer stop()
+		for said := false; ln == nil; {
+			var err error
+			if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(door.Address, strconv.Itoa(door.Port))); err == nil {
+				break
+			}
+			if !said {
+				s.log.WarnContext(ctx, "apps in containers cannot reach this server yet", "address", door.Address, "port", door.Port, "error", err)
+				said = true
+			}
+			if !pause(ctx, doorRetry) {
+				return
+			}
+		}
+		s.serve(ctx, ln)
+	})
+	return nil
+}
+
+func (s *doors) serve(ctx context.Context, ln net.Listener) {
+	srv := bounded.NewServer(s.handler, bounded.Limits{})
+	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*s.cert}, MinVersion: tls.VersionTLS13}
+	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	ended := context.AfterFunc(ctx, func() { _ = srv.Close() }) // held reads are called again
+	defer ended()
+	if err := srv.ServeTLS(ln); !errors.Is(err, http.ErrServerClosed) {
+		s.log.ErrorContext(ctx, "a door for containers has ended", "error", err)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// key reads or makes the key of the doors. Apps recognise it by its pin, so the certificate around it says nothing.
+func (s *doors) key() error {
+	if s.cert != nil {
+		return nil
+	}
+	data, err := os.ReadFile(s.d.doorKey())
+	if errors.Is(err, os.ErrNotExist) {
+		if data, err = newDoorKey(); err == nil {
+			err = writeFile(s.d.doorKey(), data)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("the key for containers: %w", err)
+	}
+	cert, err := tls.X509KeyPair(data, data)
+	if err != nil {
+		return fmt.Errorf("the key for containers in %s: %w", s.d.doorKey(), err)
+	}
+	sum := sha256.Sum256(cert.Leaf.RawSubjectPublicKeyInfo)
+	s.cert, s.pin = &cert, "sha256/"+base64.StdEncoding.EncodeToString(sum[:])
+	return nil
+}
+
+// newDoorKey makes a key and a certificate for it, in PEM.
+func newDoorKey() ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "waypoint local server"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(100, 0, 0), // nobody looks: clients pin the key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = errors.Join(
+		pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.Encode(&out, &pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	return out.Bytes(), err
+}
+
+// Doors asks a local server, by its Unix socket, for what it does only for its own user: listeners for containers, and
+// sealing.
+type Doors struct{ c *http.Client }
+
+// DoorsOf is for the server at that address (client.Options.Address); nil for one that is not on this machine.
+func DoorsOf(address string) *Doors {
+	path, ok := strings.CutPrefix(address, "unix://")
+	if !ok {
+		return nil
+	}
+	return &Doors{c: socketClient(path)}
+}
+
+// OpenDoor makes the server reachable from containers at an address of this machine, until CloseDoor. pin is the hash of
+// its key, for the entrypoint.
+func (d *Doors) OpenDoor(ctx context.Context, address string) (port int, pin string, err error) {
+	var door Door
+	err = d.ask(ctx, http.MethodPost, address, &door)
+	return door.Port, door.Pin, err
+}
+
+// CloseDoor closes a door; one that is not open is no error.
+func (d *Doors) CloseDoor(ctx context.Context, address string) error {
+	return d.ask(ctx, http.MethodDelete, address, &Door{})
+}
+
+func (d *Doors) ask(ctx context.Context, method, address string, answer *Door) error {
+	return d.call(ctx, method, doorsPath, Door{Address: address}, answer)
+}
+
+// call makes a request of the server that only its Unix socket answers.
+func (d *Doors) call(ctx context.Context, method, path string, request, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://waypoint"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	res, err := d.c.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the local server: %w", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4*maxSealed))
+	if err != nil {
+		return fmt.Errorf("asking the local server: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the local server refuses: %s", strings.TrimSpace(string(text)))
+	}
+	return json.Unmarshal(text, answer)
+}

@@ -1,7 +1,8 @@
 // Package api answers every unary request of the contract: one service a file, by noun.
 //
-// Each method checks names and limits (api/validate), then the caller's role (functions/internal/auth), then
-// asks the table or the engine. It imports the server's insides and api, nothing else of ours.
+// What a method needs is declared in the contract and checked before its handler runs (functions/internal/auth); the handler
+// checks names and limits (api/validate), then asks the table or the engine. It imports the server's insides and api, nothing
+// else of ours.
 package api
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 )
 
 // Services are the services of the function `api`.
@@ -50,14 +52,14 @@ func Handler(s Services) http.Handler {
 // compressLeast is the size below which compressing an answer costs more than it saves.
 const compressLeast = 4 << 10
 
-// Options are what all handlers share: limits, and faults turned into what Connect sends. The tail function
-// uses them too.
+// Options are what all handlers share: limits, the check of the caller, and faults turned into what Connect sends. The tail
+// function uses them too.
 func Options() []connect.HandlerOption {
 	return []connect.HandlerOption{
 		connect.WithReadMaxBytes(validate.MaxMessage),
 		connect.WithSendMaxBytes(validate.MaxMessage),
 		connect.WithCompressMinBytes(compressLeast),
-		connect.WithInterceptors(connect.UnaryInterceptorFunc(faults)),
+		connect.WithInterceptors(connect.UnaryInterceptorFunc(faults), connect.UnaryInterceptorFunc(auth.Authorize)),
 	}
 }
 

@@ -64,11 +64,7 @@ func (s *Configs) write(ctx context.Context, change table.ConfigChange, req conn
 	if project, err = checkVariables(change.Variables); err != nil {
 		return "", 0, err
 	}
-	role := deployer
-	if project == "" {
-		role = admin // global variables reach every project
-	}
-	m, err := person(ctx, s.Table, project, role, req)
+	m, err := person(ctx, s.Table, project, req)
 	if err != nil {
 		return "", 0, err
 	}
@@ -172,11 +168,10 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 	if err := checkGetConfig(in); err != nil {
 		return nil, err
 	}
-	role := viewer
-	if in.GetReveal() {
-		role = deployer
+	p, err := auth.Caller(ctx)
+	if err == nil && in.GetReveal() {
+		_, err = auth.Require(ctx, auth.ConfigReveal, in.GetProject())
 	}
-	p, err := auth.Require(ctx, in.GetProject(), role)
 	if err != nil {
 		return nil, err
 	}
@@ -225,14 +220,14 @@ func askedFor(in *waypointv1.GetConfigRequest, v table.ConfigVar) bool {
 // for deployers of all projects. Those for runners are for admins, of the project or of all: a deployer of one project
 // cannot use them, since they go to runners by the labels of their tokens.
 func mayReadValue(p auth.Principal, scope *waypointv1.ConfigScope) bool {
-	project, role := scope.GetProject(), deployer
+	project, action := scope.GetProject(), auth.ConfigReveal
 	if scope.GetLevel() == levelGlobal {
 		project = ""
 	}
 	if scope.GetRunner() {
-		role = admin
+		action = auth.ConfigRevealRunner
 	}
-	return p.May(project, role)
+	return p.May(action, project)
 }
 
 // configBytesMost bounds an answer with variables. In JSON, a control character of a value takes six bytes: the largest answer

@@ -32,7 +32,7 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	m, err := person(ctx, s.Table, spec.GetProject(), deployer, req)
+	m, err := person(ctx, s.Table, spec.GetProject(), req)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 	}
 	queued, err := s.Table.QueueJob(ctx, s.Sealer, table.NewJob{
 		ID: id, Spec: spec, Owner: m.principal.TokenID, QueuedBy: m.principal.Name, Intent: m.intent, Audit: audit,
-		MayFollow: func(project string) bool { return m.principal.May(project, viewer) },
+		MayFollow: func(project string) bool { return m.principal.May(auth.JobRead, project) },
 	})
 	if err != nil {
 		return nil, err
@@ -87,14 +87,11 @@ func (s *Jobs) GetJob(ctx context.Context, req *connect.Request[waypointv1.GetJo
 	if err := validate.ID("id", req.Msg.GetId()); err != nil {
 		return nil, err
 	}
-	if _, err := authenticated(ctx); err != nil {
-		return nil, err
-	}
 	out, m, lease, err := s.Table.Job(ctx, req.Msg.GetId())
 	if err != nil {
 		return nil, err
 	}
-	if _, err := auth.RequireOf(ctx, m.Project, viewer, "job "+m.ID); err != nil {
+	if _, err := auth.RequireOf(ctx, auth.JobRead, m.Project, "job "+m.ID); err != nil {
 		return nil, err
 	}
 	if out.WhyNot, err = s.Table.WhyNot(ctx, m, lease); err != nil {
@@ -103,21 +100,10 @@ func (s *Jobs) GetJob(ctx context.Context, req *connect.Request[waypointv1.GetJo
 	return connect.NewResponse(&waypointv1.GetJobResponse{Job: out}), nil
 }
 
-func authenticated(ctx context.Context) (auth.Principal, error) {
-	p, ok := auth.PrincipalFrom(ctx)
-	if !ok {
-		return p, auth.Missing()
-	}
-	return p, nil
-}
-
 // ListJobs lists a project's jobs, newest first. A filter that few jobs pass can make a page shorter than asked.
 func (s *Jobs) ListJobs(ctx context.Context, req *connect.Request[waypointv1.ListJobsRequest]) (*connect.Response[waypointv1.ListJobsResponse], error) {
 	in := req.Msg
 	if err := validate.Name("project", in.GetProject()); err != nil {
-		return nil, err
-	}
-	if _, err := auth.Require(ctx, in.GetProject(), viewer); err != nil {
 		return nil, err
 	}
 	filter := table.JobFilter{App: in.GetApp(), Workspace: in.GetWorkspace(), States: map[job.State]bool{}}
@@ -145,17 +131,14 @@ func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.Ca
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
 	}
-	if _, err := authenticated(ctx); err != nil {
-		return nil, err
-	}
 	meta, err := s.Table.JobMeta(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := auth.RequireOf(ctx, meta.Project, deployer, "job "+id); err != nil {
+	if _, err := auth.RequireOf(ctx, auth.JobCancel, meta.Project, "job "+id); err != nil {
 		return nil, err
 	}
-	m, err := person(ctx, s.Table, meta.Project, deployer, req)
+	m, err := person(ctx, s.Table, meta.Project, req)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (s *Projects) UpsertProject(ctx context.Context, req *connect.Request[waypo
 		return nil, err
 	}
 	name := req.Msg.GetProject().GetName()
-	m, err := person(ctx, s.Table, name, deployer, req)
+	m, err := person(ctx, s.Table, name, req)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +121,6 @@ func (s *Projects) GetProject(ctx context.Context, req *connect.Request[waypoint
 	if err := validate.Name("project", name); err != nil {
 		return nil, err
 	}
-	if _, err := auth.Require(ctx, name, viewer); err != nil {
-		return nil, err
-	}
 	out, err := s.Table.GetProject(ctx, name)
 	if err != nil {
 		return nil, err
@@ -133,15 +130,11 @@ func (s *Projects) GetProject(ctx context.Context, req *connect.Request[waypoint
 
 // ListProjects lists, by name, the projects that the caller may see.
 func (s *Projects) ListProjects(ctx context.Context, req *connect.Request[waypointv1.ListProjectsRequest]) (*connect.Response[waypointv1.ListProjectsResponse], error) {
-	p, ok := auth.PrincipalFrom(ctx)
-	if !ok {
-		return nil, auth.Missing()
-	}
-	mine := p.Where(viewer)
-	if mine.None() {
-		_, err := auth.Require(ctx, "", viewer)
+	p, err := auth.Caller(ctx)
+	if err != nil {
 		return nil, err
 	}
+	mine := p.Where(auth.ProjectRead)
 	var only []string
 	if !mine.All {
 		only = mine.Names

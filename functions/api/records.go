@@ -31,9 +31,6 @@ func (s *Records) list(ctx context.Context, in table.RecordList, sel *waypointv1
 	if err := checkSelector(sel); err != nil {
 		return nil, "", err
 	}
-	if _, err := auth.Require(ctx, sel.GetProject(), viewer); err != nil {
-		return nil, "", err
-	}
 	in.Project, in.App, in.Workspace = sel.GetProject(), sel.GetApp(), sel.GetWorkspace()
 	in.Size, in.Token = validate.PageSize(page.GetSize()), page.GetToken()
 	out, next, err := s.Table.ListRecords(ctx, in)
@@ -64,7 +61,7 @@ func (s *Records) get(ctx context.Context, kind table.RecordKind, ref *waypointv
 		if q.GetSequence() <= 0 {
 			return nil, invalid("sequence", "sequences count from 1")
 		}
-		if _, err := auth.Require(ctx, q.GetProject(), viewer); err != nil {
+		if _, err := auth.Require(ctx, auth.RecordRead, q.GetProject()); err != nil {
 			return nil, err
 		}
 		return s.Table.RecordBySequence(ctx, kind, q.GetProject(), q.GetApp(), q.GetSequence())
@@ -73,7 +70,7 @@ func (s *Records) get(ctx context.Context, kind table.RecordKind, ref *waypointv
 		if err := checkSelector(sel); err != nil {
 			return nil, err
 		}
-		if _, err := auth.Require(ctx, sel.GetProject(), viewer); err != nil {
+		if _, err := auth.Require(ctx, auth.RecordRead, sel.GetProject()); err != nil {
 			return nil, err
 		}
 		return s.Table.LatestRecord(ctx, kind, sel.GetProject(), sel.GetApp(), workspaceOr(sel.GetWorkspace()))
@@ -86,15 +83,12 @@ func (s *Records) byID(ctx context.Context, kind table.RecordKind, id string) (*
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
 	}
-	if _, ok := auth.PrincipalFrom(ctx); !ok {
-		return nil, auth.Missing()
-	}
 	record, err := s.Table.RecordByID(ctx, kind, id)
 	if err != nil {
 		return nil, err
 	}
 	_, meta, _ := table.RecordParts(record)
-	if _, err := auth.RequireOf(ctx, meta.GetProject(), viewer, kind.String()+" "+id); err != nil {
+	if _, err := auth.RequireOf(ctx, auth.RecordRead, meta.GetProject(), kind.String()+" "+id); err != nil {
 		return nil, err
 	}
 	return record, nil

@@ -43,7 +43,7 @@ const (
 
 // Register registers a runner, or registers it again.
 func (s *RunnerAgent) Register(ctx context.Context, req *connect.Request[waypointv1.RegisterRequest]) (*connect.Response[waypointv1.RegisterResponse], error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func registeredAs(p auth.Principal, r table.RunnerItem) bool {
 
 // Beat notes that a runner lives, and answers with jobs that wait for it.
 func (s *RunnerAgent) Beat(ctx context.Context, req *connect.Request[waypointv1.BeatRequest]) (*connect.Response[waypointv1.BeatResponse], error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (s *RunnerAgent) Beat(ctx context.Context, req *connect.Request[waypointv1.
 
 // GetQueueCredentials vends keys for the queue of the runner's pool.
 func (s *RunnerAgent) GetQueueCredentials(ctx context.Context, req *connect.Request[waypointv1.GetQueueCredentialsRequest]) (*connect.Response[waypointv1.GetQueueCredentialsResponse], error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (s *RunnerAgent) GetQueueCredentials(ctx context.Context, req *connect.Requ
 
 // ClaimJob gives a job to a runner, or says what to do with the message that named it.
 func (s *RunnerAgent) ClaimJob(ctx context.Context, req *connect.Request[waypointv1.ClaimJobRequest]) (*connect.Response[waypointv1.ClaimJobResponse], error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -331,7 +331,7 @@ func override(src *waypointv1.DataSource, with map[string]string) *waypointv1.Da
 
 // Deregister removes a runner that stops. One that is not known is no error.
 func (s *RunnerAgent) Deregister(ctx context.Context, req *connect.Request[waypointv1.DeregisterRequest]) (*connect.Response[waypointv1.DeregisterResponse], error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}

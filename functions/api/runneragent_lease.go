@@ -15,7 +15,7 @@ import (
 
 // fence checks the shape of a fence; whether it is the current one is decided in the write's own transaction.
 func (s *RunnerAgent) fence(ctx context.Context, f *waypointv1.Fence) (table.Fence, error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return table.Fence{}, err
 	}

@@ -26,7 +26,7 @@ type RecordWrites struct {
 // fenced finds the caller, its fence and the job that it writes for. The job's project, app and workspace never
 // change, so that a weak read does; whether the lease holds is decided in the write's own transaction.
 func (s *RecordWrites) fenced(ctx context.Context, f *waypointv1.Fence) (auth.Principal, table.Fence, job.Meta, error) {
-	p, err := auth.RequireRunner(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return p, table.Fence{}, job.Meta{}, err
 	}

@@ -20,7 +20,7 @@ type Runners struct {
 // ListRunners lists the runners that registered within the last days, by name. Those of projects that the caller may not
 // read are left out, which can make a page shorter than asked.
 func (s *Runners) ListRunners(ctx context.Context, req *connect.Request[waypointv1.ListRunnersRequest]) (*connect.Response[waypointv1.ListRunnersResponse], error) {
-	p, err := maySeeRunners(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Runners) ListRunners(ctx context.Context, req *connect.Request[waypoint
 
 // GetRunner shows one runner.
 func (s *Runners) GetRunner(ctx context.Context, req *connect.Request[waypointv1.GetRunnerRequest]) (*connect.Response[waypointv1.GetRunnerResponse], error) {
-	p, err := maySeeRunners(ctx)
+	p, err := auth.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,22 +58,13 @@ func (s *Runners) GetRunner(ctx context.Context, req *connect.Request[waypointv1
 	return connect.NewResponse(&waypointv1.GetRunnerResponse{Runner: shown}), nil
 }
 
-// maySeeRunners returns the caller if it may read some project: runners are shown by the projects that they serve.
-func maySeeRunners(ctx context.Context) (auth.Principal, error) {
-	p, err := authenticated(ctx)
-	if err != nil || p.MayAny(viewer) {
-		return p, err
-	}
-	return auth.Require(ctx, "", viewer)
-}
-
 // runnerFor is a runner as the caller may see it: with the projects among its own that the caller may read, or nil if
 // there are none. A runner that serves all projects serves the caller's too.
 func runnerFor(p auth.Principal, r *waypointv1.Runner) *waypointv1.Runner {
 	if r.GetAllProjects() {
 		return r
 	}
-	r.Projects = slices.DeleteFunc(slices.Clone(r.GetProjects()), func(project string) bool { return project == "" || !p.May(project, viewer) })
+	r.Projects = slices.DeleteFunc(slices.Clone(r.GetProjects()), func(project string) bool { return project == "" || !p.May(auth.RunnerRead, project) })
 	if len(r.GetProjects()) == 0 {
 		return nil
 	}

@@ -11,8 +11,6 @@ import (
 )
 
 // Roles, by the names that the services use.
-type roleOf = waypointv1.Role
-
 const (
 	viewer   = waypointv1.Role_ROLE_VIEWER
 	deployer = waypointv1.Role_ROLE_DEPLOYER

@@ -28,7 +28,7 @@ func invalid(field, format string, args ...any) *fault.Error {
 
 // CreateToken makes a user's or a runner's token. The secret is in this one answer only.
 func (s *Tokens) CreateToken(ctx context.Context, req *connect.Request[waypointv1.CreateTokenRequest]) (*connect.Response[waypointv1.CreateTokenResponse], error) {
-	m, err := person(ctx, s.Table, "", admin, req)
+	m, err := person(ctx, s.Table, "", req)
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +168,6 @@ func checkRoles(roles map[string]waypointv1.Role) error {
 
 // ListTokens lists tokens that have not been revoked, newest first: those of users and runners, or those of entrypoints.
 func (s *Tokens) ListTokens(ctx context.Context, req *connect.Request[waypointv1.ListTokensRequest]) (*connect.Response[waypointv1.ListTokensResponse], error) {
-	if _, err := auth.Require(ctx, "", admin); err != nil {
-		return nil, err
-	}
 	page := req.Msg.GetPage()
 	toks, next, err := s.Table.ListTokens(ctx, req.Msg.GetEntrypoints(), validate.PageSize(page.GetSize()), page.GetToken())
 	if err != nil {
@@ -186,12 +183,9 @@ func (s *Tokens) RevokeToken(ctx context.Context, req *connect.Request[waypointv
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
 	}
-	p, ok := auth.PrincipalFrom(ctx)
-	if !ok || p.TokenID != id {
-		var err error
-		if p, err = auth.Require(ctx, "", admin); err != nil {
-			return nil, err
-		}
+	p, err := auth.RequireToken(ctx, auth.TokenWrite, id)
+	if err != nil {
+		return nil, err
 	}
 	m, err := newMutation(s.Table, p, "", req)
 	if err != nil {

@@ -91,9 +91,6 @@ func (s *Jobs) TailJob(ctx context.Context, req *connect.Request[waypointv1.Tail
 	if err := validate.ID("job_id", in.GetJobId()); err != nil {
 		return nil, err
 	}
-	if _, ok := auth.PrincipalFrom(ctx); !ok {
-		return nil, auth.Missing()
-	}
 	cursor, err := parseJobCursor(in.GetCursor(), s.Table.Now())
 	if err != nil {
 		return nil, err
@@ -152,7 +149,7 @@ func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobRe
 		return nil, err
 	}
 	if first {
-		if _, err := auth.RequireOf(ctx, m.Project, waypointv1.Role_ROLE_VIEWER, "job "+r.id); err != nil {
+		if _, err := auth.RequireOf(ctx, auth.JobRead, m.Project, "job "+r.id); err != nil {
 			return nil, err
 		}
 	}

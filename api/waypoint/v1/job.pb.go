@@ -2387,7 +2387,7 @@ var File_waypoint_v1_job_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x15waypoint/v1/job.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\x1a\x18waypoint/v1/output.proto\x1a\x18waypoint/v1/record.proto\"\xbd\x06\n" +
+	"\x15waypoint/v1/job.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\x1a\x18waypoint/v1/output.proto\x1a\x18waypoint/v1/record.proto\"\xbd\x06\n" +
 	"\aJobSpec\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -2576,16 +2576,24 @@ const file_waypoint_v1_job_proto_rawDesc = "" +
 	"\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n" +
 	"\x13JOB_STATE_SUCCEEDED\x10\x04\x12\x14\n" +
 	"\x10JOB_STATE_FAILED\x10\x05\x12\x16\n" +
-	"\x12JOB_STATE_CANCELED\x10\x062\xad\x02\n" +
+	"\x12JOB_STATE_CANCELED\x10\x062\xb2\x03\n" +
 	"\n" +
-	"JobService\x12G\n" +
-	"\bQueueJob\x12\x1c.waypoint.v1.QueueJobRequest\x1a\x1d.waypoint.v1.QueueJobResponse\x12A\n" +
-	"\x06GetJob\x12\x1a.waypoint.v1.GetJobRequest\x1a\x1b.waypoint.v1.GetJobResponse\x12G\n" +
-	"\bListJobs\x12\x1c.waypoint.v1.ListJobsRequest\x1a\x1d.waypoint.v1.ListJobsResponse\x12J\n" +
-	"\tCancelJob\x12\x1d.waypoint.v1.CancelJobRequest\x1a\x1e.waypoint.v1.CancelJobResponse2\x9c\x01\n" +
-	"\vTailService\x12D\n" +
-	"\aTailJob\x12\x1b.waypoint.v1.TailJobRequest\x1a\x1c.waypoint.v1.TailJobResponse\x12G\n" +
-	"\bTailLogs\x12\x1c.waypoint.v1.TailLogsRequest\x1a\x1d.waypoint.v1.TailLogsResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"JobService\x12n\n" +
+	"\bQueueJob\x12\x1c.waypoint.v1.QueueJobRequest\x1a\x1d.waypoint.v1.QueueJobResponse\"%\xa2\xbb\x18!\n" +
+	"\x01\x02\x12\n" +
+	"job:create\x1a\fspec.project(\x010\x01\x12_\n" +
+	"\x06GetJob\x12\x1a.waypoint.v1.GetJobRequest\x1a\x1b.waypoint.v1.GetJobResponse\"\x1c\xa2\xbb\x18\x18\n" +
+	"\x02\x02\x03\x12\bjob:read\x1a\x06loaded(\x01\x12f\n" +
+	"\bListJobs\x12\x1c.waypoint.v1.ListJobsRequest\x1a\x1d.waypoint.v1.ListJobsResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\bjob:read\x1a\aproject(\x01\x12k\n" +
+	"\tCancelJob\x12\x1d.waypoint.v1.CancelJobRequest\x1a\x1e.waypoint.v1.CancelJobResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x01\x02\x12\n" +
+	"job:cancel\x1a\x06loaded(\x010\x012\xd9\x01\n" +
+	"\vTailService\x12b\n" +
+	"\aTailJob\x12\x1b.waypoint.v1.TailJobRequest\x1a\x1c.waypoint.v1.TailJobResponse\"\x1c\xa2\xbb\x18\x18\n" +
+	"\x02\x02\x03\x12\bjob:read\x1a\x06loaded(\x04\x12f\n" +
+	"\bTailLogs\x12\x1c.waypoint.v1.TailLogsRequest\x1a\x1d.waypoint.v1.TailLogsResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\blog:read\x1a\aproject(\x04BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_job_proto_rawDescOnce sync.Once
@@ -2718,6 +2726,7 @@ func file_waypoint_v1_job_proto_init() {
 	if File_waypoint_v1_job_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_common_proto_init()
 	file_waypoint_v1_output_proto_init()
 	file_waypoint_v1_record_proto_init()

@@ -577,7 +577,7 @@ var File_waypoint_v1_project_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_project_proto_rawDesc = "" +
 	"\n" +
-	"\x19waypoint/v1/project.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\xdc\x02\n" +
+	"\x19waypoint/v1/project.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\"\xdc\x02\n" +
 	"\aProject\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x0eremote_enabled\x18\x02 \x01(\bR\rremoteEnabled\x128\n" +
@@ -623,12 +623,15 @@ const file_waypoint_v1_project_proto_rawDesc = "" +
 	"\x04page\x18\x01 \x01(\v2\x11.waypoint.v1.PageR\x04page\"p\n" +
 	"\x14ListProjectsResponse\x120\n" +
 	"\bprojects\x18\x01 \x03(\v2\x14.waypoint.v1.ProjectR\bprojects\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x8c\x02\n" +
-	"\x0eProjectService\x12V\n" +
-	"\rUpsertProject\x12!.waypoint.v1.UpsertProjectRequest\x1a\".waypoint.v1.UpsertProjectResponse\x12M\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xf6\x02\n" +
+	"\x0eProjectService\x12\x80\x01\n" +
+	"\rUpsertProject\x12!.waypoint.v1.UpsertProjectRequest\x1a\".waypoint.v1.UpsertProjectResponse\"(\xa2\xbb\x18$\n" +
+	"\x01\x02\x12\rproject:write\x1a\fproject.name(\x010\x01\x12m\n" +
 	"\n" +
-	"GetProject\x12\x1e.waypoint.v1.GetProjectRequest\x1a\x1f.waypoint.v1.GetProjectResponse\x12S\n" +
-	"\fListProjects\x12 .waypoint.v1.ListProjectsRequest\x1a!.waypoint.v1.ListProjectsResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"GetProject\x12\x1e.waypoint.v1.GetProjectRequest\x1a\x1f.waypoint.v1.GetProjectResponse\"\x1e\xa2\xbb\x18\x1a\n" +
+	"\x02\x02\x03\x12\fproject:read\x1a\x04name(\x01\x12r\n" +
+	"\fListProjects\x12 .waypoint.v1.ListProjectsRequest\x1a!.waypoint.v1.ListProjectsResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\fproject:read\x1a\x03any(\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_project_proto_rawDescOnce sync.Once
@@ -689,6 +692,7 @@ func file_waypoint_v1_project_proto_init() {
 	if File_waypoint_v1_project_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_common_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

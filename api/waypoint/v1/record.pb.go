@@ -2224,7 +2224,7 @@ var File_waypoint_v1_record_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/record.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\xf3\x03\n" +
+	"\x18waypoint/v1/record.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\"\xf3\x03\n" +
 	"\n" +
 	"RecordMeta\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -2403,21 +2403,29 @@ const file_waypoint_v1_record_proto_rawDesc = "" +
 	"\fHEALTH_READY\x10\x03\x12\x12\n" +
 	"\x0eHEALTH_PARTIAL\x10\x04\x12\x0f\n" +
 	"\vHEALTH_DOWN\x10\x05\x12\x12\n" +
-	"\x0eHEALTH_MISSING\x10\x062\xa6\x01\n" +
-	"\fBuildService\x12M\n" +
+	"\x0eHEALTH_MISSING\x10\x062\xf2\x01\n" +
+	"\fBuildService\x12x\n" +
 	"\n" +
-	"ListBuilds\x12\x1e.waypoint.v1.ListBuildsRequest\x1a\x1f.waypoint.v1.ListBuildsResponse\x12G\n" +
-	"\bGetBuild\x12\x1c.waypoint.v1.GetBuildRequest\x1a\x1d.waypoint.v1.GetBuildResponse2\xbb\x01\n" +
-	"\x0fArtifactService\x12V\n" +
-	"\rListArtifacts\x12!.waypoint.v1.ListArtifactsRequest\x1a\".waypoint.v1.ListArtifactsResponse\x12P\n" +
-	"\vGetArtifact\x12\x1f.waypoint.v1.GetArtifactRequest\x1a .waypoint.v1.GetArtifactResponse2\xc9\x01\n" +
-	"\x11DeploymentService\x12\\\n" +
-	"\x0fListDeployments\x12#.waypoint.v1.ListDeploymentsRequest\x1a$.waypoint.v1.ListDeploymentsResponse\x12V\n" +
-	"\rGetDeployment\x12!.waypoint.v1.GetDeploymentRequest\x1a\".waypoint.v1.GetDeploymentResponse2\xb4\x01\n" +
-	"\x0eReleaseService\x12S\n" +
-	"\fListReleases\x12 .waypoint.v1.ListReleasesRequest\x1a!.waypoint.v1.ListReleasesResponse\x12M\n" +
+	"ListBuilds\x12\x1e.waypoint.v1.ListBuildsRequest\x1a\x1f.waypoint.v1.ListBuildsResponse\")\xa2\xbb\x18%\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x10selector.project(\x01\x12h\n" +
+	"\bGetBuild\x12\x1c.waypoint.v1.GetBuildRequest\x1a\x1d.waypoint.v1.GetBuildResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x06loaded(\x012\x88\x02\n" +
+	"\x0fArtifactService\x12\x81\x01\n" +
+	"\rListArtifacts\x12!.waypoint.v1.ListArtifactsRequest\x1a\".waypoint.v1.ListArtifactsResponse\")\xa2\xbb\x18%\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x10selector.project(\x01\x12q\n" +
+	"\vGetArtifact\x12\x1f.waypoint.v1.GetArtifactRequest\x1a .waypoint.v1.GetArtifactResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x06loaded(\x012\x96\x02\n" +
+	"\x11DeploymentService\x12\x87\x01\n" +
+	"\x0fListDeployments\x12#.waypoint.v1.ListDeploymentsRequest\x1a$.waypoint.v1.ListDeploymentsResponse\")\xa2\xbb\x18%\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x10selector.project(\x01\x12w\n" +
+	"\rGetDeployment\x12!.waypoint.v1.GetDeploymentRequest\x1a\".waypoint.v1.GetDeploymentResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x06loaded(\x012\x80\x02\n" +
+	"\x0eReleaseService\x12~\n" +
+	"\fListReleases\x12 .waypoint.v1.ListReleasesRequest\x1a!.waypoint.v1.ListReleasesResponse\")\xa2\xbb\x18%\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x10selector.project(\x01\x12n\n" +
 	"\n" +
-	"GetRelease\x12\x1e.waypoint.v1.GetReleaseRequest\x1a\x1f.waypoint.v1.GetReleaseResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"GetRelease\x12\x1e.waypoint.v1.GetReleaseRequest\x1a\x1f.waypoint.v1.GetReleaseResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\vrecord:read\x1a\x06loaded(\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_record_proto_rawDescOnce sync.Once
@@ -2551,6 +2559,7 @@ func file_waypoint_v1_record_proto_init() {
 	if File_waypoint_v1_record_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_common_proto_init()
 	file_waypoint_v1_record_proto_msgTypes[8].OneofWrappers = []any{
 		(*Record_Build)(nil),

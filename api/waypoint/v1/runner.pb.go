@@ -2412,7 +2412,7 @@ var File_waypoint_v1_runner_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/runner.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\x1a\x15waypoint/v1/job.proto\x1a\x18waypoint/v1/output.proto\x1a\x18waypoint/v1/record.proto\"\xce\x03\n" +
+	"\x18waypoint/v1/runner.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\x1a\x15waypoint/v1/job.proto\x1a\x18waypoint/v1/output.proto\x1a\x18waypoint/v1/record.proto\"\xce\x03\n" +
 	"\x06Runner\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x127\n" +
@@ -2589,31 +2589,64 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\x17RUNNER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RUNNER_KIND_STANDING\x10\x01\x12\x13\n" +
 	"\x0fRUNNER_KIND_CLI\x10\x02\x12\x19\n" +
-	"\x15RUNNER_KIND_ON_DEMAND\x10\x032\xad\x01\n" +
-	"\rRunnerService\x12P\n" +
-	"\vListRunners\x12\x1f.waypoint.v1.ListRunnersRequest\x1a .waypoint.v1.ListRunnersResponse\x12J\n" +
-	"\tGetRunner\x12\x1d.waypoint.v1.GetRunnerRequest\x1a\x1e.waypoint.v1.GetRunnerResponse2\xab\n" +
+	"\x15RUNNER_KIND_ON_DEMAND\x10\x032\xe9\x01\n" +
+	"\rRunnerService\x12n\n" +
+	"\vListRunners\x12\x1f.waypoint.v1.ListRunnersRequest\x1a .waypoint.v1.ListRunnersResponse\"\x1c\xa2\xbb\x18\x18\n" +
+	"\x02\x02\x03\x12\vrunner:read\x1a\x03any(\x01\x12h\n" +
+	"\tGetRunner\x12\x1d.waypoint.v1.GetRunnerRequest\x1a\x1e.waypoint.v1.GetRunnerResponse\"\x1c\xa2\xbb\x18\x18\n" +
+	"\x02\x02\x03\x12\vrunner:read\x1a\x03any(\x012\xb1\x0e\n" +
+	"\x12RunnerAgentService\x12f\n" +
+	"\bRegister\x12\x1c.waypoint.v1.RegisterRequest\x1a\x1d.waypoint.v1.RegisterResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x03any(\x020\x01\x12Z\n" +
+	"\x04Beat\x12\x18.waypoint.v1.BeatRequest\x1a\x19.waypoint.v1.BeatResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x03any(\x020\x01\x12\x85\x01\n" +
+	"\x13GetQueueCredentials\x12'.waypoint.v1.GetQueueCredentialsRequest\x1a(.waypoint.v1.GetQueueCredentialsResponse\"\x1b\xa2\xbb\x18\x17\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x03any(\x02\x12f\n" +
+	"\bClaimJob\x12\x1c.waypoint.v1.ClaimJobRequest\x1a\x1d.waypoint.v1.ClaimJobResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x03any(\x020\x01\x12n\n" +
 	"\n" +
-	"\x12RunnerAgentService\x12G\n" +
-	"\bRegister\x12\x1c.waypoint.v1.RegisterRequest\x1a\x1d.waypoint.v1.RegisterResponse\x12;\n" +
-	"\x04Beat\x12\x18.waypoint.v1.BeatRequest\x1a\x19.waypoint.v1.BeatResponse\x12h\n" +
-	"\x13GetQueueCredentials\x12'.waypoint.v1.GetQueueCredentialsRequest\x1a(.waypoint.v1.GetQueueCredentialsResponse\x12G\n" +
-	"\bClaimJob\x12\x1c.waypoint.v1.ClaimJobRequest\x1a\x1d.waypoint.v1.ClaimJobResponse\x12M\n" +
+	"RenewLease\x12\x1e.waypoint.v1.RenewLeaseRequest\x1a\x1f.waypoint.v1.RenewLeaseResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12t\n" +
+	"\fAppendOutput\x12 .waypoint.v1.AppendOutputRequest\x1a!.waypoint.v1.AppendOutputResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12k\n" +
+	"\tBeginStep\x12\x1d.waypoint.v1.BeginStepRequest\x1a\x1e.waypoint.v1.BeginStepResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12e\n" +
+	"\aEndStep\x12\x1b.waypoint.v1.EndStepRequest\x1a\x1c.waypoint.v1.EndStepResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12k\n" +
+	"\tPutRecord\x12\x1d.waypoint.v1.PutRecordRequest\x1a\x1e.waypoint.v1.PutRecordResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12}\n" +
+	"\x0fPutStatusReport\x12#.waypoint.v1.PutStatusReportRequest\x1a$.waypoint.v1.PutStatusReportResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12k\n" +
+	"\tReportJob\x12\x1d.waypoint.v1.ReportJobRequest\x1a\x1e.waypoint.v1.ReportJobResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12\x8f\x01\n" +
+	"\x15CreateEntrypointToken\x12).waypoint.v1.CreateEntrypointTokenRequest\x1a*.waypoint.v1.CreateEntrypointTokenResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12n\n" +
 	"\n" +
-	"RenewLease\x12\x1e.waypoint.v1.RenewLeaseRequest\x1a\x1f.waypoint.v1.RenewLeaseResponse\x12S\n" +
-	"\fAppendOutput\x12 .waypoint.v1.AppendOutputRequest\x1a!.waypoint.v1.AppendOutputResponse\x12J\n" +
-	"\tBeginStep\x12\x1d.waypoint.v1.BeginStepRequest\x1a\x1e.waypoint.v1.BeginStepResponse\x12D\n" +
-	"\aEndStep\x12\x1b.waypoint.v1.EndStepRequest\x1a\x1c.waypoint.v1.EndStepResponse\x12J\n" +
-	"\tPutRecord\x12\x1d.waypoint.v1.PutRecordRequest\x1a\x1e.waypoint.v1.PutRecordResponse\x12\\\n" +
-	"\x0fPutStatusReport\x12#.waypoint.v1.PutStatusReportRequest\x1a$.waypoint.v1.PutStatusReportResponse\x12J\n" +
-	"\tReportJob\x12\x1d.waypoint.v1.ReportJobRequest\x1a\x1e.waypoint.v1.ReportJobResponse\x12n\n" +
-	"\x15CreateEntrypointToken\x12).waypoint.v1.CreateEntrypointTokenRequest\x1a*.waypoint.v1.CreateEntrypointTokenResponse\x12M\n" +
+	"SyncConfig\x12\x1e.waypoint.v1.SyncConfigRequest\x1a\x1f.waypoint.v1.SyncConfigResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12q\n" +
+	"\vCompleteJob\x12\x1f.waypoint.v1.CompleteJobRequest\x1a .waypoint.v1.CompleteJobResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12q\n" +
+	"\vHandBackJob\x12\x1f.waypoint.v1.HandBackJobRequest\x1a .waypoint.v1.HandBackJobResponse\"\x1f\xa2\xbb\x18\x1b\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12l\n" +
 	"\n" +
-	"SyncConfig\x12\x1e.waypoint.v1.SyncConfigRequest\x1a\x1f.waypoint.v1.SyncConfigResponse\x12P\n" +
-	"\vCompleteJob\x12\x1f.waypoint.v1.CompleteJobRequest\x1a .waypoint.v1.CompleteJobResponse\x12P\n" +
-	"\vHandBackJob\x12\x1f.waypoint.v1.HandBackJobRequest\x1a .waypoint.v1.HandBackJobResponse\x12M\n" +
-	"\n" +
-	"Deregister\x12\x1e.waypoint.v1.DeregisterRequest\x1a\x1f.waypoint.v1.DeregisterResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"Deregister\x12\x1e.waypoint.v1.DeregisterRequest\x1a\x1f.waypoint.v1.DeregisterResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x03any(\x020\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_runner_proto_rawDescOnce sync.Once
@@ -2772,6 +2805,7 @@ func file_waypoint_v1_runner_proto_init() {
 	if File_waypoint_v1_runner_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_common_proto_init()
 	file_waypoint_v1_job_proto_init()
 	file_waypoint_v1_output_proto_init()

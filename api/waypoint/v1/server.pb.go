@@ -937,7 +937,7 @@ var File_waypoint_v1_server_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\n" +
-	"\x18waypoint/v1/server.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/common.proto\"\xa2\x01\n" +
+	"\x18waypoint/v1/server.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\"\xa2\x01\n" +
 	"\x17ExchangeIdentityRequest\x12K\n" +
 	"\aheaders\x18\x01 \x03(\v21.waypoint.v1.ExchangeIdentityRequest.HeadersEntryR\aheaders\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
@@ -1026,15 +1026,22 @@ const file_waypoint_v1_server_proto_rawDesc = "" +
 	"\vROLE_VIEWER\x10\x01\x12\x11\n" +
 	"\rROLE_DEPLOYER\x10\x02\x12\x0e\n" +
 	"\n" +
-	"ROLE_ADMIN\x10\x032\xc8\x01\n" +
-	"\rServerService\x12V\n" +
-	"\rGetServerInfo\x12!.waypoint.v1.GetServerInfoRequest\x1a\".waypoint.v1.GetServerInfoResponse\x12_\n" +
-	"\x10ExchangeIdentity\x12$.waypoint.v1.ExchangeIdentityRequest\x1a%.waypoint.v1.ExchangeIdentityResponse2\x81\x02\n" +
-	"\fTokenService\x12P\n" +
-	"\vCreateToken\x12\x1f.waypoint.v1.CreateTokenRequest\x1a .waypoint.v1.CreateTokenResponse\x12M\n" +
+	"ROLE_ADMIN\x10\x032\xe6\x01\n" +
+	"\rServerService\x12d\n" +
+	"\rGetServerInfo\x12!.waypoint.v1.GetServerInfoRequest\x1a\".waypoint.v1.GetServerInfoResponse\"\f\xa2\xbb\x18\b\n" +
+	"\x04\x01\x02\x03\x04(\x05\x12o\n" +
+	"\x10ExchangeIdentity\x12$.waypoint.v1.ExchangeIdentityRequest\x1a%.waypoint.v1.ExchangeIdentityResponse\"\x0e\xa2\xbb\x18\n" +
 	"\n" +
-	"ListTokens\x12\x1e.waypoint.v1.ListTokensRequest\x1a\x1f.waypoint.v1.ListTokensResponse\x12P\n" +
-	"\vRevokeToken\x12\x1f.waypoint.v1.RevokeTokenRequest\x1a .waypoint.v1.RevokeTokenResponseBDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
+	"\x04\x01\x02\x03\x04(\x050\x012\xe0\x02\n" +
+	"\fTokenService\x12o\n" +
+	"\vCreateToken\x12\x1f.waypoint.v1.CreateTokenRequest\x1a .waypoint.v1.CreateTokenResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x01\x02\x12\vtoken:write\x1a\x03all(\x010\x01\x12i\n" +
+	"\n" +
+	"ListTokens\x12\x1e.waypoint.v1.ListTokensRequest\x1a\x1f.waypoint.v1.ListTokensResponse\"\x1a\xa2\xbb\x18\x16\n" +
+	"\x01\x02\x12\n" +
+	"token:read\x1a\x03all(\x01\x12t\n" +
+	"\vRevokeToken\x12\x1f.waypoint.v1.RevokeTokenRequest\x1a .waypoint.v1.RevokeTokenResponse\"\"\xa2\xbb\x18\x1e\n" +
+	"\x03\x02\x03\x04\x12\vtoken:write\x1a\x06loaded(\x010\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
 var (
 	file_waypoint_v1_server_proto_rawDescOnce sync.Once
@@ -1112,6 +1119,7 @@ func file_waypoint_v1_server_proto_init() {
 	if File_waypoint_v1_server_proto != nil {
 		return
 	}
+	file_waypoint_v1_access_proto_init()
 	file_waypoint_v1_common_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -9,6 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/waypoint-serverless/waypoint/api/access"
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
@@ -79,64 +84,164 @@ func TestMay(t *testing.T) {
 	tests := []struct {
 		name    string
 		p       Principal
+		action  Action
 		project string
-		role    waypointv1.Role
 		want    bool
 	}{
-		{"deployer of one project deploys it", one, "shop", deployer, true},
-		{"deployer of one project reads it", one, "shop", viewer, true},
-		{"deployer is no admin", one, "shop", admin, false},
-		{"deployer of one project does not read another", one, "blog", viewer, false},
-		{"deployer of one project has no role on all", one, "", viewer, false},
-		{"viewer of all reads any", all, "blog", viewer, true},
-		{"the higher of two roles counts", all, "shop", admin, true},
-		{"viewer of all deploys none other", all, "blog", deployer, false},
-		{"a runner reads the projects that it is bound to", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, "shop", viewer, true},
-		{"a runner does not read others", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, "blog", viewer, false},
-		{"a runner of one project has no role on all", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, "", viewer, false},
-		{"a runner of all projects reads any", Principal{Kind: runner, Projects: job.Projects{All: true}}, "shop", viewer, true},
-		{"a runner of no project reads nothing", Principal{Kind: runner}, "shop", viewer, false},
-		{"a runner does not queue", Principal{Kind: runner}, "shop", deployer, false},
-		{"an entrypoint reads nothing", Principal{Kind: entrypoint, DeploymentID: "d"}, "shop", viewer, false},
-		{"nobody may nothing", Principal{}, "shop", waypointv1.Role_ROLE_UNSPECIFIED, false},
-		{"the unspecified role is never granted", all, "shop", waypointv1.Role_ROLE_UNSPECIFIED, false},
+		{"deployer of one project deploys it", one, "job:create", "shop", true},
+		{"deployer of one project reads it", one, ProjectRead, "shop", true},
+		{"deployer is no admin", one, TokenWrite, "shop", false},
+		{"deployer of one project does not read another", one, ProjectRead, "blog", false},
+		{"deployer of one project has no role on all", one, ProjectRead, "", false},
+		{"viewer of all reads any", all, ProjectRead, "blog", true},
+		{"the higher of two roles counts", all, TokenWrite, "shop", true},
+		{"viewer of all deploys none other", all, "job:create", "blog", false},
+		{"a runner reads the projects that it is bound to", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, ProjectRead, "shop", true},
+		{"a runner does not read others", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, ProjectRead, "blog", false},
+		{"a runner of one project has no role on all", Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}, ProjectRead, "", false},
+		{"a runner of all projects reads any", Principal{Kind: runner, Projects: job.Projects{All: true}}, ProjectRead, "shop", true},
+		{"a runner of no project reads nothing", Principal{Kind: runner}, ProjectRead, "shop", false},
+		{"a runner does not queue", Principal{Kind: runner, Projects: job.Projects{All: true}}, "job:create", "shop", false},
+		{"a runner does not reveal", Principal{Kind: runner, Projects: job.Projects{All: true}}, ConfigReveal, "shop", false},
+		{"an entrypoint reads nothing", Principal{Kind: entrypoint, DeploymentID: "d"}, ProjectRead, "shop", false},
+		{"an unknown action is permitted to nobody", Principal{Kind: user, Roles: map[string]waypointv1.Role{"": admin}}, "project:burn", "shop", false},
+		{"nor to a runner", Principal{Kind: runner, Projects: job.Projects{All: true}}, "project:burn", "shop", false},
+		{"the empty principal is permitted nothing", Principal{}, ProjectRead, "shop", false},
+		{"a role that is not set holds nothing", Principal{Kind: user, Roles: map[string]waypointv1.Role{"": 0}}, ProjectRead, "shop", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.p.May(tt.project, tt.role); got != tt.want {
+			if got := tt.p.May(tt.action, tt.project); got != tt.want {
 				t.Errorf("got %v", got)
 			}
 		})
 	}
 }
 
-func TestRequireEntrypointOpensItsDeploymentOnly(t *testing.T) {
-	ctx := With(context.Background(), Principal{Kind: entrypoint, DeploymentID: "d1"})
-	if _, err := RequireEntrypoint(ctx, "d1"); err != nil {
-		t.Error(err)
-	}
-	for _, id := range []string{"d2", ""} {
-		if _, err := RequireEntrypoint(ctx, id); !fault.Is(err, fault.PermissionDenied) {
-			t.Errorf("deployment %q: %v", id, err)
+// An action that a method declares and nobody holds would be refused to everybody.
+func TestSomebodyHoldsEachDeclaredAction(t *testing.T) {
+	for _, m := range access.Methods() {
+		for _, a := range []string{m.Action, m.GlobalAction} {
+			if a != "" && !Action(a).Known() {
+				t.Errorf("%s: nobody is permitted %q: add it to leastRole", m.Procedure, a)
+			}
 		}
-	}
-	if _, err := RequireEntrypoint(context.Background(), "d1"); !fault.Is(err, fault.TokenMissing) {
-		t.Error(err)
 	}
 }
 
-func TestRequireRunner(t *testing.T) {
+// call sends a request through Authorize, as the principal, to a handler that checks what it loaded as told.
+func call[T any](t *testing.T, p *Principal, procedure string, request *T, loaded func(context.Context) error) error {
+	t.Helper()
+	service, name, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	if p != nil {
+		ctx = With(ctx, *p)
+	}
+	req := &schemaRequest{AnyRequest: connect.NewRequest(request), spec: connect.Spec{Procedure: procedure, Schema: d}}
+	_, err = Authorize(func(ctx context.Context, _ connect.AnyRequest) (connect.AnyResponse, error) { return nil, loaded(ctx) })(ctx, req)
+	return err
+}
+
+// schemaRequest is a request with the schema that a Connect handler gives it.
+type schemaRequest struct {
+	connect.AnyRequest
+	spec connect.Spec
+}
+
+func (r *schemaRequest) Spec() connect.Spec { return r.spec }
+
+func TestAuthorize(t *testing.T) {
+	answered := func(context.Context) error { return nil }
+	shopViewer := &Principal{Kind: user, Roles: map[string]waypointv1.Role{"shop": viewer}}
+	shopDeployer := &Principal{Kind: user, Roles: map[string]waypointv1.Role{"shop": deployer}}
+	global := &Principal{Kind: user, Roles: map[string]waypointv1.Role{"": admin}}
+	bound := &Principal{Kind: runner, Projects: job.Projects{Names: []string{"shop"}}}
+	app := &Principal{Kind: entrypoint, DeploymentID: "d1"}
+	set := func(projects ...string) *waypointv1.SetConfigRequest {
+		out := &waypointv1.SetConfigRequest{}
+		for _, p := range projects {
+			out.Variables = append(out.Variables, &waypointv1.ConfigVariable{Scope: &waypointv1.ConfigScope{Project: p}})
+		}
+		return out
+	}
+	setConfig := func(p *Principal, projects ...string) error {
+		return call(t, p, "/waypoint.v1.ConfigService/SetConfig", set(projects...), answered)
+	}
+	getProject := func(p *Principal, name string) error {
+		return call(t, p, "/waypoint.v1.ProjectService/GetProject", &waypointv1.GetProjectRequest{Name: name}, answered)
+	}
+	getConfig := func(p *Principal, id string) error {
+		return call(t, p, "/waypoint.v1.EntrypointService/GetAppConfig", &waypointv1.GetAppConfigRequest{DeploymentId: id}, answered)
+	}
+	register := func(p *Principal) error {
+		return call(t, p, "/waypoint.v1.RunnerAgentService/Register", &waypointv1.RegisterRequest{}, answered)
+	}
+	getJob := func(p *Principal, loaded func(context.Context) error) error {
+		return call(t, p, "/waypoint.v1.JobService/GetJob", &waypointv1.GetJobRequest{Id: "x"}, loaded)
+	}
+	checked := func(project string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := RequireOf(ctx, JobRead, project, "job x")
+			return err
+		}
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want fault.Reason
+	}{
+		"no token":                          {getProject(nil, "shop"), fault.TokenMissing},
+		"no token, open":                    {call(t, nil, "/waypoint.v1.ServerService/GetServerInfo", &waypointv1.GetServerInfoRequest{}, answered), ""},
+		"own project":                       {getProject(shopViewer, "shop"), ""},
+		"another project":                   {getProject(shopViewer, "blog"), fault.PermissionDenied},
+		"no project":                        {getProject(global, ""), fault.InvalidArgument},
+		"a name that cannot be":             {getProject(global, "../x"), fault.InvalidArgument},
+		"a runner reads its project":        {getProject(bound, "shop"), ""},
+		"a runner reads no other":           {getProject(bound, "blog"), fault.PermissionDenied},
+		"a viewer changes nothing":          {setConfig(shopViewer, "shop"), fault.PermissionDenied},
+		"a deployer changes configuration":  {setConfig(shopDeployer, "shop"), ""},
+		"each of a list is checked":         {setConfig(shopDeployer, "shop", "blog"), fault.PermissionDenied},
+		"global ones need more":             {setConfig(shopDeployer, "shop", ""), fault.PermissionDenied},
+		"an admin of all sets global ones":  {setConfig(global, "", "shop"), ""},
+		"an empty list names nothing":       {setConfig(shopDeployer), ""},
+		"but it needs the role somewhere":   {setConfig(shopViewer), fault.PermissionDenied},
+		"a runner changes no configuration": {setConfig(bound, "shop"), fault.PermissionDenied},
+		"own deployment":                    {getConfig(app, "d1"), ""},
+		"another deployment":                {getConfig(app, "d2"), fault.PermissionDenied},
+		"no deployment":                     {getConfig(app, ""), fault.PermissionDenied},
+		"an admin is no entrypoint":         {getConfig(global, "d1"), fault.PermissionDenied},
+		"an entrypoint of nothing":          {getConfig(&Principal{Kind: entrypoint}, ""), fault.PermissionDenied},
+		"a runner token acts as a runner":   {register(&Principal{Kind: runner}), ""},
+		"so does a deployer":                {register(shopDeployer), ""},
+		"a viewer does not":                 {register(shopViewer), fault.PermissionDenied},
+		"nor an entrypoint":                 {register(app), fault.PermissionDenied},
+		"nor who has no role":               {register(&Principal{Kind: user}), fault.PermissionDenied},
+		"loaded and checked":                {getJob(shopViewer, checked("shop")), ""},
+		"loaded, of another project":        {getJob(shopViewer, checked("blog")), fault.PermissionDenied},
+		"loaded and not checked":            {getJob(global, answered), fault.Internal},
+		"loaded, of a kind that may not":    {getJob(app, answered), fault.PermissionDenied},
+	} {
+		if ok := tt.err == nil; ok != (tt.want == "") || !ok && !fault.Is(tt.err, tt.want) {
+			t.Errorf("%s: %v, not %q", name, tt.err, tt.want)
+		}
+	}
+}
+
+func TestRequireTokenIsForTheOwnTokenOrAnAdmin(t *testing.T) {
 	for name, tt := range map[string]struct {
 		p  Principal
 		ok bool
 	}{
-		"runner":           {Principal{Kind: runner}, true},
-		"deployer":         {Principal{Kind: user, Roles: map[string]waypointv1.Role{"shop": deployer}}, true},
-		"viewer":           {Principal{Kind: user, Roles: map[string]waypointv1.Role{"": viewer}}, false},
-		"an entrypoint":    {Principal{Kind: entrypoint}, false},
-		"without any role": {Principal{Kind: user}, false},
+		"own":              {Principal{Kind: entrypoint, TokenID: "t1"}, true},
+		"another's":        {Principal{Kind: runner, TokenID: "t2"}, false},
+		"an admin":         {Principal{Kind: user, TokenID: "t2", Roles: map[string]waypointv1.Role{"": admin}}, true},
+		"of one project":   {Principal{Kind: user, TokenID: "t2", Roles: map[string]waypointv1.Role{"shop": admin}}, false},
+		"without any role": {Principal{Kind: user, TokenID: "t2"}, false},
 	} {
-		if _, err := RequireRunner(With(context.Background(), tt.p)); (err == nil) != tt.ok {
+		if _, err := RequireToken(With(t.Context(), tt.p), TokenWrite, "t1"); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -167,6 +272,7 @@ func TestGate(t *testing.T) {
 		p, _ := PrincipalFrom(r.Context())
 		_, _ = w.Write([]byte("hello " + p.Name))
 	}))
+	const serverInfo = "/waypoint.v1.ServerService/GetServerInfo"
 	tests := []struct {
 		name, path, header, version, want string
 		status                            int

@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/access"
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/version"
@@ -21,15 +22,8 @@ const (
 	HeaderClient   = "Waypoint-Client"
 )
 
-// serverInfo is the one procedure that needs neither a token nor a matching protocol version: it is how a
-// client finds out which versions the server speaks.
-const serverInfo = "/waypoint.v1.ServerService/GetServerInfo"
-
-// exchange is open too: what it is sent is the proof. It may come with a token, which is then to live on.
-const exchange = "/waypoint.v1.ServerService/ExchangeIdentity"
-
-// CacheFor is how long a token of a user or runner is trusted without asking again: a revoked token may work so long.
-// Those of entrypoints are asked for in each call, strongly: what a destroyed deployment had must open nothing.
+// CacheFor is how long a token of a user or runner is trusted without reading it again: a revoked token may work so long.
+// Those of entrypoints are read in each call, strongly: what a destroyed deployment had must open nothing.
 const CacheFor = 30 * time.Second
 
 // cacheMost bounds the cache; a full cache is dropped whole, which costs one read a token.
@@ -135,11 +129,13 @@ func (g *Gate) find(ctx context.Context, hash Hash, current bool) (Entry, bool, 
 }
 
 // Middleware refuses requests without a valid token or with a protocol version that this server does not
-// speak, and gives the others a principal.
+// speak, and gives the others a principal. Open methods need neither: GetServerInfo is how a client finds out which versions
+// the server speaks, and ExchangeIdentity is sent a proof of its own. What the principal may do is Authorize's.
 func (g *Gate) Middleware(next http.Handler) http.Handler {
 	write := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		open := r.URL.Path == serverInfo || r.URL.Path == exchange
+		method, ok := access.Lookup(r.URL.Path)
+		open := ok && method.Open()
 		p, err := g.admit(r, open)
 		Note(r.Context(), p, err)
 		if err != nil && !open {
@@ -163,7 +159,7 @@ func (g *Gate) admit(r *http.Request, open bool) (Principal, error) {
 	return g.Authenticate(r.Context(), r.Header)
 }
 
-// CheckVersion reads the header Waypoint-Protocol. A request without one (curl) is taken at its word.
+// CheckVersion reads the header Waypoint-Protocol. Requests without one, e.g. from curl, are accepted.
 func CheckVersion(header string) error {
 	if header == "" {
 		return nil

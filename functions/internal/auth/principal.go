@@ -5,9 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"connectrpc.com/connect"
-
-	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
@@ -45,28 +42,26 @@ func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	return p, ok
 }
 
-// May reports whether p has at least that role on the project; project "" asks for the role on all projects.
-//
-// A runner token may read the projects that it is bound to (as a viewer): the jobs that it claims need the records that
-// earlier operations left. What it may write is decided per job, by its lease.
-func (p Principal) May(project string, role waypointv1.Role) bool {
+// May reports whether p is permitted an action on the project; project "" asks for all projects.
+func (p Principal) May(a Action, project string) bool {
 	switch p.Kind {
 	case waypointv1.TokenKind_TOKEN_KIND_RUNNER:
-		return role == waypointv1.Role_ROLE_VIEWER && p.Projects.Has(project)
+		return ofRunner(a) && p.Projects.Has(project)
 	case waypointv1.TokenKind_TOKEN_KIND_USER:
-		return max(p.Roles[""], p.Roles[project]) >= role && role != waypointv1.Role_ROLE_UNSPECIFIED
+		least, ok := leastRole[a]
+		return ok && max(p.Roles[""], p.Roles[project]) >= least
 	}
 	return false
 }
 
-// Where returns the projects on which p has at least that role.
-func (p Principal) Where(role waypointv1.Role) job.Projects {
-	if p.May("", role) {
+// Where returns the projects on which p is permitted an action.
+func (p Principal) Where(a Action) job.Projects {
+	if p.May(a, "") {
 		return job.Projects{All: true}
 	}
 	var out job.Projects
 	for _, project := range append(slices.Collect(maps.Keys(p.Roles)), p.Projects.Names...) {
-		if p.May(project, role) {
+		if p.May(a, project) {
 			out.Names = append(out.Names, project)
 		}
 	}
@@ -74,8 +69,11 @@ func (p Principal) Where(role waypointv1.Role) job.Projects {
 	return out
 }
 
-// MayAny reports whether p has at least that role somewhere.
-func (p Principal) MayAny(role waypointv1.Role) bool { return !p.Where(role).None() }
+// MayAny reports whether p is permitted an action somewhere. A runner token acts as a runner even while it is bound to no
+// project: it is offered nothing then.
+func (p Principal) MayAny(a Action) bool {
+	return a == RunnerAct && p.Kind == waypointv1.TokenKind_TOKEN_KIND_RUNNER || !p.Where(a).None()
+}
 
 // RunnerProjects returns the projects whose jobs p's runner may run: those of a runner token, and for a user's own CLI
 // those that the user may deploy.
@@ -83,83 +81,5 @@ func (p Principal) RunnerProjects() job.Projects {
 	if p.Kind == waypointv1.TokenKind_TOKEN_KIND_RUNNER {
 		return p.Projects
 	}
-	return p.Where(waypointv1.Role_ROLE_DEPLOYER)
-}
-
-// RoleName is how messages call a role.
-func RoleName(role waypointv1.Role) string {
-	switch role {
-	case waypointv1.Role_ROLE_VIEWER:
-		return "viewer"
-	case waypointv1.Role_ROLE_DEPLOYER:
-		return "deployer"
-	case waypointv1.Role_ROLE_ADMIN:
-		return "admin"
-	}
-	return "none"
-}
-
-// Missing is the refusal of a request without a token.
-func Missing() *fault.Error {
-	return fault.New(connect.CodeUnauthenticated, fault.TokenMissing, "this request needs a token").
-		WithHint("Run `waypoint login`, or set WAYPOINT_SERVER_TOKEN.")
-}
-
-// Require returns the caller if it has at least that role on the project ("": on all projects).
-func Require(ctx context.Context, project string, role waypointv1.Role) (Principal, error) {
-	p, ok := PrincipalFrom(ctx)
-	if !ok {
-		return Principal{}, Missing()
-	}
-	if p.May(project, role) {
-		return p, nil
-	}
-	where := "all projects"
-	if project != "" {
-		where = "project " + project
-	}
-	return p, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
-		"this needs the role %s on %s, which the token does not have", RoleName(role), where).
-		WithHint("Ask an admin for a token with that role: waypoint token create.")
-}
-
-// RequireOf returns the caller if it has at least that role on the project of something that was asked for by its id.
-// Who may not even read the project is told only that the token does not open it: neither the project's name nor how
-// the thing stands. Ids are random, so that there being one reveals nothing.
-func RequireOf(ctx context.Context, project string, role waypointv1.Role, what string) (Principal, error) {
-	p, ok := PrincipalFrom(ctx)
-	if ok && !p.May(project, waypointv1.Role_ROLE_VIEWER) {
-		return p, fault.New(connect.CodePermissionDenied, fault.PermissionDenied, "the token does not open %s", what).
-			WithHint("Ask an admin for a token with a role on its project.")
-	}
-	return Require(ctx, project, role)
-}
-
-// RequireRunner returns the caller if it may act as a runner: a runner token, or a user's token with the role
-// deployer on some project (a CLI's own runner uses its user's token; which jobs it may claim is decided per job).
-func RequireRunner(ctx context.Context) (Principal, error) {
-	p, ok := PrincipalFrom(ctx)
-	switch {
-	case !ok:
-		return Principal{}, Missing()
-	case p.Kind == waypointv1.TokenKind_TOKEN_KIND_RUNNER:
-		return p, nil
-	case p.Kind == waypointv1.TokenKind_TOKEN_KIND_USER && p.MayAny(waypointv1.Role_ROLE_DEPLOYER):
-		return p, nil
-	}
-	return p, fault.New(connect.CodePermissionDenied, fault.PermissionDenied,
-		"only a runner token, or a user with the role deployer, may act as a runner").
-		WithHint("Make a runner token: `waypoint token create NAME --kind runner --project PROJECT`.")
-}
-
-// RequireEntrypoint returns the caller if it is the entrypoint of that deployment.
-func RequireEntrypoint(ctx context.Context, deploymentID string) (Principal, error) {
-	p, ok := PrincipalFrom(ctx)
-	switch {
-	case !ok:
-		return Principal{}, Missing()
-	case p.Kind == waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT && p.DeploymentID != "" && p.DeploymentID == deploymentID:
-		return p, nil
-	}
-	return p, fault.New(connect.CodePermissionDenied, fault.PermissionDenied, "the token does not open this deployment")
+	return p.Where(RunnerAct)
 }

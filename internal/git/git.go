@@ -102,10 +102,10 @@ func check(ctx context.Context, path string) error {
 	return nil
 }
 
-var versionText = regexp.MustCompile(`^git version (\d+)\.(\d+)`)
+var versionText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^git version (\d+)\.(\d+)`) })
 
 func checkVersion(text string) error {
-	m := versionText.FindStringSubmatch(text)
+	m := versionText().FindStringSubmatch(text)
 	if m == nil {
 		return &Error{Message: fmt.Sprintf("the git program did not say its version but %.80q", text)}
 	}
@@ -271,11 +271,13 @@ func (r Repo) explain(what, stderr string, err error) error {
 	return &Error{Message: fmt.Sprintf("git %s in %s failed", what, r.Dir), Cause: errors.New(Reason(stderr, err))}
 }
 
-var ownerText = regexp.MustCompile(`(?:dubious ownership in repository at|unsafe repository \() ?'([^'\n]+)'`)
+var ownerText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:dubious ownership in repository at|unsafe repository \() ?'([^'\n]+)'`)
+})
 
 // Ownership returns the error for git's refusal to read a repository of another user, or nil if stderr is not that.
 func Ownership(stderr string) *Error {
-	m := ownerText.FindStringSubmatch(stderr)
+	m := ownerText().FindStringSubmatch(stderr)
 	if m == nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -24,7 +25,7 @@ type address struct {
 }
 
 // hostText is what a host may consist of: it is written into configuration files.
-var hostText = regexp.MustCompile(`^[A-Za-z0-9_.:][A-Za-z0-9_.:-]*$`)
+var hostText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.:][A-Za-z0-9_.:-]*$`) })
 
 // parseAddress reads a url as git does.
 func parseAddress(raw string) (address, error) {
@@ -100,7 +101,7 @@ func cutHost(raw string) (where, path string, ok bool) {
 }
 
 func (a address) checkHost(raw string) error {
-	if !hostText.MatchString(a.host) || strings.HasPrefix(a.user, "-") || strings.ContainsFunc(a.user, unicode.IsSpace) {
+	if !hostText().MatchString(a.host) || strings.HasPrefix(a.user, "-") || strings.ContainsFunc(a.user, unicode.IsSpace) {
 		return notAddress(raw)
 	}
 	return nil
@@ -127,7 +128,7 @@ func (a address) origin() string {
 }
 
 // userInfo is the part of a url that can hold a password.
-var userInfo = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)?[^/\s]*:[^/\s]*@`)
+var userInfo = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)?[^/\s]*:[^/\s]*@`) })
 
 // shown is an address without its password, for people.
 func shown(address string) string {
@@ -140,7 +141,7 @@ func shown(address string) string {
 		}
 		return u.String()
 	}
-	return userInfo.ReplaceAllString(address, "${1}xxxxx@")
+	return userInfo().ReplaceAllString(address, "${1}xxxxx@")
 }
 
 // inClear reports whether a password would cross a network in clear text.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/waypoint-serverless/waypoint/internal/git"
 )
@@ -36,10 +37,16 @@ func (f *fetch) inWords(err error) error {
 }
 
 var (
-	refusedPassword = regexp.MustCompile(`Authentication failed|could not read (Username|Password)|terminal prompts disabled|The requested URL returned error: 40[13]`)
-	noRepository    = regexp.MustCompile(`(?i)repository .* not found|does not appear to be a git repository|repository .* does not exist|ERROR: Repository not found|project .* could not be found|The requested URL returned error: 404`)
-	forbidden       = regexp.MustCompile(`transport '([^']*)' not allowed|Protocol "?([a-z]+)"? (?:is )?(?:disabled|not supported)`)
-	hostKey         = regexp.MustCompile(`debug1: Server host key: \S+ (SHA256:\S+)`)
+	refusedPassword = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`Authentication failed|could not read (Username|Password)|terminal prompts disabled|The requested URL returned error: 40[13]`)
+	})
+	noRepository = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)repository .* not found|does not appear to be a git repository|repository .* does not exist|ERROR: Repository not found|project .* could not be found|The requested URL returned error: 404`)
+	})
+	forbidden = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`transport '([^']*)' not allowed|Protocol "?([a-z]+)"? (?:is )?(?:disabled|not supported)`)
+	})
+	hostKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`debug1: Server host key: \S+ (SHA256:\S+)`) })
 )
 
 // explain words why a source could not be fetched.
@@ -65,13 +72,13 @@ func (f *fetch) explain(a address, err error) error {
 		}
 	}
 	switch {
-	case refusedPassword.MatchString(said):
+	case refusedPassword().MatchString(said):
 		return &Error{Message: a.shown() + " refused the credentials", Hint: "Set username and password of the git source."}
-	case noRepository.MatchString(said) && a.kind == "file":
+	case noRepository().MatchString(said) && a.kind == "file":
 		return &Error{Message: "there is no git repository at " + a.shown()}
-	case noRepository.MatchString(said):
+	case noRepository().MatchString(said):
 		return &Error{Message: "there is no repository at " + a.shown(), Hint: "A private one needs credentials."}
-	case forbidden.MatchString(said):
+	case forbidden().MatchString(said):
 		return &Error{Message: a.shown() + " leads to a transport that is not allowed", Cause: f.inWords(err)}
 	}
 	return &Error{Message: "cloning " + a.shown(), Cause: f.inWords(err)}
@@ -80,7 +87,7 @@ func (f *fetch) explain(a address, err error) error {
 // sshFailure words what OpenSSH says before git can speak.
 func sshFailure(a address, said string) error {
 	key := "of an unknown kind"
-	if m := hostKey.FindStringSubmatch(said); m != nil {
+	if m := hostKey().FindStringSubmatch(said); m != nil {
 		key = m[1]
 	}
 	switch {

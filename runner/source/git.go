@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -133,7 +134,7 @@ func (f *fetch) trustAsTheUserDoes(ctx context.Context) (bool, error) {
 }
 
 // fullHash is a commit's whole name, in either of git's formats.
-var fullHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var fullHash = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`) })
 
 // resolve finds a commit: the remote's HEAD, a branch, a tag, a full reference or a (short) commit id, in that order.
 func (f *fetch) resolve(ctx context.Context, from address, dir, ref string) (*waypointv1.SourceRef, error) {
@@ -156,7 +157,7 @@ func (f *fetch) resolve(ctx context.Context, from address, dir, ref string) (*wa
 		}
 	}
 	found, err := readCommit(ctx, dir, names)
-	if found == nil && err == nil && fullHash.MatchString(ref) {
+	if found == nil && err == nil && fullHash().MatchString(ref) {
 		found, err = f.fetchCommit(ctx, from, dir, ref)
 	}
 	if found == nil && err == nil {

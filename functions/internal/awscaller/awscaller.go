@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -55,8 +56,10 @@ func refuse(format string, args ...any) *fault.Error {
 }
 
 var (
-	credential = regexp.MustCompile(`^([A-Za-z0-9]{16,128})/(\d{8})/([a-z]{2}(?:-[a-z]+){1,3}-\d{1,2})/sts/aws4_request$`)
-	signature  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	credential = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([A-Za-z0-9]{16,128})/(\d{8})/([a-z]{2}(?:-[a-z]+){1,3}-\d{1,2})/sts/aws4_request$`)
+	})
+	signature = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 )
 
 // Parse checks the headers of a signed request. It believes nothing of them yet: STS does the proof.
@@ -103,8 +106,8 @@ func (s *Signed) authorization() error {
 		}
 		parts[name] = value
 	}
-	scope := credential.FindStringSubmatch(parts["Credential"])
-	if !ok || len(parts) != 3 || scope == nil || !signature.MatchString(parts["Signature"]) {
+	scope := credential().FindStringSubmatch(parts["Credential"])
+	if !ok || len(parts) != 3 || scope == nil || !signature().MatchString(parts["Signature"]) {
 		return refuse("the identity is not a request to STS that is signed with AWS Signature Version 4")
 	}
 	signed := strings.Split(parts["SignedHeaders"], ";")

@@ -3,10 +3,11 @@ package functions
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // yamlName finds anchors (&name) and aliases (*name).
-var yamlName = regexp.MustCompile(`(?:^|[\s\[{,:])([&*])([^\s,\[\]{}]+)`)
+var yamlName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|[\s\[{,:])([&*])([^\s,\[\]{}]+)`) })
 
 // yamlAnchor is a named part of a YAML document, while it is read and then with its size.
 type yamlAnchor struct {
@@ -38,7 +39,7 @@ func yamlSize(text string) int64 {
 			}
 		}
 		total += 1 + int64(strings.Count(line, ",")+strings.Count(line, ":"))
-		for _, m := range yamlName.FindAllStringSubmatch(line, -1) {
+		for _, m := range yamlName().FindAllStringSubmatch(line, -1) {
 			if m[1] == "&" {
 				anchors[m[2]] = &yamlAnchor{open: true, item: bare[0] == '-', indent: indent, start: total - 1}
 				continue

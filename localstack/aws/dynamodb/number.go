@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cockroachdb/apd/v3"
+	exact "github.com/shopspring/decimal"
 )
 
 // Limits of the number type: 38 significant digits, magnitudes from 1E-130 to
@@ -210,22 +210,18 @@ func addNumbers(a, b string, subtract bool) (string, error) {
 			return strconv.FormatInt(x+y, 10), nil
 		}
 	}
-	var x, y, sum apd.Decimal
-	if _, _, err := x.SetString(a); err != nil {
+	x, err := exact.NewFromString(a)
+	if err != nil {
 		return "", notNumeric(a)
 	}
-	if _, _, err := y.SetString(b); err != nil {
+	y, err := exact.NewFromString(b)
+	if err != nil {
 		return "", notNumeric(b)
 	}
-	exact := apd.BaseContext.WithPrecision(maxExp - minExp + 2*maxDigits)
-	op := exact.Add
 	if subtract {
-		op = exact.Sub
+		y = y.Neg()
 	}
-	if _, err := op(&sum, &x, &y); err != nil {
-		return "", validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
-	}
-	return normalise(sum.Text('E'))
+	return normalise(x.Add(y).String())
 }
 
 func numberSize(s string) int {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/moby/api/types/jsonstream"
@@ -215,10 +216,10 @@ func (b *buildOutput) open(s *buildStep, always bool) {
 }
 
 // classicStep is how the classic builder begins a step.
-var classicStep = regexp.MustCompile(`^Step (\d+)/(\d+) : (?s:(.*))$`)
+var classicStep = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^Step (\d+)/(\d+) : (?s:(.*))$`) })
 
 func (b *buildOutput) stream(text string) {
-	if m := classicStep.FindStringSubmatch(strings.TrimRight(text, "\n")); m != nil {
+	if m := classicStep().FindStringSubmatch(strings.TrimRight(text, "\n")); m != nil {
 		b.now.end("")
 		name := fmt.Sprintf("[%s/%s] %s", m[1], m[2], m[3])
 		b.now = &buildStep{name: name, Step: b.ui.Step("%s", name)}
@@ -242,12 +243,12 @@ func (b *buildOutput) stream(text string) {
 // colours are what the classic builder puts around what a command printed as an error.
 var colours = strings.NewReplacer("\x1b[91m", "", "\x1b[0m", "")
 
-var exitCode = regexp.MustCompile(`exit code: (\d+)|non-zero code: (\d+)`)
+var exitCode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`exit code: (\d+)|non-zero code: (\d+)`) })
 
 // failure names the instruction that failed.
 func (b *buildOutput) failure(e *jsonstream.Error) error {
 	f := &buildFailed{message: e.Message}
-	if m := exitCode.FindStringSubmatch(e.Message); m != nil {
+	if m := exitCode().FindStringSubmatch(e.Message); m != nil {
 		_, _ = fmt.Sscan(m[1]+m[2], &f.code)
 	}
 	step := b.failed

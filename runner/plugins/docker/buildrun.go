@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/moby/api/types/build"
@@ -82,7 +83,7 @@ func matches(got, want ocispec.Platform) bool {
 // scratch says whether the Dockerfile begins an image with nothing.
 func (p *buildPlan) scratch() bool {
 	content, err := os.ReadFile(p.dockerfile)
-	return err == nil && fromScratch.Match(content)
+	return err == nil && fromScratch().Match(content)
 }
 
 // build builds in the engine, shows its steps, and gives the image's id.
@@ -256,15 +257,17 @@ func (e *engine) runBuild(ctx context.Context, ui plugin.UI, send func(io.Writer
 }
 
 // from finds the images that a Dockerfile builds on, as far as they are written out.
-var from = regexp.MustCompile(`(?im)^\s*FROM\s+(?:--\S+\s+)*([^\s$]+)\s*(?:AS\s|$)`)
+var from = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^\s*FROM\s+(?:--\S+\s+)*([^\s$]+)\s*(?:AS\s|$)`)
+})
 
-var fromScratch = regexp.MustCompile(`(?im)^\s*FROM\s+(?:--\S+\s+)*scratch\b`)
+var fromScratch = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?im)^\s*FROM\s+(?:--\S+\s+)*scratch\b`) })
 
 // baseHosts lists the registries of a Dockerfile's base images; Docker Hub is always one.
 func baseHosts(dockerfile []byte) []string {
 	hosts := []string{image.HubHost}
 	seen := map[string]bool{image.HubHost: true, "": true}
-	for _, match := range from.FindAllSubmatch(dockerfile, -1) {
+	for _, match := range from().FindAllSubmatch(dockerfile, -1) {
 		if host := image.Host(string(match[1])); !seen[host] {
 			seen[host] = true
 			hosts = append(hosts, host)

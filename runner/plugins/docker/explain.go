@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/moby/moby/client"
@@ -29,7 +30,9 @@ func shown(text string) string {
 }
 
 // missingFile finds the file that an instruction wants and the context lacks, in the words of both builders.
-var missingFile = regexp.MustCompile(`"([^"]+)"(?:: not found| not found)|(?:COPY|ADD) failed: (?:file not found in build context or excluded by \.dockerignore: stat )?([^:\s]+)?`)
+var missingFile = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`"([^"]+)"(?:: not found| not found)|(?:COPY|ADD) failed: (?:file not found in build context or excluded by \.dockerignore: stat )?([^:\s]+)?`)
+})
 
 // explainBuild turns what ended a build into one sentence.
 func (e *engine) explainBuild(p *buildPlan, err error, keys *image.Keychain) error {
@@ -63,7 +66,7 @@ func (e *engine) explainBuild(p *buildPlan, err error, keys *image.Keychain) err
 	case strings.Contains(lower, "failed to compute cache key"), strings.Contains(lower, "failed to calculate checksum"), strings.Contains(lower, "file not found in build context"),
 		strings.Contains(lower, "no such file or directory") && isCopy(failed.instruction):
 		name := ""
-		if m := missingFile.FindStringSubmatch(text); m != nil {
+		if m := missingFile().FindStringSubmatch(text); m != nil {
 			name = strings.TrimPrefix(m[1]+m[2], "/") + " "
 		}
 		return refuse("It is relative to "+p.context+", and .dockerignore may leave it out.",

@@ -10,12 +10,12 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/cli/shelltest"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 func testRoot(t *testing.T) *cobra.Command {
 	t.Helper()
-	return NewRoot(shell.Deps{Env: shelltest.Env(t), Catalog: func() *plugin.Catalog { return plugin.NewCatalog() }})
+	return NewRoot(shell.Deps{Env: shelltest.Env(t), Catalog: func() *catalog.Catalog { return catalog.NewCatalog() }})
 }
 
 func TestSingleDashLongFlagsBecomeDouble(t *testing.T) {

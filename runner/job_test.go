@@ -20,6 +20,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/dockerref"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/null"
 )
@@ -45,18 +46,18 @@ type shellPart struct {
 
 func (p *shellPart) Config() any { return &p.c }
 
-func (p *shellPart) run(ctx context.Context, env *plugin.Env) error {
+func (p *shellPart) run(ctx context.Context, env *plugin.Call) error {
 	return command.Run(ctx, command.Spec{
 		Args: []string{"sh", "-c", p.c.Script}, Dir: env.Dir, Env: env.Environ,
 		Stdout: env.UI.Stdout(), Stderr: env.UI.Stderr(), Grace: 100 * time.Millisecond,
 	})
 }
 
-func (p *shellPart) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (p *shellPart) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, error) {
 	return &plugin.Result{State: map[string]string{"n": "1"}, Template: map[string]any{"n": "1"}, Portable: p.s.portable}, p.run(ctx, env)
 }
 
-func (p *shellPart) Deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *shellPart) Deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	p.s.mu.Lock()
 	p.s.deploys = append(p.s.deploys, req.DeploymentID)
 	p.s.mu.Unlock()
@@ -70,26 +71,26 @@ func (p *shellPart) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Dep
 
 func (p *shellPart) DeployRerunnable() bool { return p.s.rerun }
 
-func (p *shellPart) Generation(_ context.Context, _ *plugin.Env) (string, error) {
+func (p *shellPart) Generation(_ context.Context, _ *plugin.Call) (string, error) {
 	if p.s.gen == "" {
 		return ulid.Make().String(), nil
 	}
 	return p.s.gen, nil
 }
 
-func (p *shellPart) DestroyDeployment(_ context.Context, _ *plugin.Env, d *plugin.Deployment) error {
+func (p *shellPart) DestroyDeployment(_ context.Context, _ *plugin.Call, d *plugin.Deployment) error {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	p.s.destroyed = append(p.s.destroyed, d.ID)
 	return nil
 }
 
-func (p *shellPart) Release(ctx context.Context, env *plugin.Env, d *plugin.Deployment) (*plugin.ReleaseResult, error) {
+func (p *shellPart) Release(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (*plugin.ReleaseResult, error) {
 	return &plugin.ReleaseResult{URL: "http://stable.test?" + d.URL}, p.run(ctx, env)
 }
 
-func (s *shell) definition() plugin.Definition {
-	return plugin.Definition{
+func (s *shell) definition() catalog.Definition {
+	return catalog.Definition{
 		Name:     "shell",
 		Builder:  func() plugin.Builder { return &shellPart{s: s} },
 		Platform: func() plugin.Platform { return &shellPart{s: s} },
@@ -104,7 +105,7 @@ type world struct {
 	c     *client.Client
 	shell *shell
 	// plugins are there besides the shell.
-	plugins []plugin.Definition
+	plugins []catalog.Definition
 	dir     string
 }
 
@@ -129,7 +130,7 @@ func (w *world) runner() *runner.Runner {
 	w.t.Helper()
 	r, err := runner.New(runner.Options{
 		Client: w.c, Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, LocalDir: w.dir, Concurrency: 2,
-		Catalog: plugin.NewCatalog(append(w.plugins, w.shell.definition(), null.Definition(), dockerref.Definition())...),
+		Catalog: catalog.NewCatalog(append(w.plugins, w.shell.definition(), null.Definition(), dockerref.Definition())...),
 		Environ: append(os.Environ(), "WP_VAR_from_env=env", "WAYPOINT_SERVER_TOKEN=leak"),
 	})
 	if err != nil {

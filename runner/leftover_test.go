@@ -17,6 +17,7 @@ import (
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // maker is a platform that makes a file, named by the deployment's id, for each deployment: what it leaves can be seen.
@@ -30,11 +31,11 @@ type maker struct {
 
 func (p *maker) Config() any { return &p.c }
 
-func (p *maker) Deploy(_ context.Context, _ *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *maker) Deploy(_ context.Context, _ *plugin.Call, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	return &plugin.DeployResult{Result: plugin.Result{State: req.DeploymentID}}, os.WriteFile(filepath.Join(p.dir, req.DeploymentID), nil, 0o600)
 }
 
-func (p *maker) DestroyDeployment(_ context.Context, _ *plugin.Env, d *plugin.Deployment) error {
+func (p *maker) DestroyDeployment(_ context.Context, _ *plugin.Call, d *plugin.Deployment) error {
 	if p.c.Fail {
 		return errors.New("the platform is away")
 	}
@@ -44,7 +45,7 @@ func (p *maker) DestroyDeployment(_ context.Context, _ *plugin.Env, d *plugin.De
 	return nil
 }
 
-func (p *maker) DestroyWorkspace(context.Context, *plugin.Env) error {
+func (p *maker) DestroyWorkspace(context.Context, *plugin.Call) error {
 	all, err := os.ReadDir(p.dir)
 	for _, e := range all {
 		err = errors.Join(err, os.Remove(filepath.Join(p.dir, e.Name())))
@@ -57,7 +58,7 @@ func newMakerWorld(t *testing.T) (w *world, left func() []string) {
 	t.Helper()
 	dir := t.TempDir()
 	w = newWorld(t, file(use("true"), "use \"maker\" {}", ""))
-	w.plugins = []plugin.Definition{{Name: "maker", Platform: func() plugin.Platform { return &maker{dir: dir} }}}
+	w.plugins = []catalog.Definition{{Name: "maker", Platform: func() plugin.Platform { return &maker{dir: dir} }}}
 	return w, func() (names []string) {
 		all, err := os.ReadDir(dir)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/internal/client"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // keyServer vends a queue's keys, each with a lifetime that the test says.
@@ -50,7 +50,7 @@ func TestTheQueuesKeysAreRenewedBeforeTheyEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.CloseIdle()
-	r, err := New(Options{Client: c, Catalog: plugin.NewCatalog()})
+	r, err := New(Options{Client: c, Catalog: catalog.NewCatalog()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/runner"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/null"
 )
 
@@ -66,7 +66,7 @@ func newPool(t *testing.T, files map[string]string) *pool {
 func (p *pool) start(concurrency int) (stop func()) {
 	p.t.Helper()
 	r, err := runner.New(runner.Options{
-		Client: p.c, Concurrency: concurrency, LocalDir: p.dir, Catalog: plugin.NewCatalog(p.shell.definition(), null.Definition()),
+		Client: p.c, Concurrency: concurrency, LocalDir: p.dir, Catalog: catalog.NewCatalog(p.shell.definition(), null.Definition()),
 		Logger: slog.New(slog.DiscardHandler), DrainTimeout: patience,
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
 	"github.com/waypoint-serverless/waypoint/runner/output"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // Options of a runner.
@@ -43,7 +44,7 @@ type Options struct {
 	Kind waypointv1.RunnerKind
 	// Concurrency is how many jobs run at once; 0: one for each processor.
 	Concurrency int
-	Catalog     *plugin.Catalog
+	Catalog     *catalog.Catalog
 	// StateDir outlives jobs; for plugins whose platform is this machine.
 	StateDir string
 	// Entrypoint is the path of a waypoint-entrypoint binary; empty if there is none.
@@ -57,7 +58,8 @@ type Options struct {
 	QueueEndpoint string
 	// EntrypointServerAddr is what deployed apps use to reach the API; empty: the client's address.
 	EntrypointServerAddr string
-	// LocalServer opens doors for apps in containers; nil: the server's address is good for them.
+	// LocalServer opens listeners for apps in containers; nil: the server's address is good for them. One that is a
+	// plugin.Sealer also seals.
 	LocalServer plugin.LocalServer
 	// Environ is the environment for commands and WP_VAR_ variables; nil: os.Environ().
 	Environ []string
@@ -135,6 +137,7 @@ func New(o Options) (*Runner, error) {
 			return nil, fmt.Errorf("finding the state directory: %w", err)
 		}
 	}
+	sealer, _ := o.LocalServer.(plugin.Sealer)
 	outputRate, err := rateOf(o.Environ)
 	if err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func New(o Options) (*Runner, error) {
 				Deployments: o.Client.Deployment, Releases: o.Client.Release,
 			},
 			Catalog: o.Catalog, Logger: o.Logger, StateDir: o.StateDir, Entrypoint: o.Entrypoint,
-			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ,
+			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, Sealer: sealer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ,
 			Hostname: hostname, Now: time.Now,
 		},
 	}, nil

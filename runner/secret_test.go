@@ -19,6 +19,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // blabber is a plugin that thinks of nothing: it shows what it was given in every way that there is.
@@ -35,7 +36,7 @@ type blabber struct {
 
 func (b *blabber) Config() any { return &b.config }
 
-func (b *blabber) blab(env *plugin.Env, stage string) (string, error) {
+func (b *blabber) blab(env *plugin.Call, stage string) (string, error) {
 	values := b.config.Values
 	if b.config.Auth != nil {
 		values = append(values, b.config.Auth.Password)
@@ -65,14 +66,14 @@ func (b *blabber) blab(env *plugin.Env, stage string) (string, error) {
 	return all, nil
 }
 
-func (b *blabber) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *blabber) Build(_ context.Context, env *plugin.Call) (*plugin.Result, error) {
 	all, err := b.blab(env, "build")
 	return &plugin.Result{
 		State: map[string]any{"s": all, "list": b.config.Values}, Template: map[string]any{"t": all}, Labels: map[string]string{"l": all},
 	}, err
 }
 
-func (b *blabber) Deploy(_ context.Context, env *plugin.Env, _ *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (b *blabber) Deploy(_ context.Context, env *plugin.Call, _ *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	all, err := b.blab(env, "deploy")
 	return &plugin.DeployResult{
 		Result: plugin.Result{State: all}, URL: "http://x/?" + url.QueryEscape(all),
@@ -80,12 +81,12 @@ func (b *blabber) Deploy(_ context.Context, env *plugin.Env, _ *plugin.DeployReq
 	}, err
 }
 
-func (b *blabber) DeploymentStatus(_ context.Context, env *plugin.Env, _ *plugin.Deployment) (*plugin.Status, error) {
+func (b *blabber) DeploymentStatus(_ context.Context, env *plugin.Call, _ *plugin.Deployment) (*plugin.Status, error) {
 	all, err := b.blab(env, "status")
 	return &plugin.Status{Health: plugin.Ready, Message: all, Resources: []plugin.Resource{{ID: all, State: all}}}, err
 }
 
-func (b *blabber) Release(_ context.Context, env *plugin.Env, _ *plugin.Deployment) (*plugin.ReleaseResult, error) {
+func (b *blabber) Release(_ context.Context, env *plugin.Call, _ *plugin.Deployment) (*plugin.ReleaseResult, error) {
 	all, err := b.blab(env, "release")
 	return &plugin.ReleaseResult{URL: "http://" + all, Result: plugin.Result{State: all}}, err
 }
@@ -180,7 +181,7 @@ func TestARunnerSaysNoSensitiveValue(t *testing.T) {
 			r, err := runner.New(runner.Options{
 				Client: w.c, Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, LocalDir: w.dir, Environ: os.Environ(),
 				Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-				Catalog: plugin.NewCatalog(plugin.Definition{
+				Catalog: catalog.NewCatalog(catalog.Definition{
 					Name: "blabber", Builder: func() plugin.Builder { return &blabber{} },
 					Platform: func() plugin.Platform { return &blabber{} }, Releaser: func() plugin.Releaser { return &blabber{} },
 				}),

@@ -15,11 +15,12 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // loud is a plugin that says too much: what its functions return.
 type loud struct {
-	build     func(env *plugin.Env) (*plugin.Result, error)
+	build     func(env *plugin.Call) (*plugin.Result, error)
 	deploy    func() (*plugin.DeployResult, error)
 	status    plugin.Status
 	destroyed []string
@@ -27,31 +28,31 @@ type loud struct {
 
 func (p *loud) Config() any { return &struct{}{} }
 
-func (p *loud) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (p *loud) Build(_ context.Context, env *plugin.Call) (*plugin.Result, error) {
 	if p.build == nil {
 		return &plugin.Result{Portable: true}, nil
 	}
 	return p.build(env)
 }
 
-func (p *loud) Deploy(context.Context, *plugin.Env, *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *loud) Deploy(context.Context, *plugin.Call, *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	if p.deploy == nil {
 		return &plugin.DeployResult{}, nil
 	}
 	return p.deploy()
 }
 
-func (p *loud) DestroyDeployment(_ context.Context, _ *plugin.Env, d *plugin.Deployment) error {
+func (p *loud) DestroyDeployment(_ context.Context, _ *plugin.Call, d *plugin.Deployment) error {
 	p.destroyed = append(p.destroyed, d.ID)
 	return nil
 }
 
-func (p *loud) DeploymentStatus(context.Context, *plugin.Env, *plugin.Deployment) (*plugin.Status, error) {
+func (p *loud) DeploymentStatus(context.Context, *plugin.Call, *plugin.Deployment) (*plugin.Status, error) {
 	return &p.status, nil
 }
 
-func (p *loud) definition() plugin.Definition {
-	return plugin.Definition{Name: "loud", Builder: func() plugin.Builder { return p }, Platform: func() plugin.Platform { return p }}
+func (p *loud) definition() catalog.Definition {
+	return catalog.Definition{Name: "loud", Builder: func() plugin.Builder { return p }, Platform: func() plugin.Platform { return p }}
 }
 
 // limits has the stand-in refuse what the server refuses: messages that the gateway does not carry, and what does not fit an item.
@@ -109,14 +110,14 @@ func TestAJobEndsAsItDidHoweverMuchItSays(t *testing.T) {
 		check     func(t *testing.T, w *world, p *loud, j *waypointv1.Job)
 	}{
 		"an error and a hint of megabytes": {
-			plugin: loud{build: func(*plugin.Env) (*plugin.Result, error) { return nil, &plugin.Error{Message: long, Hint: long} }},
+			plugin: loud{build: func(*plugin.Call) (*plugin.Result, error) { return nil, &plugin.Error{Message: long, Hint: long} }},
 			state:  failed, reason: fault.PluginFailed, message: fmt.Sprintf("(%d bytes)", len(long)),
 		},
 		"a hook that prints megabytes without an end of line": {
 			hook: "head -c 6000000 /dev/zero | tr '\\\\0' x; exit 7", state: failed, reason: fault.HookFailed, message: "exit code 7",
 		},
 		"tables and values of megabytes": {
-			plugin: loud{build: func(env *plugin.Env) (*plugin.Result, error) {
+			plugin: loud{build: func(env *plugin.Call) (*plugin.Result, error) {
 				wide := make([]string, 2_000)
 				for i := range wide {
 					wide[i] = strings.Repeat("w", 1_000)
@@ -161,11 +162,11 @@ func TestAJobEndsAsItDidHoweverMuchItSays(t *testing.T) {
 				}
 			},
 		},
-		"a state that no record holds: the deployment is removed again": {
+		"a state that is too large: the deployment is removed again": {
 			plugin: loud{deploy: func() (*plugin.DeployResult, error) {
 				return &plugin.DeployResult{Result: plugin.Result{State: strings.Repeat("s", mega)}, URL: "http://loud.test"}, nil
 			}},
-			state: failed, reason: fault.TooLarge, message: "what the plugin loud keeps has",
+			state: failed, reason: fault.TooLarge, message: `the state of the plugin "loud" has 1048578 bytes; at most 65536 can be stored`,
 			check: func(t *testing.T, w *world, p *loud, _ *waypointv1.Job) {
 				d := w.api.deployment(t, 0)
 				if len(p.destroyed) != 1 || p.destroyed[0] != d.GetMeta().GetId() {
@@ -177,10 +178,10 @@ func TestAJobEndsAsItDidHoweverMuchItSays(t *testing.T) {
 			},
 		},
 		"values of a build that no record holds": {
-			plugin: loud{build: func(*plugin.Env) (*plugin.Result, error) {
+			plugin: loud{build: func(*plugin.Call) (*plugin.Result, error) {
 				return &plugin.Result{Template: map[string]any{"x": strings.Repeat("t", 5*mega)}}, nil
 			}},
-			state: failed, reason: fault.TooLarge, message: "what the plugin loud keeps has",
+			state: failed, reason: fault.TooLarge, message: `the state of the plugin "loud" has 1048578 bytes; at most 65536 can be stored`,
 			check: func(t *testing.T, w *world, _ *loud, _ *waypointv1.Job) {
 				if m := meta(w.api.records[0]); m.GetState() != waypointv1.RecordState_RECORD_STATE_ERROR || m.GetError() == "" {
 					t.Errorf("the record: %v", m)
@@ -213,7 +214,7 @@ func TestAJobEndsAsItDidHoweverMuchItSays(t *testing.T) {
 			text.WriteString("app \"web\" {\n build {\n" + hook + "use \"loud\" {}\n}\n deploy {\n use \"loud\" {}\n}\n}\n")
 			w := newWorld(t, map[string]string{"waypoint.hcl": text.String()})
 			w.api.wrapped = w.api.limits
-			w.plugins = []plugin.Definition{c.plugin.definition()}
+			w.plugins = []catalog.Definition{c.plugin.definition()}
 			j := w.do(s)
 			wantState(t, j, c.state, string(c.reason))
 			if j.GetAttempt() != 1 || !strings.Contains(j.GetError().GetMessage(), c.message) {

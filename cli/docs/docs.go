@@ -89,11 +89,11 @@ func run(sh Host, o *options, args []string) error {
 }
 
 func describePlugin(sh Host, o *options, name string, kind schema.Kind) error {
-	catalog := sh.Deps().Catalog()
-	d, ok := catalog.Get(name)
+	plugins := sh.Deps().Catalog()
+	d, ok := plugins.Get(name)
 	if !ok {
 		hint := "`waypoint docs` lists what there is."
-		if near := config.Nearest(name, catalog.Names()); near != "" {
+		if near := config.Nearest(name, plugins.Names()); near != "" {
 			hint = fmt.Sprintf("Did you mean %q? %s", near, hint)
 		}
 		return problem.New("USAGE", "there is no plugin %q", name).WithHint("%s", hint)

@@ -10,13 +10,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/render"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
 // CheckPlugins holds the body of every `use`, and every dynamic(…), to what its plugin takes, without evaluating what is
 // known only later. A plugin that this binary does not have, or cannot run yet, is a warning: the file is right, the
 // operation will fail.
-func CheckPlugins(file *config.File, catalog *plugin.Catalog) (diags hcl.Diagnostics) {
+func CheckPlugins(file *config.File, plugins *catalog.Catalog) (diags hcl.Diagnostics) {
 	declared := map[string]bool{}
 	for _, p := range file.Plugins() {
 		declared[p.Name] = true
@@ -25,27 +26,27 @@ func CheckPlugins(file *config.File, catalog *plugin.Catalog) (diags hcl.Diagnos
 	said := map[string]bool{} // one warning for a plugin is enough
 	for _, use := range uses {
 		kind := componentKind(use.Kind)
-		component, known := catalog.Schema(kind, use.Plugin)
+		component, known := plugins.Schema(kind, use.Plugin)
 		if known {
-			diags = append(diags, use.Check(fresh(component.Config), outputsBefore(uses, use, catalog))...)
+			diags = append(diags, use.Check(fresh(component.Config), outputsBefore(uses, use, plugins))...)
 		}
 		if known && !component.Planned {
 			continue
 		}
 		if key := string(kind) + " " + use.Plugin; !said[key] {
 			said[key] = true
-			diags = append(diags, missingPlugin(catalog, kind, use.Plugin, use.Range, declared[use.Plugin]))
+			diags = append(diags, missingPlugin(plugins, kind, use.Plugin, use.Range, declared[use.Plugin]))
 		}
 	}
 	for _, use := range file.SourceUses() {
-		component, known := catalog.Schema(schema.ConfigSourcer, use.Source)
+		component, known := plugins.Schema(schema.ConfigSourcer, use.Source)
 		if known {
 			diags = append(diags, use.Check(fresh(component.Config))...)
 			continue
 		}
 		if key := string(schema.ConfigSourcer) + " " + use.Source; !said[key] {
 			said[key] = true
-			diags = append(diags, missingPlugin(catalog, schema.ConfigSourcer, use.Source, use.Range, declared[use.Source]))
+			diags = append(diags, missingPlugin(plugins, schema.ConfigSourcer, use.Source, use.Range, declared[use.Source]))
 		}
 	}
 	return diags
@@ -53,15 +54,15 @@ func CheckPlugins(file *config.File, catalog *plugin.Catalog) (diags hcl.Diagnos
 
 // missingPlugin says what the operation will say. It is a warning also for a plugin that is here and has no such component:
 // as in Waypoint the file loads, and the other stages work.
-func missingPlugin(catalog *plugin.Catalog, kind schema.Kind, name string, rng hcl.Range, declared bool) *hcl.Diagnostic {
-	err := catalog.Missing(kind, name)
+func missingPlugin(plugins *catalog.Catalog, kind schema.Kind, name string, rng hcl.Range, declared bool) *hcl.Diagnostic {
+	err := plugins.Missing(kind, name)
 	d := &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: render.FirstUpper(err.Error()), Detail: "The operation will fail.", Subject: &rng}
-	_, there := catalog.Get(name)
+	_, there := plugins.Get(name)
 	if declared && !there {
 		d.Detail = "Plugins are part of this binary; those that are programs of their own are not run."
 		return d
 	}
-	if near := config.Nearest(name, catalog.NamesOf(kind)); near != "" && !there {
+	if near := config.Nearest(name, plugins.NamesOf(kind)); near != "" && !there {
 		d.Detail += fmt.Sprintf(" Did you mean %q?", near)
 	}
 	if e, ok := errors.AsType[*plugin.Error](err); ok {
@@ -71,7 +72,7 @@ func missingPlugin(catalog *plugin.Catalog, kind schema.Kind, name string, rng h
 }
 
 // outputsBefore says what the stages before a use have, as far as the file says which plugins those are.
-func outputsBefore(uses []config.Use, use config.Use, catalog *plugin.Catalog) map[string]any {
+func outputsBefore(uses []config.Use, use config.Use, plugins *catalog.Catalog) map[string]any {
 	var built, pushed, deployed []config.Use
 	for _, u := range uses {
 		if u.App != use.App {
@@ -91,7 +92,7 @@ func outputsBefore(uses []config.Use, use config.Use, catalog *plugin.Catalog) m
 	}
 	outputs := map[string]any{}
 	for name, list := range map[string][]config.Use{"artifact": pushed, "deploy": deployed} {
-		if out := commonOutput(list, catalog); out != nil {
+		if out := commonOutput(list, plugins); out != nil {
 			outputs[name] = out
 		}
 	}
@@ -99,7 +100,7 @@ func outputsBefore(uses []config.Use, use config.Use, catalog *plugin.Catalog) m
 }
 
 // commonOutput is what one of these uses has, if they are all of one plugin whose output is known.
-func commonOutput(uses []config.Use, catalog *plugin.Catalog) any {
+func commonOutput(uses []config.Use, plugins *catalog.Catalog) any {
 	for _, u := range uses {
 		if u.Plugin != uses[0].Plugin {
 			return nil
@@ -108,7 +109,7 @@ func commonOutput(uses []config.Use, catalog *plugin.Catalog) any {
 	if len(uses) == 0 {
 		return nil
 	}
-	component, ok := catalog.Schema(componentKind(uses[0].Kind), uses[0].Plugin)
+	component, ok := plugins.Schema(componentKind(uses[0].Kind), uses[0].Plugin)
 	if !ok || component.Open {
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 type planOptions struct {
@@ -187,7 +187,7 @@ func makePlan(sh Host, o *planOptions, file *config.File, dir, temp string) (*pl
 	return p, diags, err
 }
 
-func planOf(a *config.App, shared []config.ConfigEntry, catalog *plugin.Catalog) (planApp, hcl.Diagnostics) {
+func planOf(a *config.App, shared []config.ConfigEntry, plugins *catalog.Catalog) (planApp, hcl.Diagnostics) {
 	out := planApp{Name: a.Name, Stages: []planStage{}, Config: []planConfig{}}
 	var diags hcl.Diagnostics
 	for _, kind := range []config.StageKind{config.Build, config.Registry, config.Deploy, config.Release} {
@@ -197,7 +197,7 @@ func planOf(a *config.App, shared []config.ConfigEntry, catalog *plugin.Catalog)
 		}
 		body, more := st.Preview()
 		diags = append(diags, more...)
-		if component, ok := catalog.Schema(componentKind(kind), st.Plugin); ok {
+		if component, ok := plugins.Schema(componentKind(kind), st.Plugin); ok {
 			diags = append(diags, st.Check(fresh(component.Config))...)
 		}
 		stage := planStage{Stage: string(kind), Plugin: st.Plugin, Labels: st.Labels, Hooks: []planHook{}, Config: bodyOf(body)}

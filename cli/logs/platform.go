@@ -15,7 +15,7 @@ import (
 
 // ownLogs is a deployment whose platform has the logs.
 type ownLogs struct {
-	platform   plugin.DeploymentLogs
+	platform   plugin.LogStreamer
 	deployment *plugin.Deployment
 }
 
@@ -36,7 +36,7 @@ func logSources(ctx context.Context, sh Host, c *client.Client, req *waypointv1.
 		}
 		given := &plugin.Deployment{ID: m.GetId(), Sequence: m.GetSequence(), Plugin: m.GetPlugin(), State: d.GetResult().GetStateJson()}
 		platform, err := sh.Deps().Catalog().Platform(m.GetPlugin())
-		if reader, ok := platform.(plugin.DeploymentLogs); err == nil && ok && reader.OwnLogs(given) {
+		if reader, ok := plugin.As[plugin.LogStreamer](platform); err == nil && ok && reader.OwnLogs(given) {
 			own = append(own, ownLogs{reader, given})
 			continue
 		}
@@ -49,7 +49,7 @@ func logSources(ctx context.Context, sh Host, c *client.Client, req *waypointv1.
 func readOwn(ctx context.Context, group *errgroup.Group, own []ownLogs, req *waypointv1.TailLogsRequest, o *options, show func(*waypointv1.LogLine)) {
 	for _, s := range own {
 		group.Go(func() error {
-			env := &plugin.Env{Project: req.GetProject(), App: req.GetApp(), Workspace: req.GetWorkspace()}
+			env := &plugin.Call{Env: plugin.Env{Project: req.GetProject(), App: req.GetApp(), Workspace: req.GetWorkspace()}}
 			err := s.platform.DeploymentLogs(ctx, env, s.deployment, int(o.lines), o.follow, func(l plugin.LogLine) {
 				show(&waypointv1.LogLine{
 					TimeUnixMs: l.Time.UnixMilli(), DeploymentId: s.deployment.ID, DeploymentSequence: s.deployment.Sequence,

@@ -14,13 +14,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // Deps is what main hands to the commands.
 type Deps struct {
 	Env *Env
 	// Catalog makes the plugins of this binary's runners. It is called when a command needs them.
-	Catalog func() *plugin.Catalog
+	Catalog func() *catalog.Catalog
 	// PluginProcess is what the process plugin starts as processes of their own (the hidden command plugin-proxy). It
 	// handles signals itself.
 	PluginProcess func(ctx context.Context, args []string) error

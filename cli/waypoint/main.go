@@ -10,8 +10,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/builtin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/process"
 )
 
@@ -37,9 +37,9 @@ func run() int {
 	}
 	env.CommandMark = mark
 	return cli.Run(context.Background(), shell.Deps{
-		Env: env, Catalog: catalog, PluginProcess: process.Main, PurgeMachine: builtin.Purge, RestoreMachine: builtin.Restore,
+		Env: env, Catalog: builtIn, PluginProcess: process.Main, PurgeMachine: builtin.Purge, RestoreMachine: builtin.Restore,
 	}, os.Args[1:])
 }
 
-// catalog is the set of plugins in this binary.
-func catalog() *plugin.Catalog { return builtin.Catalog(process.Options{}) }
+// builtIn is the set of plugins in this binary.
+func builtIn() *catalog.Catalog { return builtin.Catalog(process.Options{}) }

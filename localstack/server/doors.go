@@ -316,16 +316,16 @@ func DoorsOf(address string) *Doors {
 	return &Doors{c: socketClient(path)}
 }
 
-// OpenDoor makes the server reachable from containers at an address of this machine, until CloseDoor. pin is the hash of
+// OpenListener makes the server reachable from containers at an address of this machine, until CloseListener. pin is the hash of
 // its key, for the entrypoint.
-func (d *Doors) OpenDoor(ctx context.Context, address string) (port int, pin string, err error) {
+func (d *Doors) OpenListener(ctx context.Context, address string) (port int, pin string, err error) {
 	var door Door
 	err = d.ask(ctx, http.MethodPost, address, &door)
 	return door.Port, door.Pin, err
 }
 
-// CloseDoor closes a door; one that is not open is no error.
-func (d *Doors) CloseDoor(ctx context.Context, address string) error {
+// CloseListener closes a door; one that is not open is no error.
+func (d *Doors) CloseListener(ctx context.Context, address string) error {
 	return d.ask(ctx, http.MethodDelete, address, &Door{})
 }
 

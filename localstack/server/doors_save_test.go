@@ -19,14 +19,14 @@ func TestAListenerForContainersThatCannotBeKeptIsNotGivenOut(t *testing.T) {
 	}
 	doors := DoorsOf(Address(dir))
 	for range 2 {
-		if port, _, err := doors.OpenDoor(t.Context(), "127.0.0.1"); err == nil {
+		if port, _, err := doors.OpenListener(t.Context(), "127.0.0.1"); err == nil {
 			t.Fatalf("port %d was given out", port)
 		}
 	}
 	if err := os.RemoveAll(blocked); err != nil {
 		t.Fatal(err)
 	}
-	port, pin, err := doors.OpenDoor(t.Context(), "127.0.0.1")
+	port, pin, err := doors.OpenListener(t.Context(), "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func TestADoorLetsAppsThroughAndNobodyElse(t *testing.T) {
 	dir := t.TempDir()
 	stop := served(t, dir)
 	doors := DoorsOf(Address(dir))
-	port, pin, err := doors.OpenDoor(t.Context(), "127.0.0.1")
+	port, pin, err := doors.OpenListener(t.Context(), "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,24 +93,24 @@ func TestADoorLetsAppsThroughAndNobodyElse(t *testing.T) {
 	c.CloseIdle()
 
 	// It is the same door for the next deployment, and after the server was started again.
-	if again, pinAgain, err := doors.OpenDoor(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
+	if again, pinAgain, err := doors.OpenListener(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
 		t.Errorf("opened twice: port %d and %d, %v", port, again, err)
 	}
 	stop()
 	stop = served(t, dir)
-	if again, pinAgain, err := doors.OpenDoor(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
+	if again, pinAgain, err := doors.OpenListener(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
 		t.Errorf("after a restart: port %d and %d, %v", port, again, err)
 	}
 	if err := register(t, address, pin); connect.CodeOf(err) != connect.CodeUnauthenticated {
 		t.Errorf("after a restart: %v", err)
 	}
-	if err := doors.CloseDoor(t.Context(), "127.0.0.1"); err != nil {
+	if err := doors.CloseListener(t.Context(), "127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
 	if err := register(t, address, pin); connect.CodeOf(err) != connect.CodeUnavailable {
 		t.Errorf("a closed door lets through: %v", err)
 	}
-	if err := doors.CloseDoor(t.Context(), "127.0.0.1"); err != nil {
+	if err := doors.CloseListener(t.Context(), "127.0.0.1"); err != nil {
 		t.Errorf("closing twice: %v", err)
 	}
 	stop()
@@ -125,7 +125,7 @@ func TestADoorOpensOnPrivateAddressesOfThisMachineAlone(t *testing.T) {
 	served(t, dir)
 	doors := DoorsOf(Address(dir))
 	for _, address := range []string{"", "0.0.0.0", "::", "8.8.8.8", "localhost", "10.255.255.254"} {
-		if _, _, err := doors.OpenDoor(t.Context(), address); err == nil {
+		if _, _, err := doors.OpenListener(t.Context(), address); err == nil {
 			t.Errorf("a door at %q was opened", address)
 		}
 	}

@@ -42,7 +42,7 @@ func (j *job) build(ctx context.Context) (*waypointv1.Build, error) {
 	j.ui.Line(plugin.Header, "Building %s", j.app.Name)
 	err = j.runStage(ctx, stageRun{
 		step: stepBuild, labels: stage.Labels, hooks: stage.Hooks, rerunnable: true, record: buildRecord(build),
-		act: func(ctx context.Context, env *plugin.Env) error {
+		act: func(ctx context.Context, env *plugin.Call) error {
 			return j.guarded(ctx, func(work context.Context) error {
 				result, err := builder.Build(work, env)
 				if err != nil {
@@ -79,7 +79,7 @@ func (j *job) push(ctx context.Context, build *waypointv1.Build) (*waypointv1.Ar
 	j.ui.Line(plugin.Header, "Pushing %s", j.app.Name)
 	err = j.runStage(ctx, stageRun{
 		step: stepPush, labels: stage.Labels, hooks: stage.Hooks, rerunnable: true, record: artifactRecord(artifact),
-		act: func(ctx context.Context, env *plugin.Env) error {
+		act: func(ctx context.Context, env *plugin.Call) error {
 			return j.guarded(ctx, func(work context.Context) error {
 				result, err := registry.Push(work, env, pluginArtifact(build.GetMeta(), build.GetResult()))
 				if err != nil {

@@ -43,15 +43,15 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 		PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_PENDING,
 	}
 	j.result.Artifact, j.result.Deployment = artifact, d
-	rerun, _ := platform.(plugin.RerunnableDeployer)
+	rerun, _ := plugin.As[plugin.RerunnableDeployer](platform)
 	j.ui.Line(plugin.Header, "Deploying %s", j.app.Name)
 	if err := j.removeLeftovers(ctx, d); err != nil {
 		return nil, err
 	}
 	err = j.runStage(ctx, stageRun{
-		step: stepDeploy, labels: stage.Labels, hooks: stage.Hooks, rerunnable: rerun != nil && rerun.DeployRerunnable(),
+		step: stepDeploy, labels: stage.Labels, deploymentID: meta.GetId(), hooks: stage.Hooks, rerunnable: rerun != nil && rerun.DeployRerunnable(),
 		record: deploymentRecord(d),
-		act:    func(ctx context.Context, env *plugin.Env) error { return j.callPlatform(ctx, env, artifact, d) },
+		act:    func(ctx context.Context, env *plugin.Call) error { return j.callPlatform(ctx, env, artifact, d) },
 	})
 	if err != nil {
 		return d, err
@@ -62,7 +62,7 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 }
 
 // callPlatform gives the deployment its token and configuration, and has the plugin make it.
-func (j *job) callPlatform(ctx context.Context, env *plugin.Env, artifact *waypointv1.Artifact, d *waypointv1.Deployment) error {
+func (j *job) callPlatform(ctx context.Context, env *plugin.Call, artifact *waypointv1.Artifact, d *waypointv1.Deployment) error {
 	token, err := call(ctx, j, j.h.Server.Agent.CreateEntrypointToken, &waypointv1.CreateEntrypointTokenRequest{
 		Fence: j.claim.GetFence(), DeploymentId: d.GetMeta().GetId(),
 	})
@@ -80,7 +80,7 @@ func (j *job) callPlatform(ctx context.Context, env *plugin.Env, artifact *waypo
 	}
 	return j.guarded(ctx, func(work context.Context) error {
 		d.Generation = d.GetMeta().GetId() // without a say of the plugin each deployment is a thing of its own
-		if g, ok := platform.(plugin.Generation); ok {
+		if g, ok := plugin.As[plugin.Generation](platform); ok {
 			if d.Generation, err = g.Generation(work, env); err != nil {
 				return err
 			}
@@ -108,8 +108,8 @@ func (j *job) callPlatform(ctx context.Context, env *plugin.Env, artifact *waypo
 const resourcesMost = 64 << 10
 
 // takeBack removes a deployment whose state cannot be stored, so that nobody could remove it later. It returns why that is.
-func (j *job) takeBack(ctx context.Context, env *plugin.Env, platform plugin.Platform, d *waypointv1.Deployment, why error) error {
-	destroyer, ok := platform.(plugin.DeploymentDestroyer)
+func (j *job) takeBack(ctx context.Context, env *plugin.Call, platform plugin.Platform, d *waypointv1.Deployment, why error) error {
+	destroyer, ok := plugin.As[plugin.DeploymentDestroyer](platform)
 	if !ok {
 		return why
 	}

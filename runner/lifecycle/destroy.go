@@ -108,13 +108,13 @@ func (j *job) removeRelease(ctx context.Context, r *waypointv1.Release, target *
 			return err
 		}
 	}
-	destroyer, ok := c.releaser.(plugin.ReleaseDestroyer)
+	destroyer, ok := plugin.As[plugin.ReleaseDestroyer](c.releaser)
 	if !ok {
 		return nil
 	}
 	step := j.ui.Step("Destroying release v%d", r.GetMeta().GetSequence())
 	err = j.guarded(ctx, func(work context.Context) error {
-		return destroyer.DestroyRelease(work, j.env(c.labels), pluginRelease(r))
+		return destroyer.DestroyRelease(work, j.env(c.labels, r.GetDeploymentId()), pluginRelease(r))
 	})
 	if err != nil {
 		step.Fail("Destroying release v%d: %s", r.GetMeta().GetSequence(), err)
@@ -139,14 +139,14 @@ func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) 
 		return err
 	}
 	var owners []plugin.WorkspaceDestroyer
-	if d, ok := c.releaser.(plugin.WorkspaceDestroyer); ok {
+	if d, ok := plugin.As[plugin.WorkspaceDestroyer](c.releaser); ok {
 		owners = append(owners, d)
 	}
-	if d, ok := platform.(plugin.WorkspaceDestroyer); ok {
+	if d, ok := plugin.As[plugin.WorkspaceDestroyer](platform); ok {
 		owners = append(owners, d)
 	}
 	for _, owner := range owners {
-		err := j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels)) })
+		err := j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels, "")) })
 		if err != nil {
 			return err
 		}
@@ -165,11 +165,11 @@ func (j *job) destroyUnrecorded(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // a plugin that is not here has made nothing here
 	}
-	owner, ok := p.(plugin.WorkspaceDestroyer)
+	owner, ok := plugin.As[plugin.WorkspaceDestroyer](p)
 	if !ok {
 		return nil
 	}
-	err = j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels)) })
+	err = j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels, "")) })
 	if err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "What %s may have left of %s could not be removed: %s", stage.Plugin, j.app.Name, err)
 		return nil
@@ -188,9 +188,9 @@ func (j *job) destroyBuilds(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // a plugin that is not here has kept nothing here
 	}
-	owner, ok := b.(plugin.WorkspaceDestroyer)
+	owner, ok := plugin.As[plugin.WorkspaceDestroyer](b)
 	if !ok {
 		return nil
 	}
-	return j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels)) })
+	return j.guarded(ctx, func(work context.Context) error { return owner.DestroyWorkspace(work, j.env(stage.Labels, "")) })
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/redact"
 	"github.com/waypoint-serverless/waypoint/runner/source"
 )
@@ -34,16 +35,16 @@ type Server struct {
 // Host is the runner that a job runs on.
 type Host struct {
 	Server  Server
-	Catalog *plugin.Catalog
+	Catalog *catalog.Catalog
 	Logger  *slog.Logger
 	// StateDir outlives jobs; Entrypoint is a waypoint-entrypoint binary, or empty.
 	StateDir, Entrypoint string
 	// EntrypointServerAddr is what deployed apps use to reach the API.
 	EntrypointServerAddr string
-	// LocalServer: see plugin.Env.
+	// LocalServer, Sealer and ServerID: see plugin.Host.
 	LocalServer plugin.LocalServer
-	// ServerID: see plugin.Env.
-	ServerID func(ctx context.Context) (string, error)
+	Sealer      plugin.Sealer
+	ServerID    func(ctx context.Context) (string, error)
 	// LocalDir is what a local source means; empty on standing runners.
 	LocalDir string
 	// Environ is the runner's environment; Hostname its machine's name.

@@ -187,12 +187,12 @@ func (j *job) removeDeployment(ctx context.Context, d *waypointv1.Deployment) er
 	if err != nil {
 		return err
 	}
-	destroyer, ok := platform.(plugin.DeploymentDestroyer)
+	destroyer, ok := plugin.As[plugin.DeploymentDestroyer](platform)
 	if !ok {
 		return nil
 	}
 	return j.guarded(ctx, func(work context.Context) error {
-		return destroyer.DestroyDeployment(work, j.env(labels), pluginDeployment(d))
+		return destroyer.DestroyDeployment(work, j.env(labels, d.GetMeta().GetId()), pluginDeployment(d))
 	})
 }
 

@@ -146,3 +146,29 @@ func TestWhatTheServerCannotKeepOfAConfigStanza(t *testing.T) {
 		})
 	}
 }
+
+func TestACredentialIsForItsOrigin(t *testing.T) {
+	git := &waypointv1.GitSource{Url: "https://git.example.com/acme/shop.git", Username: "ada", Password: "swordfish"}
+	for address, want := range map[string]string{
+		"https://git.example.com/acme/other.git":     "swordfish",
+		"https://GIT.example.com/":                   "swordfish",
+		"http://git.example.com/acme/shop.git":       "",
+		"https://git.example.com:8443/acme/shop.git": "",
+		"https://git.example.com.evil.example/a.git": "",
+		"ssh://git.example.com/acme/shop.git":        "",
+		"https://git.example.com@evil.example/x.git": "",
+		"%": "",
+	} {
+		got, err := gitCredential(git, address)
+		if got.Password != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %q, %v", address, got.Password, err)
+		}
+	}
+	if _, err := gitCredential(nil, "https://git.example.com/"); err == nil {
+		t.Error("without a git source there is no credential")
+	}
+	inURL := &waypointv1.GitSource{Url: "https://ada:trout@git.example.com/shop.git"}
+	if got, err := gitCredential(inURL, "https://git.example.com/shop.git"); err != nil || got.Password != "trout" || got.Username != "ada" {
+		t.Error(got, err)
+	}
+}

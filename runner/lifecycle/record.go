@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -122,9 +123,12 @@ func releaseRecord(r *waypointv1.Release) *waypointv1.Record {
 
 // keep turns a component's result into what records hold, and adds its labels to the record's.
 func (j *job) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypointv1.PluginResult, error) {
-	state, err := json.Marshal(r.State)
+	state, err := r.MarshalState(meta.GetPlugin())
+	if large := (*plugin.Error)(nil); errors.As(err, &large) {
+		return nil, &failure{reason: fault.TooLarge, message: large.Message, hint: large.Hint}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("keeping the state of %s: %w", meta.GetPlugin(), err)
+		return nil, err
 	}
 	template := r.Template
 	if template == nil {

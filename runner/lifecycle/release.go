@@ -85,8 +85,8 @@ func (j *job) releaseStage(ctx context.Context, target *waypointv1.Deployment, r
 	j.result.Release = record
 	j.ui.Line(plugin.Header, "Releasing %s", j.app.Name)
 	err = j.runStage(ctx, stageRun{
-		step: stepRelease, labels: r.labels, hooks: r.hooks, rerunnable: r.rerunnable(), record: releaseRecord(record),
-		act: func(ctx context.Context, env *plugin.Env) error {
+		step: stepRelease, labels: r.labels, deploymentID: target.GetMeta().GetId(), hooks: r.hooks, rerunnable: r.rerunnable(), record: releaseRecord(record),
+		act: func(ctx context.Context, env *plugin.Call) error {
 			return j.callReleaser(ctx, env, r.releaser, target, record)
 		},
 	})
@@ -127,13 +127,13 @@ func (j *job) answers(ctx context.Context, last *waypointv1.Release, target *way
 	if err != nil {
 		return false, err
 	}
-	asker, ok := c.releaser.(plugin.ReleaseStatus)
+	asker, ok := plugin.As[plugin.ReleaseStatusReporter](c.releaser)
 	if !ok || last.GetUnimplemented() {
 		return true, nil
 	}
 	var status *plugin.Status
 	if err := j.guarded(ctx, func(work context.Context) (err error) {
-		status, err = asker.ReleaseStatus(work, j.env(c.labels), pluginRelease(last))
+		status, err = asker.ReleaseStatus(work, j.env(c.labels, last.GetDeploymentId()), pluginRelease(last))
 		return err
 	}); err != nil {
 		return false, err
@@ -158,7 +158,7 @@ func (c chosen) rerunnable() bool {
 	if c.releaser == nil {
 		return true
 	}
-	r, ok := c.releaser.(plugin.RerunnableReleaser)
+	r, ok := plugin.As[plugin.RerunnableReleaser](c.releaser)
 	return ok && r.ReleaseRerunnable()
 }
 
@@ -180,7 +180,7 @@ func (j *job) releaser(ctx context.Context, target *waypointv1.Deployment) (chos
 		return chosen{}, err
 	}
 	c := chosen{plugin: deployStage.Plugin, labels: deployStage.Labels}
-	if d, ok := platform.(plugin.DefaultReleaser); ok {
+	if d, ok := plugin.As[plugin.DefaultReleaser](platform); ok {
 		c.releaser = d.DefaultReleaser()
 	}
 	return c, nil
@@ -205,7 +205,7 @@ func (j *job) inputOf(ctx context.Context, d *waypointv1.Deployment) (config.Sta
 }
 
 // callReleaser has the plugin release; without one the record alone says which deployment counts.
-func (j *job) callReleaser(ctx context.Context, env *plugin.Env, r plugin.Releaser, target *waypointv1.Deployment, record *waypointv1.Release) error {
+func (j *job) callReleaser(ctx context.Context, env *plugin.Call, r plugin.Releaser, target *waypointv1.Deployment, record *waypointv1.Release) error {
 	if r == nil {
 		record.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_CREATED
 		return nil

@@ -53,27 +53,35 @@ func component[C plugin.Component](j *job, stage *config.Stage, of func(name str
 	return c, err
 }
 
-func (j *job) env(labels map[string]string) *plugin.Env {
+// env is what a component gets for a call; deploymentID names the deployment that the call is about, if it is about one.
+func (j *job) env(labels map[string]string, deploymentID string) *plugin.Call {
 	temp, _ := j.tempDir() // made when the stage was evaluated
-	return &plugin.Env{
-		UI: j.ui, Secrets: j.secrets, Logger: j.log, Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(),
-		JobID: j.claim.GetJob().GetId(), Labels: labels, Environ: j.environ, AppEnviron: j.appEnviron, Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
-		TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint, LocalServer: j.h.LocalServer, ServerID: j.h.ServerID,
-		LaneFence: j.claim.GetLaneFence(),
+	return &plugin.Call{
+		Host: plugin.Host{
+			UI: j.ui, Secrets: j.secrets, Logger: j.log, LocalServer: j.h.LocalServer, Sealer: j.h.Sealer, ServerID: j.h.ServerID,
+			Credential: j.credential,
+		},
+		Env: plugin.Env{
+			Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace(), DeploymentID: deploymentID,
+			JobID: j.claim.GetJob().GetId(), Attempt: j.claim.GetFence().GetAttempt(), LaneFence: j.claim.GetLaneFence(), Labels: labels,
+			Environ: j.environ, AppEnviron: j.appEnviron, Sensitive: j.secrets.Values(), Dir: j.app.Path, ProjectDir: j.input.ProjectDir,
+			TempDir: temp, StateDir: j.h.StateDir, Entrypoint: j.h.Entrypoint,
+		},
 	}
 }
 
 // stageRun is one stage to run as a step.
 type stageRun struct {
 	step string
-	// labels and hooks of the stage.
-	labels map[string]string
-	hooks  []config.Hook
+	// labels and hooks of the stage; deploymentID is the deployment that it is about, if it is about one.
+	labels       map[string]string
+	deploymentID string
+	hooks        []config.Hook
 	// rerunnable says whether the step may be run again after it was cut.
 	rerunnable bool
 	// record is written before and after; act completes it.
 	record *waypointv1.Record
-	act    func(ctx context.Context, env *plugin.Env) error
+	act    func(ctx context.Context, env *plugin.Call) error
 }
 
 // runStage runs a stage: its record says RUNNING, the hooks before, act, the hooks after, its record says how it ended.
@@ -86,7 +94,7 @@ func (j *job) runStage(ctx context.Context, s stageRun) error {
 		}
 		err := j.runHooks(ctx, s.hooks, "before")
 		if err == nil {
-			err = s.act(ctx, j.env(s.labels))
+			err = s.act(ctx, j.env(s.labels, s.deploymentID))
 		}
 		if err == nil {
 			err = j.runHooks(ctx, s.hooks, "after")

@@ -63,23 +63,23 @@ func (j *job) reportRelease(ctx context.Context, r plugin.Releaser, labels map[s
 }
 
 func (j *job) askDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) error {
-	asker, ok := p.(plugin.DeploymentStatus)
+	asker, ok := plugin.As[plugin.DeploymentStatusReporter](p)
 	if !ok {
 		return nil
 	}
 	return j.ask(ctx, &waypointv1.StatusReport{DeploymentId: d.GetMeta().GetId()}, func(work context.Context) (*plugin.Status, error) {
-		return asker.DeploymentStatus(work, j.env(labels), pluginDeployment(d))
+		return asker.DeploymentStatus(work, j.env(labels, d.GetMeta().GetId()), pluginDeployment(d))
 	})
 }
 
 func (j *job) askRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) error {
-	asker, ok := r.(plugin.ReleaseStatus)
+	asker, ok := plugin.As[plugin.ReleaseStatusReporter](r)
 	if !ok || record.GetUnimplemented() {
 		return nil
 	}
 	report := &waypointv1.StatusReport{DeploymentId: record.GetDeploymentId(), ReleaseId: record.GetMeta().GetId()}
 	return j.ask(ctx, report, func(work context.Context) (*plugin.Status, error) {
-		return asker.ReleaseStatus(work, j.env(labels), pluginRelease(record))
+		return asker.ReleaseStatus(work, j.env(labels, record.GetDeploymentId()), pluginRelease(record))
 	})
 }
 

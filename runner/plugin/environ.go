@@ -49,11 +49,3 @@ func (e *Env) AppBase() []string {
 	}
 	return e.AppEnviron
 }
-
-// ShowCommand is a command line as it may be shown: its program alone if an argument is sensitive.
-func (e *Env) ShowCommand(args []string) string {
-	if len(args) > 1 && e.Secrets.In(args...) {
-		return args[0] + " …"
-	}
-	return strings.Join(args, " ")
-}

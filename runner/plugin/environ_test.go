@@ -27,7 +27,7 @@ func TestAnAppBeginsWithLittle(t *testing.T) {
 func TestACommandWithASensitiveArgumentIsItsProgram(t *testing.T) {
 	secrets := redact.New()
 	secrets.Add("swordfish")
-	env := &Env{Secrets: secrets}
+	env := &Call{Host: Host{Secrets: secrets}}
 	for want, args := range map[string][]string{
 		"sh …":              {"sh", "-c", "deploy --token=swordfish"},
 		"make build x=fish": {"make", "build", "x=fish"},
@@ -37,7 +37,7 @@ func TestACommandWithASensitiveArgumentIsItsProgram(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := (&Env{}).ShowCommand([]string{"sh", "-c", "swordfish"}); got != "sh -c swordfish" {
+	if got := (&Call{}).ShowCommand([]string{"sh", "-c", "swordfish"}); got != "sh -c swordfish" {
 		t.Error(got)
 	}
 }

@@ -12,6 +12,7 @@ package redact
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +56,16 @@ func (s *Secrets) Add(values ...string) { s.add(inTextAndData, values) }
 // AddText adds values that are hidden in what people read alone: configuration of the runner, which holds secrets and names
 // such as a region, which are a part of the addresses that plugins keep.
 func (s *Secrets) AddText(values ...string) { s.add(inText, values) }
+
+// Values lists the values that were added, sorted. The list is sensitive itself.
+func (s *Secrets) Values() []string {
+	if s == nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.known))
+}
 
 // Public names texts that stand in records anyway: names of the project, directories. A value that is a part of one is not
 // taken out of data. It is called before Add.

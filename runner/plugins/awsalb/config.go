@@ -5,7 +5,7 @@ package awsalb
 import (
 	_ "embed" // the example
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -41,8 +41,8 @@ type Output struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "aws-alb",
 		Summary: "Lead a load balancer of AWS to deployments on EC2 or Lambda.",
 		Example: example,

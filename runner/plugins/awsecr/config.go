@@ -4,7 +4,7 @@ package awsecr
 import (
 	_ "embed" // the example
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
@@ -23,8 +23,8 @@ type Config struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "aws-ecr",
 		Summary: "Keep images in Amazon ECR.",
 		Example: example,

@@ -5,7 +5,7 @@ package awsecrpull
 import (
 	_ "embed" // the example
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
@@ -28,8 +28,8 @@ type Config struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "aws-ecr-pull",
 		Summary: "Use an image that is in Amazon ECR already, instead of building one.",
 		Example: example,

@@ -4,7 +4,7 @@ package awsssm
 import (
 	_ "embed" // the example
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -42,8 +42,8 @@ type Source struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "aws-ssm",
 		Summary: "Read configuration from the parameter store of AWS Systems Manager.",
 		Example: example,

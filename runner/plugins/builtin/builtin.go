@@ -3,7 +3,6 @@
 package builtin
 
 import (
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsalb"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsami"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsec2"
@@ -13,6 +12,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awslambda"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsssm"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/azurecontainerinstance"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/consul"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/docker"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/dockerpull"
@@ -36,8 +36,8 @@ import (
 )
 
 // Catalog makes the catalog. The options are for the plugin "process"; the zero value is for the waypoint binary.
-func Catalog(o process.Options) *plugin.Catalog {
-	return plugin.NewCatalog(
+func Catalog(o process.Options) *catalog.Catalog {
+	return catalog.NewCatalog(
 		awsalb.Definition(),
 		awsami.Definition(),
 		awsec2.Definition(),

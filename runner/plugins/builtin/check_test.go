@@ -12,7 +12,7 @@ import (
 // checkFile holds all bodies of a file to their schemas, as `waypoint validate` does.
 func checkFile(t *testing.T, file *config.File) (diags hcl.Diagnostics) {
 	t.Helper()
-	all := catalog()
+	all := builtIn()
 	kinds := map[config.StageKind]schema.Kind{
 		config.Build: schema.Builder, config.Registry: schema.Registry, config.Deploy: schema.Platform, config.Release: schema.Releaser,
 	}

@@ -24,7 +24,7 @@ type form struct {
 // forms are all of them, of all plugins.
 func forms() []form {
 	var list []form
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		for _, c := range d.Components() {
 			if c.Config != nil {
 				list = append(list, form{d.Name + " " + string(c.Kind), c.Config, schema.Describe(c.Config()), c.Kind == schema.ConfigSourcer})

@@ -31,7 +31,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 	for _, f := range forms() {
 		said(f.name, f.fields)
 	}
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		for _, c := range d.Components() {
 			if c.Output != nil {
 				said(d.Name+" "+string(c.Kind)+" output", schema.Describe(c.Output()))
@@ -45,7 +45,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 
 // The fields are looked for in their order, each with its indentation.
 func TestEveryFieldIsInTheTerminalsReference(t *testing.T) {
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		for _, c := range reference.Of(d, "").Components {
 			rest := reference.Of(d, c.Kind).Text(80, false)
 			find := func(name, indent string) {
@@ -69,7 +69,7 @@ func TestEveryFieldIsInTheTerminalsReference(t *testing.T) {
 }
 
 func TestEveryFieldIsInTheReferencePage(t *testing.T) {
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		content, err := os.ReadFile(filepath.Join("../../../docs/reference/plugins", d.Name+".md"))
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func namesInTables(page string) map[string]bool {
 }
 
 func TestEveryFieldIsInTheReferencesJSON(t *testing.T) {
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		content, err := json.Marshal(reference.Of(d, ""))
 		if err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestEveryFieldIsInTheReferencesJSON(t *testing.T) {
 // A plugin's testdata has a whole file, all.hcl, with the bodies of use and the objects of dynamic(…), and plain bodies of
 // what is written elsewhere: task.hcl for a task launcher, source.hcl for what is set for a config source.
 func TestEveryFieldIsInATestFile(t *testing.T) {
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		dir := filepath.Join("..", strings.ReplaceAll(d.Name, "-", ""), "testdata")
 		written := writtenIn(t, dir, d.Name)
 		for _, c := range d.Components() {
@@ -235,7 +235,7 @@ func parseBody(t *testing.T, path string) *hclsyntax.Body {
 }
 
 func TestExamplesOfPluginsAreValid(t *testing.T) {
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		file, diags := config.Parse([]byte(d.Example), d.Name+"/example.hcl")
 		if !diags.HasErrors() {
 			_, more := file.Project(config.Input{Workspace: "default", ProjectDir: t.TempDir(), TempDir: t.TempDir(), Preview: true})

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/builtin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/process"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
@@ -127,7 +127,7 @@ func required() map[string]string {
 	}
 }
 
-func catalog() *plugin.Catalog { return builtin.Catalog(process.Options{}) }
+func builtIn() *catalog.Catalog { return builtin.Catalog(process.Options{}) }
 
 // wanted is a field that a list above names.
 type wanted struct{ required, block bool }
@@ -162,7 +162,7 @@ func flat(newStruct func() any) map[string]schema.Field {
 // schemas are all structs by "plugin kind"; what can be set for a config source is "plugin source".
 func schemas() map[string]map[string]schema.Field {
 	out := map[string]map[string]schema.Field{}
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		for _, c := range d.Components() {
 			out[d.Name+" "+string(c.Kind)] = flat(c.Config)
 			if c.Source != nil {
@@ -224,7 +224,7 @@ func TestSchemasRequireNoMoreThanWaypoint(t *testing.T) {
 
 func TestSchemasGiveWhatWaypointGives(t *testing.T) {
 	have := map[string]map[string]schema.Field{}
-	for _, d := range catalog().Definitions() {
+	for _, d := range builtIn().Definitions() {
 		for _, c := range d.Components() {
 			have[d.Name+" "+string(c.Kind)] = flat(c.Output)
 		}
@@ -247,7 +247,7 @@ func TestTheCatalogHasAllPluginsOfWaypoint(t *testing.T) {
 	if len(known) != 28 {
 		t.Errorf("the list has %d plugins, and Waypoint has 28", len(known))
 	}
-	for _, name := range catalog().Names() {
+	for _, name := range builtIn().Names() {
 		delete(known, name)
 	}
 	for name := range known {

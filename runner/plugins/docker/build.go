@@ -22,7 +22,7 @@ func (b *builder) Config() any { return &b.config }
 
 // Build builds the Dockerfile in the engine and puts the entrypoint into the image. The image is named by its content:
 // an unchanged build is the same image.
-func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *builder) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, error) {
 	plan, err := b.plan(env)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ type buildPlan struct {
 }
 
 // plan decides what is built, and refuses what cannot be.
-func (b *builder) plan(env *plugin.Env) (*buildPlan, error) {
+func (b *builder) plan(env *plugin.Call) (*buildPlan, error) {
 	c := b.config
 	p := &buildPlan{args: c.BuildArgs, target: c.Target, noCache: c.NoCache, context: env.Dir, shown: c.Dockerfile}
 	if c.Context != "" {
@@ -128,18 +128,18 @@ func (b *builder) plan(env *plugin.Env) (*buildPlan, error) {
 
 // localName is how an image that we built is called in the engine, without its tag. The host is nobody's: such a name is
 // never taken for one that can be pulled.
-func localName(env *plugin.Env) string {
+func localName(env *plugin.Call) string {
 	return "waypoint.local/" + pathPart(env.Project) + "/" + pathPart(env.App)
 }
 
 // baseName is the name that an image has while the entrypoint is put into it. Builds take no lane, so several of one app
 // may run at once: the job's id keeps them apart, and a second attempt at a job finds what the first one left.
-func baseName(env *plugin.Env) string {
+func baseName(env *plugin.Call) string {
 	return baseNames(env) + tagPart(env.Workspace) + "-" + tagPart(env.JobID)
 }
 
 // baseNames begins all names that baseName gives for the app.
-func baseNames(env *plugin.Env) string { return localName(env) + "/base:" }
+func baseNames(env *plugin.Call) string { return localName(env) + "/base:" }
 
 // pathPart makes a name fit for a part of an image's: small letters and digits, joined by single dashes.
 func pathPart(name string) string {

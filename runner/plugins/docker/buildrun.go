@@ -28,7 +28,7 @@ import (
 
 // buildFor builds, and sees to it that the image is for the platform that was asked for, or the engine's own: the classic
 // builder of older engines takes layers FROM scratch of any platform from its cache.
-func (e *engine) buildFor(ctx context.Context, env *plugin.Env, p *buildPlan, keys *image.Keychain) (string, error) {
+func (e *engine) buildFor(ctx context.Context, env *plugin.Call, p *buildPlan, keys *image.Keychain) (string, error) {
 	id, err := e.build(ctx, env, p, keys)
 	if err != nil {
 		return "", err
@@ -87,7 +87,7 @@ func (p *buildPlan) scratch() bool {
 }
 
 // build builds in the engine, shows its steps, and gives the image's id.
-func (e *engine) build(ctx context.Context, env *plugin.Env, p *buildPlan, keys *image.Keychain) (string, error) {
+func (e *engine) build(ctx context.Context, env *plugin.Call, p *buildPlan, keys *image.Keychain) (string, error) {
 	options := client.ImageBuildOptions{
 		Tags: []string{p.tag}, Labels: p.labels, BuildArgs: map[string]*string{}, Target: p.target, NoCache: p.noCache,
 		Remove: true, ForceRemove: true,

@@ -137,7 +137,7 @@ func TestAnEngineIsAskedWhatItCan(t *testing.T) {
 }
 
 func TestOwnLabelsFindWhatTheyMark(t *testing.T) {
-	env := &plugin.Env{Project: "shop", App: "web", Workspace: "default", JobID: "01J"}
+	env := &plugin.Call{Env: plugin.Env{Project: "shop", App: "web", Workspace: "default", JobID: "01J"}}
 	labels, filter := ownLabels(env), ownFilter(env, labelDeployment+"=01D")
 	for name, value := range labels {
 		if !filter["label"][name+"="+value] {

@@ -6,6 +6,7 @@ import (
 	_ "embed" // the example
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/stableport"
@@ -137,8 +138,8 @@ type Output struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition(o Options) plugin.Definition {
-	return plugin.Definition{
+func Definition(o Options) catalog.Definition {
+	return catalog.Definition{
 		Name:    "docker",
 		Summary: "Build images from a Dockerfile, push them, and run them as containers of a Docker engine.",
 		Example: example,

@@ -26,7 +26,7 @@ import (
 // creation is the making of one deployment.
 type creation struct {
 	engine *engine
-	env    *plugin.Env
+	env    *plugin.Call
 	req    *plugin.DeployRequest
 	wanted wanted
 	image  image.Image
@@ -37,17 +37,17 @@ type creation struct {
 	about client.ImageInspectResult
 	// entrypoint says whether the image has it.
 	entrypoint bool
-	// door is the address at which the server was opened for the container; empty: it needs none. doors are all that
+	// listener is the address at which the server was opened for the container; empty: it needs none. listeners are all that
 	// were opened.
-	door  string
-	doors []string
+	listener  string
+	listeners []string
 	// health is how the container was found when it was deployed.
 	health     plugin.Health
 	healthText string
 }
 
 // containerName is made of the deployment's id; people see the app in it.
-func containerName(env *plugin.Env, deploymentID string) string {
+func containerName(env *plugin.Call, deploymentID string) string {
 	return pathPart(env.App) + "-" + strings.ToLower(deploymentID)
 }
 
@@ -122,7 +122,7 @@ const startTries = 10
 
 var startWaits = retry.Policy{First: 50 * time.Millisecond, Most: 2 * time.Second}
 
-// run makes the container, starts it and waits for its health. Ports are chosen, and the door to the server opened, under
+// run makes the container, starts it and waits for its health. Ports are chosen, and the listener to the server opened, under
 // the machine's lock.
 func (c *creation) run(ctx context.Context) (deployment, error) {
 	d := deployment{Container: containerName(c.env, c.req.DeploymentID), Host: c.where.publishedAt, ServicePort: c.wanted.servicePort, Engine: c.engine.host}
@@ -192,7 +192,7 @@ func (c *creation) startOnce(ctx context.Context, d *deployment, taken map[int]b
 	if err != nil {
 		return nil, err
 	}
-	d.Entrypoint = c.entrypoint && (c.env.LocalServer == nil || c.door != "")
+	d.Entrypoint = c.entrypoint && (c.env.LocalServer == nil || c.listener != "")
 	ports, err := c.ports(taken)
 	if err != nil {
 		return nil, err
@@ -303,8 +303,8 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 	maps.Copy(labels, ownLabels(c.env))
 	labels[labelDeployment], labels[labelFence] = c.req.DeploymentID, strconv.FormatInt(c.env.LaneFence, 10)
 	labels[labelHome] = homeOf(c.env.StateDir)
-	if c.door != "" {
-		labels[labelDoor] = c.door
+	if c.listener != "" {
+		labels[labelListener] = c.listener
 	}
 	exposed := network.PortSet{}
 	for port := range ports {

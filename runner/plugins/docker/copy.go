@@ -69,7 +69,7 @@ func open(ctx context.Context, reference string, keys *image.Keychain, insecure 
 }
 
 // copyImage copies an image or an index, with the entrypoint put in on the way if that is wanted.
-func copyImage(ctx context.Context, env *plugin.Env, t transfer) error {
+func copyImage(ctx context.Context, env *plugin.Call, t transfer) error {
 	reference := t.from.Name()
 	if t.from.Digest != "" { // what was seen when it was pulled, whatever the tag is now
 		reference = t.from.Image + "@" + t.from.Digest
@@ -171,7 +171,7 @@ func follow(step plugin.Step, doing string, write func(remote.Option) error) err
 }
 
 // pushSaved takes the image out of the engine and pushes it from here.
-func (e *engine) pushSaved(ctx context.Context, env *plugin.Env, to *image.Image, keys *image.Keychain) error {
+func (e *engine) pushSaved(ctx context.Context, env *plugin.Call, to *image.Image, keys *image.Keychain) error {
 	target, err := open(ctx, to.Name(), keys, true)
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (e *engine) pushSaved(ctx context.Context, env *plugin.Env, to *image.Image
 	return nil
 }
 
-func (e *engine) pushFile(ctx context.Context, env *plugin.Env, step plugin.Step, to *image.Image, target *side) (err error) {
+func (e *engine) pushFile(ctx context.Context, env *plugin.Call, step plugin.Step, to *image.Image, target *side) (err error) {
 	path := filepath.Join(env.TempDir, "image.tar")
 	defer func() { _ = os.Remove(path) }()
 	if err := e.save(ctx, to.Name(), path); err != nil {

@@ -28,13 +28,13 @@ func homeOf(stateDir string) string {
 
 // freed are what containers had that have been removed: others may have it as well.
 type freed struct {
-	// doors to the server; networks by the engine's ids.
-	doors, networks []string
+	// listeners to the server; networks by the engine's ids.
+	listeners, networks []string
 }
 
 func (f *freed) add(c container.Summary) {
-	if door := c.Labels[labelDoor]; door != "" {
-		f.doors = append(f.doors, door)
+	if listener := c.Labels[labelListener]; listener != "" {
+		f.listeners = append(f.listeners, listener)
 	}
 	if c.NetworkSettings == nil {
 		return
@@ -46,7 +46,7 @@ func (f *freed) add(c container.Summary) {
 
 // removeDeployment stops and removes what there is of a deployment, and says what it had. Gone already is fine. A
 // container that a newer attempt made is left alone.
-func (e *engine) removeDeployment(ctx context.Context, env *plugin.Env, deploymentID string) (freed, error) {
+func (e *engine) removeDeployment(ctx context.Context, env *plugin.Call, deploymentID string) (freed, error) {
 	return e.removeContainers(ctx, env.LaneFence, ownFilter(env, labelDeployment+"="+deploymentID))
 }
 
@@ -105,7 +105,7 @@ func (e *engine) awaitGone(ctx context.Context, id string) error {
 
 // DestroyDeployment ends the container and removes it. If the app's route points to it, the route is cleared first, and
 // requests that are under way may end.
-func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Env, d *plugin.Deployment) error {
+func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Call, d *plugin.Deployment) error {
 	place, err := stableport.In(env)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Env, d *pl
 }
 
 // DestroyWorkspace ends everything of the app in the workspace and forgets its port.
-func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Call) error {
 	place, err := stableport.In(env)
 	if err != nil {
 		return err
@@ -145,12 +145,12 @@ func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error 
 }
 
 // DestroyWorkspace removes the images that were built for the app in the workspace. Without an engine there are none.
-func (b *builder) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+func (b *builder) DestroyWorkspace(ctx context.Context, env *plugin.Call) error {
 	return DestroyImages(ctx, env)
 }
 
 // DestroyImages removes the images that this plugin, or docker-pull, made for the app in its workspace.
-func DestroyImages(ctx context.Context, env *plugin.Env) error {
+func DestroyImages(ctx context.Context, env *plugin.Call) error {
 	e, err := connect(ctx, env.Environ, nil)
 	var gone *unreachable
 	if errors.As(err, &gone) {

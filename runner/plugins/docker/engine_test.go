@@ -130,7 +130,7 @@ func contextOf(t *testing.T, files map[string]string) string {
 }
 
 // engineEnv is the surroundings of a component; what was made for its project goes with the test.
-func engineEnv(t *testing.T, dir string) (*plugin.Env, *screen) {
+func engineEnv(t *testing.T, dir string) (*plugin.Call, *screen) {
 	t.Helper()
 	e := theEngine(t)
 	env, ui := newEnv(t, dir)
@@ -151,7 +151,7 @@ func engineEnv(t *testing.T, dir string) (*plugin.Env, *screen) {
 }
 
 // built runs the builder and gives the image.
-func built(t *testing.T, env *plugin.Env, c BuilderConfig) (image.Image, *plugin.Result) {
+func built(t *testing.T, env *plugin.Call, c BuilderConfig) (image.Image, *plugin.Result) {
 	t.Helper()
 	r, err := (&builder{config: c}).Build(t.Context(), env)
 	if err != nil {

@@ -40,7 +40,7 @@ type finishing struct {
 }
 
 // finish puts the entrypoint in, if it is wanted and not there, and names the image by its content.
-func (e *engine) finish(ctx context.Context, env *plugin.Env, f finishing) (*image.Image, error) {
+func (e *engine) finish(ctx context.Context, env *plugin.Call, f finishing) (*image.Image, error) {
 	about, err := e.ImageInspect(ctx, f.id)
 	if err != nil {
 		return nil, e.explain("looking at the image", err)
@@ -77,7 +77,7 @@ func (e *engine) finish(ctx context.Context, env *plugin.Env, f finishing) (*ima
 
 // inject gives the id of the image with the entrypoint in it. The engine itself adds the layer, in a build of three
 // instructions: the image is not taken out of the engine and put back, however large it is.
-func (e *engine) inject(ctx context.Context, env *plugin.Env, f finishing, about client.ImageInspectResult, command inject.Command) (string, error) {
+func (e *engine) inject(ctx context.Context, env *plugin.Call, f finishing, about client.ImageInspectResult, command inject.Command) (string, error) {
 	if command.Done() {
 		env.UI.Line(plugin.Info, "The image has the Waypoint entrypoint already.")
 		return f.id, nil
@@ -202,7 +202,7 @@ const keptImages = 10
 
 // removeImages removes the images that we built for the app in its workspace and that no container uses, but for the
 // newest ones, and those with an id in spare: an old source that is built again gives the old image.
-func (e *engine) removeImages(ctx context.Context, env *plugin.Env, keep int, spare ...string) error {
+func (e *engine) removeImages(ctx context.Context, env *plugin.Call, keep int, spare ...string) error {
 	list, err := e.ImageList(ctx, client.ImageListOptions{Filters: ownFilter(env)})
 	if err != nil {
 		return e.explain("listing the app's images", err)
@@ -235,7 +235,7 @@ const buildMost = 24 * time.Hour
 
 // inUse reports whether another build of the app works with the image now: an old source gives an old image, which counts
 // among those to remove as soon as the builder has found it in its cache.
-func (e *engine) inUse(ctx context.Context, env *plugin.Env, id string, names []string) bool {
+func (e *engine) inUse(ctx context.Context, env *plugin.Call, id string, names []string) bool {
 	own := baseName(env)
 	if !slices.ContainsFunc(names, func(name string) bool { return name != own && strings.HasPrefix(name, baseNames(env)) }) {
 		return false

@@ -237,7 +237,7 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // DeploymentStatus says how the container is: ready (runs and is healthy), alive (runs), down (does not run), missing.
-func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Env, d *plugin.Deployment) (*plugin.Status, error) {
+func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (*plugin.Status, error) {
 	e, err := connect(ctx, env.Environ, p.config.ClientConfig)
 	if err != nil {
 		return nil, err

@@ -50,10 +50,13 @@ func (s *screen) text(t *testing.T) string {
 	return out.String()
 }
 
-func newEnv(t *testing.T, dir string) (*plugin.Env, *screen) {
+func newEnv(t *testing.T, dir string) (*plugin.Call, *screen) {
 	ui := newScreen(t)
-	return &plugin.Env{
-		UI: ui, Project: "Shop", App: "web", Workspace: "default", JobID: "01J", Dir: dir, ProjectDir: dir, TempDir: t.TempDir(),
-		Environ: []string{"DOCKER_CONFIG=" + t.TempDir()},
+	return &plugin.Call{
+		Host: plugin.Host{UI: ui},
+		Env: plugin.Env{
+			Project: "Shop", App: "web", Workspace: "default", JobID: "01J", Dir: dir, ProjectDir: dir, TempDir: t.TempDir(),
+			Environ: []string{"DOCKER_CONFIG=" + t.TempDir()},
+		},
 	}, ui
 }

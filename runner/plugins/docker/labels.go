@@ -17,18 +17,18 @@ const (
 	labelDeployment = "waypoint.deployment" // a deployment's id: containers, volumes, networks of one deployment
 	labelFence      = "waypoint.fence"      // the lane's fence of the attempt that made a container
 	labelHome       = "waypoint.home"       // the installation that made it (homeOf)
-	labelDoor       = "waypoint.door"       // the address at which the local server was opened for a container
+	labelListener   = "waypoint.door"       // the address at which the local server was opened for a container
 	labelManaged    = "waypoint.managed"    // "true" on networks, which belong to no app
 	labelUse        = "use"                 // "waypoint" on networks: by it HashiCorp Waypoint finds its own
 )
 
 // ownLabels are the labels of what belongs to the app in its workspace.
-func ownLabels(env *plugin.Env) map[string]string {
+func ownLabels(env *plugin.Call) map[string]string {
 	return map[string]string{labelProject: env.Project, labelApp: env.App, labelWorkspace: env.Workspace}
 }
 
 // ownFilter finds what ownLabels mark; more are further labels, "name=value".
-func ownFilter(env *plugin.Env, more ...string) client.Filters {
+func ownFilter(env *plugin.Call, more ...string) client.Filters {
 	f := client.Filters{}
 	for name, value := range ownLabels(env) {
 		f.Add("label", name+"="+value)

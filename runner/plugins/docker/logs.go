@@ -26,7 +26,7 @@ func (p *platform) OwnLogs(d *plugin.Deployment) bool {
 }
 
 // DeploymentLogs reads what the engine kept of what an app printed.
-func (p *platform) DeploymentLogs(ctx context.Context, env *plugin.Env, d *plugin.Deployment, lines int, follow bool, show func(plugin.LogLine)) error {
+func (p *platform) DeploymentLogs(ctx context.Context, env *plugin.Call, d *plugin.Deployment, lines int, follow bool, show func(plugin.LogLine)) error {
 	kept, err := decodeDeployment(d)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 )
 
 // proxied writes a configuration of Docker's command with proxies, as behind a company's.
-func proxied(t *testing.T, env *plugin.Env) {
+func proxied(t *testing.T, env *plugin.Call) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "config.json"), `{"proxies":{"default":{"httpProxy":"http://proxy.corp:3128","noProxy":".corp"}}}`)

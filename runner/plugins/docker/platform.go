@@ -71,7 +71,7 @@ type deployment struct {
 }
 
 // Deploy starts a container and returns when it is healthy. If it fails, nothing of it is left.
-func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	img, err := image.FromArtifact(req.Artifact, `the platform "docker"`)
 	if err != nil {
 		return nil, err
@@ -101,11 +101,11 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin+tidyTimeout)
 		defer cancel()
 		had, removing := e.removeDeployment(cleanup, env, req.DeploymentID)
-		had.doors = append(had.doors, c.doors...)
+		had.listeners = append(had.listeners, c.listeners...)
 		return nil, errors.Join(err, removing, e.tidy(cleanup, env, had))
 	}
-	if len(slices.Compact(c.doors)) > 1 { // it was tried in a network before that somebody has removed
-		if err := e.tidy(ctx, env, freed{doors: c.doors}); err != nil {
+	if len(slices.Compact(c.listeners)) > 1 { // it was tried in a network before that somebody has removed
+		if err := e.tidy(ctx, env, freed{listeners: c.listeners}); err != nil {
 			env.UI.Line(plugin.Warning, "%s", err)
 		}
 	}
@@ -231,7 +231,7 @@ func newReleaser(o Options) *stableport.Releaser {
 }
 
 // releaseTarget finds where a container is published. One that has stopped is not released.
-func releaseTarget(ctx context.Context, env *plugin.Env, target *plugin.Deployment) (stableport.Target, error) {
+func releaseTarget(ctx context.Context, env *plugin.Call, target *plugin.Deployment) (stableport.Target, error) {
 	d, err := decodeDeployment(target)
 	if err != nil {
 		return stableport.Target{}, err

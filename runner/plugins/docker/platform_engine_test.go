@@ -103,7 +103,7 @@ func main() {
 type bench struct {
 	t   *testing.T
 	e   *engine
-	env *plugin.Env
+	env *plugin.Call
 	ui  *screen
 	n   int
 	// patience with apps; generous, unless a test waits for its end.

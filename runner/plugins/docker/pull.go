@@ -23,7 +23,7 @@ type PullRequest struct {
 
 // Pull gets the image into the engine and puts the entrypoint in. Without an engine the image stays in its registry: it
 // is looked up there, and gets the entrypoint when it is pushed.
-func Pull(ctx context.Context, env *plugin.Env, r PullRequest) (*image.Image, error) {
+func Pull(ctx context.Context, env *plugin.Call, r PullRequest) (*image.Image, error) {
 	host := image.Host(r.Image.Image)
 	keys, err := image.NewKeychain(env, host, r.Settings)
 	if err != nil {
@@ -84,7 +84,7 @@ func (e *engine) pull(ctx context.Context, ui plugin.UI, name string, credential
 }
 
 // lookUp asks the registry for the image and leaves it there.
-func lookUp(ctx context.Context, env *plugin.Env, r PullRequest, keys *image.Keychain) (*image.Image, error) {
+func lookUp(ctx context.Context, env *plugin.Call, r PullRequest, keys *image.Keychain) (*image.Image, error) {
 	source, err := open(ctx, r.Image.Name(), keys, false)
 	if err != nil {
 		return nil, err

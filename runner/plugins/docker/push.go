@@ -28,7 +28,7 @@ func (r *registry) Config() any { return &r.config }
 
 // Push names the image and pushes it: from the engine that has it, or, for one that is in a registry, from there to here
 // without an engine.
-func (r *registry) Push(ctx context.Context, env *plugin.Env, artifact *plugin.Artifact) (*plugin.Result, error) {
+func (r *registry) Push(ctx context.Context, env *plugin.Call, artifact *plugin.Artifact) (*plugin.Result, error) {
 	c := r.config
 	from, err := image.FromArtifact(artifact, `the registry "docker"`)
 	if err != nil {
@@ -60,7 +60,7 @@ func (r *registry) Push(ctx context.Context, env *plugin.Env, artifact *plugin.A
 }
 
 // tagLocally names the image in the engine and nothing else.
-func (r *registry) tagLocally(ctx context.Context, env *plugin.Env, from image.Image, to *image.Image) error {
+func (r *registry) tagLocally(ctx context.Context, env *plugin.Call, from image.Image, to *image.Image) error {
 	if from.Location != image.InEngine {
 		pulled, err := Pull(ctx, env, PullRequest{Image: from, Inject: from.Inject})
 		if err != nil {
@@ -103,7 +103,7 @@ func (e *engine) tag(ctx context.Context, from, to image.Image) error {
 	return e.explain("naming the image", err)
 }
 
-func (r *registry) fromEngine(ctx context.Context, env *plugin.Env, from image.Image, to *image.Image, keys *image.Keychain) error {
+func (r *registry) fromEngine(ctx context.Context, env *plugin.Call, from image.Image, to *image.Image, keys *image.Keychain) error {
 	e, err := connect(ctx, env.Environ, nil)
 	if err != nil {
 		return err
@@ -204,7 +204,7 @@ func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // fromRegistry copies the image from its registry to this one. Nothing passes through an engine, and layers that both
 // registries have are not moved.
-func (r *registry) fromRegistry(ctx context.Context, env *plugin.Env, from image.Image, to *image.Image, keys *image.Keychain) error {
+func (r *registry) fromRegistry(ctx context.Context, env *plugin.Call, from image.Image, to *image.Image, keys *image.Keychain) error {
 	// What the builder was given is not kept, for it is secret: the source is read with Docker's configuration, or with
 	// this registry's credentials where it is the same one.
 	sources := keys

@@ -133,30 +133,30 @@ func isOurs(ip netip.Addr) bool {
 // serverEnv is what the entrypoint needs to reach the server from the container. Where it cannot be reached the app runs
 // all the same, without configuration and logs.
 func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
-	c.door = ""
+	c.listener = ""
 	if c.env.LocalServer == nil {
 		return c.req.EntrypointEnv, nil
 	}
-	bind, name := c.doorAddress()
+	bind, name := c.listenerAddress()
 	if bind == "" {
 		c.env.UI.Line(plugin.Warning, "The container cannot reach the server on this machine: the app runs without configuration and logs from it.")
 		return nil, nil
 	}
-	port, pin, err := c.env.LocalServer.OpenDoor(ctx, bind)
+	port, pin, err := c.env.LocalServer.OpenListener(ctx, bind)
 	if err != nil {
 		c.env.UI.Line(plugin.Warning, "The container cannot reach the server on this machine (%s): the app runs without configuration and logs from it.", err)
 		return nil, nil
 	}
-	c.door = bind
-	c.doors = append(c.doors, bind)
+	c.listener = bind
+	c.listeners = append(c.listeners, bind)
 	vars := maps.Clone(c.req.EntrypointEnv)
 	vars["WAYPOINT_SERVER_ADDR"] = "https://" + net.JoinHostPort(name, strconv.Itoa(port))
 	vars["WAYPOINT_SERVER_TLS_PIN"] = pin
 	return vars, nil
 }
 
-// doorAddress is the address of this machine that the container reaches, and how it calls it; "" for none.
-func (c *creation) doorAddress() (bind, name string) {
+// listenerAddress is the address of this machine that the container reaches, and how it calls it; "" for none.
+func (c *creation) listenerAddress() (bind, name string) {
 	switch {
 	case c.where.remote, c.where.mode == noNetwork:
 		return "", ""
@@ -170,9 +170,9 @@ func (c *creation) doorAddress() (bind, name string) {
 	return "", ""
 }
 
-// tidy removes networks of ours that no container needs any more, and closes the doors to the server that containers had
+// tidy removes networks of ours that no container needs any more, and closes the listeners to the server that containers had
 // which are gone.
-func (e *engine) tidy(ctx context.Context, env *plugin.Env, had freed) error {
+func (e *engine) tidy(ctx context.Context, env *plugin.Call, had freed) error {
 	place, err := stableport.In(env)
 	if err != nil {
 		return err
@@ -183,12 +183,12 @@ func (e *engine) tidy(ctx context.Context, env *plugin.Env, had freed) error {
 	}
 	defer lock.Close()
 	home := homeOf(env.StateDir)
-	for _, door := range had.doors {
+	for _, listener := range had.listeners {
 		if env.LocalServer == nil {
 			continue
 		}
 		using, err := e.ContainerList(ctx, client.ContainerListOptions{
-			All: true, Filters: client.Filters{}.Add("label", labelDoor+"="+door, labelHome+"="+home),
+			All: true, Filters: client.Filters{}.Add("label", labelListener+"="+listener, labelHome+"="+home),
 		})
 		if err != nil {
 			return e.explain("listing the containers that need the server", err)
@@ -196,7 +196,7 @@ func (e *engine) tidy(ctx context.Context, env *plugin.Env, had freed) error {
 		if len(using.Items) > 0 {
 			continue
 		}
-		if err := env.LocalServer.CloseDoor(ctx, door); err != nil {
+		if err := env.LocalServer.CloseListener(ctx, listener); err != nil {
 			return fmt.Errorf("closing the server to containers: %w", err)
 		}
 	}

@@ -12,7 +12,7 @@ type builder struct{ config Config }
 
 func (b *builder) Config() any { return &b.config }
 
-func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *builder) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, error) {
 	c := b.config
 	name, tag, err := image.Reference(c.Image, c.Tag)
 	if err != nil {
@@ -30,6 +30,6 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 }
 
 // DestroyWorkspace removes the images that were made for the app in the workspace.
-func (b *builder) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+func (b *builder) DestroyWorkspace(ctx context.Context, env *plugin.Call) error {
 	return docker.DestroyImages(ctx, env)
 }

@@ -6,6 +6,7 @@ import (
 	_ "embed" // the example
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
@@ -31,8 +32,8 @@ type Config struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "docker-pull",
 		Summary: "Pull an image that exists already, instead of building one.",
 		Example: example,

@@ -109,9 +109,12 @@ func TestDockerPullBuilderFields(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			env := &plugin.Env{
-				UI: ui, Project: "pull-fields", App: "web", Workspace: "default", Entrypoint: bin, Dir: t.TempDir(), TempDir: t.TempDir(),
-				Environ: []string{"DOCKER_CONFIG=" + t.TempDir(), "DOCKER_HOST=" + os.Getenv("DOCKER_HOST")},
+			env := &plugin.Call{
+				Host: plugin.Host{UI: ui},
+				Env: plugin.Env{
+					Project: "pull-fields", App: "web", Workspace: "default", Entrypoint: bin, Dir: t.TempDir(), TempDir: t.TempDir(),
+					Environ: []string{"DOCKER_CONFIG=" + t.TempDir(), "DOCKER_HOST=" + os.Getenv("DOCKER_HOST")},
+				},
 			}
 			if c.without {
 				env.Environ = append(env.Environ, "DOCKER_HOST=unix:///nowhere/docker.sock")

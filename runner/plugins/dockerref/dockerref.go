@@ -7,6 +7,7 @@ import (
 	_ "embed" // the example
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
@@ -23,8 +24,8 @@ type Config struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "docker-ref",
 		Summary: "Name an image that exists already.",
 		Example: example,
@@ -40,7 +41,7 @@ type builder struct{ config Config }
 
 func (b *builder) Config() any { return &b.config }
 
-func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *builder) Build(_ context.Context, env *plugin.Call) (*plugin.Result, error) {
 	name, tag, err := image.Reference(b.config.Image, b.config.Tag)
 	if err != nil {
 		return nil, err

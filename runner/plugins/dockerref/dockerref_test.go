@@ -26,7 +26,7 @@ func TestBuild(t *testing.T) {
 			defer func() { _ = ui.Close(context.Background()) }()
 			b := Definition().Builder()
 			*b.Config().(*Config) = c.config
-			r, err := b.Build(t.Context(), &plugin.Env{UI: ui})
+			r, err := b.Build(t.Context(), &plugin.Call{Host: plugin.Host{UI: ui}})
 			if (err == nil) != c.ok {
 				t.Fatal(err)
 			}

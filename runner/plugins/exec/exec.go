@@ -16,6 +16,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/startfail"
 	"github.com/waypoint-serverless/waypoint/runner/command"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -56,8 +57,8 @@ const placeholder = "<TPL>"
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "exec",
 		Summary: "Deploy by running a command on the runner.",
 		Example: example,
@@ -76,7 +77,7 @@ func (p *platform) Config() any { return &p.config }
 // DeployRerunnable is what the configuration says: only its author knows.
 func (p *platform) DeployRerunnable() bool { return p.config.Rerunnable }
 
-func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	if len(p.config.Command) == 0 || p.config.Command[0] == "" {
 		return nil, &plugin.Error{Message: "the command is empty", Hint: "For example: command = [\"./deploy.sh\", \"production\"]."}
 	}
@@ -119,7 +120,7 @@ func commandError(err error) error {
 }
 
 // arguments renders the templates and puts the first one's path where the placeholder stands.
-func (p *platform) arguments(env *plugin.Env, req *plugin.DeployRequest) ([]string, error) {
+func (p *platform) arguments(env *plugin.Call, req *plugin.DeployRequest) ([]string, error) {
 	rendered := ""
 	for i, t := range p.config.Template {
 		from := below(env.Dir, t.Path)
@@ -142,7 +143,7 @@ func (p *platform) arguments(env *plugin.Env, req *plugin.DeployRequest) ([]stri
 }
 
 // environment is the runner's, with what names this deployment; the entrypoint's token is not in it.
-func environment(env *plugin.Env, req *plugin.DeployRequest) []string {
+func environment(env *plugin.Call, req *plugin.DeployRequest) []string {
 	base := env.Environ
 	if base == nil {
 		base = os.Environ()

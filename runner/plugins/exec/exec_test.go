@@ -59,9 +59,12 @@ func deploy(t *testing.T, c Config) (out string, err error) {
 	}
 	platform := Definition().Platform()
 	*platform.Config().(*Config) = c
-	_, err = platform.Deploy(t.Context(), &plugin.Env{
-		UI: ui, Project: "p", App: "web", Workspace: "dev", Dir: dir, ProjectDir: dir, TempDir: t.TempDir(),
-		Labels: map[string]string{"team": "a"},
+	_, err = platform.Deploy(t.Context(), &plugin.Call{
+		Host: plugin.Host{UI: ui},
+		Env: plugin.Env{
+			Project: "p", App: "web", Workspace: "dev", Dir: dir, ProjectDir: dir, TempDir: t.TempDir(),
+			Labels: map[string]string{"team": "a"},
+		},
 	}, &plugin.DeployRequest{
 		Artifact:     &plugin.Artifact{Template: map[string]any{"image": "nginx", "tag": "1"}},
 		DeploymentID: "01JD", Sequence: 7, EntrypointEnv: map[string]string{"TOKEN": "secret"},

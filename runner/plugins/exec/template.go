@@ -21,7 +21,7 @@ import (
 // render renders a file, or each file of a directory, into to, whose directory it makes. The results can hold the
 // entrypoint's token: they stand in a directory that only this user may enter. Modes and links are kept, by the rule of
 // every copy (package filecopy).
-func render(from, to string, env *plugin.Env, req *plugin.DeployRequest) error {
+func render(from, to string, env *plugin.Call, req *plugin.DeployRequest) error {
 	err := renderTo(from, to, env, req)
 	if err != nil {
 		return &plugin.Error{Message: "rendering the template " + from, Cause: err}
@@ -29,7 +29,7 @@ func render(from, to string, env *plugin.Env, req *plugin.DeployRequest) error {
 	return nil
 }
 
-func renderTo(from, to string, env *plugin.Env, req *plugin.DeployRequest) error {
+func renderTo(from, to string, env *plugin.Call, req *plugin.DeployRequest) error {
 	scope, err := variables(env, req)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func asString(v cty.Value) (string, error) {
 	return "", fmt.Errorf("the template makes a %s, not text; use jsonencode", v.Type().FriendlyName())
 }
 
-func variables(env *plugin.Env, req *plugin.DeployRequest) (*hcl.EvalContext, error) {
+func variables(env *plugin.Call, req *plugin.DeployRequest) (*hcl.EvalContext, error) {
 	values := map[string]any{
 		"artifact":   req.Artifact.Template,
 		"deploy":     map[string]any{"id": req.DeploymentID, "sequence": req.Sequence},

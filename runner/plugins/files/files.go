@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 	"github.com/waypoint-serverless/waypoint/runner/source/ignore"
 )
@@ -45,8 +46,8 @@ type Output struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "files",
 		Summary: "Use a directory of files as the artifact.",
 		Example: example,
@@ -69,7 +70,7 @@ type builder struct{ config BuilderConfig }
 
 func (b *builder) Config() any { return &b.config }
 
-func (b *builder) Build(_ context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *builder) Build(_ context.Context, env *plugin.Call) (*plugin.Result, error) {
 	path := below(env.Dir, b.config.Path)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -86,7 +87,7 @@ type registry struct{ config RegistryConfig }
 
 func (r *registry) Config() any { return &r.config }
 
-func (r *registry) Push(_ context.Context, env *plugin.Env, artifact *plugin.Artifact) (*plugin.Result, error) {
+func (r *registry) Push(_ context.Context, env *plugin.Call, artifact *plugin.Artifact) (*plugin.Result, error) {
 	var from state
 	if err := json.Unmarshal(artifact.State, &from); err != nil || from.Path == "" {
 		return nil, &plugin.Error{

@@ -33,7 +33,7 @@ func TestBuildThenPushCopiesWhatIsNotIgnored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env := &plugin.Env{UI: ui(t), Dir: app, ProjectDir: project}
+	env := &plugin.Call{Host: plugin.Host{UI: ui(t)}, Env: plugin.Env{Dir: app, ProjectDir: project}}
 	b := Definition().Builder()
 	b.Config().(*BuilderConfig).Path = "public"
 	built, err := b.Build(t.Context(), env)
@@ -62,7 +62,7 @@ func TestBuildThenPushCopiesWhatIsNotIgnored(t *testing.T) {
 }
 
 func TestWhatIsNoDirectoryIsRefused(t *testing.T) {
-	env := &plugin.Env{UI: ui(t), Dir: t.TempDir()}
+	env := &plugin.Call{Host: plugin.Host{UI: ui(t)}, Env: plugin.Env{Dir: t.TempDir()}}
 	b := Definition().Builder()
 	b.Config().(*BuilderConfig).Path = "missing"
 	if _, err := b.Build(t.Context(), env); err == nil {
@@ -88,7 +88,7 @@ func TestAPushReplacesAndNeverLeavesHalfARelease(t *testing.T) {
 		raw, _ := json.Marshal(state{Path: from})
 		r := Definition().Registry()
 		r.Config().(*RegistryConfig).Path = store
-		_, err := r.Push(t.Context(), &plugin.Env{UI: ui(t), Dir: from, ProjectDir: from}, &plugin.Artifact{Plugin: "files", State: raw})
+		_, err := r.Push(t.Context(), &plugin.Call{Host: plugin.Host{UI: ui(t)}, Env: plugin.Env{Dir: from, ProjectDir: from}}, &plugin.Artifact{Plugin: "files", State: raw})
 		return err
 	}
 	put(filepath.Join(store, "uploaded"), "theirs", 0o600)

@@ -111,7 +111,7 @@ func TestCredentialsGoToNoOtherRegistry(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "reg.example:5000", Settings{Username: "own", Password: "o"})
+	k, err := NewKeychain(&plugin.Call{Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}}, "reg.example:5000", Settings{Username: "own", Password: "o"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestCredentialHelpersAreAsked(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"credsStore":"ring","auths":{"file.io":{"username":"f","password":"f"}},"credHelpers":{"gone.io":"gone"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}}, "x", Settings{})
+	k, err := NewKeychain(&plugin.Call{Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}}}, "x", Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,13 +167,13 @@ func TestCredentialHelpersAreAsked(t *testing.T) {
 
 func TestABrokenDockerConfigurationIsSaid(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "x", Settings{}); err != nil {
+	if _, err := NewKeychain(&plugin.Call{Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}}, "x", Settings{}); err != nil {
 		t.Errorf("none there: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewKeychain(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "x", Settings{}); err == nil || !strings.Contains(err.Error(), "config.json is not valid") {
+	if _, err := NewKeychain(&plugin.Call{Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}}, "x", Settings{}); err == nil || !strings.Contains(err.Error(), "config.json is not valid") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestWhatIsReadIsSensitiveForTheJob(t *testing.T) {
 		}
 	}
 	secrets := redact.New()
-	env := &plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}, Secrets: secrets}
+	env := &plugin.Call{Host: plugin.Host{Secrets: secrets}, Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir, "PATH=" + dir + ":" + os.Getenv("PATH")}}}
 	k, err := NewKeychain(env, "own.io", Settings{Username: "me", Password: "marker-of-the-settings"})
 	if err != nil {
 		t.Fatal(err)

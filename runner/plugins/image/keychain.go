@@ -48,7 +48,7 @@ type dockerAuth struct {
 
 // NewKeychain reads the settings and Docker's configuration. Settings that name no host are for host, and for no other
 // registry: they are sent nowhere that they are not meant for.
-func NewKeychain(env *plugin.Env, host string, s Settings) (*Keychain, error) {
+func NewKeychain(env *plugin.Call, host string, s Settings) (*Keychain, error) {
 	k := &Keychain{environ: environOf(env), secrets: env.Secrets}
 	var err error
 	if k.own, k.ownHost, k.hasOwn, err = s.Credentials(); err != nil {
@@ -69,7 +69,7 @@ func NewKeychain(env *plugin.Env, host string, s Settings) (*Keychain, error) {
 }
 
 // environOf is the environment that a component was given; without one it is the process's.
-func environOf(env *plugin.Env) []string {
+func environOf(env *plugin.Call) []string {
 	if env.Environ == nil {
 		return os.Environ()
 	}

@@ -19,7 +19,7 @@ type proxies struct {
 // Proxies returns the variables by which builds and containers of an engine are told of proxies: those that Docker's
 // command takes from its configuration for the engine's address, or from the entry "default". Each name comes in capital
 // and in small letters, as programs disagree about it. Passwords in their addresses are sensitive for the job from then on.
-func Proxies(env *plugin.Env, engine string) (map[string]string, error) {
+func Proxies(env *plugin.Call, engine string) (map[string]string, error) {
 	settings, err := readDockerConfig(environOf(env))
 	if err != nil {
 		return nil, err

@@ -25,18 +25,18 @@ func TestProxiesAreThoseOfDockersCommand(t *testing.T) {
 			"HTTPS_PROXY": "http://other:3129", "https_proxy": "http://other:3129", "FTP_PROXY": "f", "ftp_proxy": "f", "ALL_PROXY": "a", "all_proxy": "a",
 		},
 	} {
-		got, err := Proxies(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, engine)
+		got, err := Proxies(&plugin.Call{Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}}, engine)
 		if err != nil || !maps.Equal(got, want) {
 			t.Errorf("%s: %v %v", engine, got, err)
 		}
 	}
-	if got, err := Proxies(&plugin.Env{Environ: []string{"HOME=" + t.TempDir(), "HTTP_PROXY=http://of-the-runner"}}, "x"); err != nil || len(got) != 0 {
+	if got, err := Proxies(&plugin.Call{Env: plugin.Env{Environ: []string{"HOME=" + t.TempDir(), "HTTP_PROXY=http://of-the-runner"}}}, "x"); err != nil || len(got) != 0 {
 		t.Errorf("without a configuration: %v %v", got, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Proxies(&plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}, "x"); err == nil {
+	if _, err := Proxies(&plugin.Call{Env: plugin.Env{Environ: []string{"DOCKER_CONFIG=" + dir}}}, "x"); err == nil {
 		t.Error("a broken configuration is taken")
 	}
 }

@@ -5,7 +5,7 @@ package nomadjobspec
 import (
 	_ "embed" // the example
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -33,8 +33,8 @@ type Output struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "nomad-jobspec",
 		Summary: "Submit your own job specification to HashiCorp Nomad.",
 		Example: example,

@@ -10,6 +10,7 @@ import (
 	"maps"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -37,8 +38,8 @@ type Source struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "null",
 		Summary: "Do nothing, for tests and demonstrations.",
 		Example: example,
@@ -65,7 +66,7 @@ type component struct{ config Config }
 func (c *component) Config() any { return &c.config }
 
 // act prints the lines and makes the result.
-func (c *component) act(ctx context.Context, env *plugin.Env) (plugin.Result, error) {
+func (c *component) act(ctx context.Context, env *plugin.Call) (plugin.Result, error) {
 	if err := lines(ctx, env.UI.Stdout(), c.config.Lines); err != nil {
 		return plugin.Result{}, err
 	}
@@ -90,7 +91,7 @@ func lines(ctx context.Context, w io.Writer, n int) error {
 
 type builder struct{ component }
 
-func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *builder) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, error) {
 	r, err := b.act(ctx, env)
 	return &r, err
 }
@@ -98,7 +99,7 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 type registry struct{ component }
 
 // Push passes the artifact's values on, with its own over them.
-func (r *registry) Push(ctx context.Context, env *plugin.Env, artifact *plugin.Artifact) (*plugin.Result, error) {
+func (r *registry) Push(ctx context.Context, env *plugin.Call, artifact *plugin.Artifact) (*plugin.Result, error) {
 	result, err := r.act(ctx, env)
 	merged := maps.Clone(artifact.Template)
 	if merged == nil {
@@ -111,34 +112,34 @@ func (r *registry) Push(ctx context.Context, env *plugin.Env, artifact *plugin.A
 
 type platform struct{ component }
 
-func (p *platform) Deploy(ctx context.Context, env *plugin.Env, _ *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *platform) Deploy(ctx context.Context, env *plugin.Call, _ *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	r, err := p.act(ctx, env)
 	return &plugin.DeployResult{Result: r, URL: p.config.Values["url"]}, err
 }
 
 func (p *platform) DeployRerunnable() bool { return true }
 
-func (p *platform) DestroyDeployment(context.Context, *plugin.Env, *plugin.Deployment) error {
+func (p *platform) DestroyDeployment(context.Context, *plugin.Call, *plugin.Deployment) error {
 	return nil
 }
 
-func (p *platform) DestroyWorkspace(context.Context, *plugin.Env) error { return nil }
+func (p *platform) DestroyWorkspace(context.Context, *plugin.Call) error { return nil }
 
-func (p *platform) DeploymentStatus(context.Context, *plugin.Env, *plugin.Deployment) (*plugin.Status, error) {
+func (p *platform) DeploymentStatus(context.Context, *plugin.Call, *plugin.Deployment) (*plugin.Status, error) {
 	return &plugin.Status{Health: plugin.Ready, Message: "null is always ready"}, nil
 }
 
 type releaser struct{ component }
 
-func (r *releaser) Release(ctx context.Context, env *plugin.Env, _ *plugin.Deployment) (*plugin.ReleaseResult, error) {
+func (r *releaser) Release(ctx context.Context, env *plugin.Call, _ *plugin.Deployment) (*plugin.ReleaseResult, error) {
 	result, err := r.act(ctx, env)
 	return &plugin.ReleaseResult{Result: result, URL: r.config.Values["url"]}, err
 }
 
 func (r *releaser) ReleaseRerunnable() bool { return true }
 
-func (r *releaser) DestroyRelease(context.Context, *plugin.Env, *plugin.Release) error { return nil }
+func (r *releaser) DestroyRelease(context.Context, *plugin.Call, *plugin.Release) error { return nil }
 
-func (r *releaser) ReleaseStatus(context.Context, *plugin.Env, *plugin.Release) (*plugin.Status, error) {
+func (r *releaser) ReleaseStatus(context.Context, *plugin.Call, *plugin.Release) (*plugin.Status, error) {
 	return &plugin.Status{Health: plugin.Ready, Message: "null is always ready"}, nil
 }

@@ -24,7 +24,7 @@ func (b *builder) Config() any { return &b.config }
 
 // Build runs the command and keeps the directory. The artifact is named by its content: the same build twice is
 // one artifact.
-func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, error) {
+func (b *builder) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, error) {
 	home, err := homeOf(env)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (b *builder) Build(ctx context.Context, env *plugin.Env) (*plugin.Result, e
 	}, nil
 }
 
-func (b *builder) run(ctx context.Context, env *plugin.Env) error {
+func (b *builder) run(ctx context.Context, env *plugin.Call) error {
 	args := b.config.Command
 	if len(args) == 0 {
 		return nil

@@ -34,7 +34,7 @@ func (p *platform) DeployRerunnable() bool { return true }
 func (p *platform) DefaultReleaser() plugin.Releaser { return newReleaser(p.options) }
 
 // Deploy starts the app and returns when it is healthy. If it fails, nothing of it is left.
-func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
 	o, err := p.config.read()
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 	}, nil
 }
 
-func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.DeployRequest, h home, o order, source string) (deployment, error) {
+func (p *platform) deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest, h home, o order, source string) (deployment, error) {
 	dir := h.deploymentDir(req.DeploymentID)
 	d := deployment{
 		ID: req.DeploymentID, Project: env.Project, App: env.App, Workspace: env.Workspace, Fence: env.LaneFence,
@@ -111,7 +111,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Env, req *plugin.Depl
 }
 
 // start starts the supervisor and waits for the app's health.
-func (p *platform) start(ctx context.Context, env *plugin.Env, d *deployment, dir string, spec supervise.Spec, environ []string) error {
+func (p *platform) start(ctx context.Context, env *plugin.Call, d *deployment, dir string, spec supervise.Spec, environ []string) error {
 	if err := supervise.WriteSpec(dir, spec); err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (p *platform) start(ctx context.Context, env *plugin.Env, d *deployment, di
 	return nil
 }
 
-func showTail(env *plugin.Env, dir string) {
+func showTail(env *plugin.Call, dir string) {
 	lines := supervise.Tail(dir, lastLines)
 	if len(lines) == 0 {
 		env.UI.Line(plugin.Dim, "The app printed nothing.")
@@ -161,7 +161,7 @@ func showTail(env *plugin.Env, dir string) {
 }
 
 // reservePort chooses a free port and writes it down, so that nobody else chooses it.
-func (h home) reservePort(ctx context.Context, env *plugin.Env, d *deployment, dir string) error {
+func (h home) reservePort(ctx context.Context, env *plugin.Call, d *deployment, dir string) error {
 	place, err := stableport.In(env)
 	if err != nil {
 		return err

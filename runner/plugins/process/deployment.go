@@ -68,7 +68,7 @@ func (h home) deployments() ([]deployment, error) {
 	return all, nil
 }
 
-func (d deployment) of(env *plugin.Env) bool {
+func (d deployment) of(env *plugin.Call) bool {
 	return d.Project == env.Project && d.App == env.App && d.Workspace == env.Workspace
 }
 
@@ -158,7 +158,7 @@ func endProcess(ctx context.Context, p machine.Process, grace time.Duration) err
 
 // collect removes what deploys of this app and workspace left that were cut short and overtaken: their runner is
 // gone, and nobody knows of them but the directory.
-func (h home) collect(ctx context.Context, env *plugin.Env) error {
+func (h home) collect(ctx context.Context, env *plugin.Call) error {
 	all, err := h.deployments()
 	if err != nil {
 		return err

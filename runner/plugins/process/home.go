@@ -30,7 +30,7 @@ const abandoned = 24 * time.Hour
 // home is the plugin's place below Env.StateDir.
 type home struct{ dir string }
 
-func homeOf(env *plugin.Env) (home, error) {
+func homeOf(env *plugin.Call) (home, error) {
 	if env.StateDir == "" {
 		return home{}, &plugin.Error{
 			Message: "this runner has no state directory, so nothing can be run on its machine",
@@ -44,7 +44,7 @@ func homeOf(env *plugin.Env) (home, error) {
 	return h, nil
 }
 
-func (h home) artifactsDir(env *plugin.Env) string {
+func (h home) artifactsDir(env *plugin.Call) string {
 	return filepath.Join(h.dir, "artifacts", env.Project, env.App, env.Workspace)
 }
 
@@ -60,7 +60,7 @@ type artifact struct {
 
 // keepArtifact copies a directory into the home and names it by its content. A whole app's directory is copied
 // less what its .waypointignore names.
-func (h home) keepArtifact(env *plugin.Env, from string, wholeApp bool) (artifact, error) {
+func (h home) keepArtifact(env *plugin.Call, from string, wholeApp bool) (artifact, error) {
 	dir := h.artifactsDir(env)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return artifact{}, err
@@ -97,7 +97,7 @@ func (h home) keepArtifact(env *plugin.Env, from string, wholeApp bool) (artifac
 }
 
 // copyTree copies a tree that becomes or is an artifact, and says what of it cannot be copied.
-func copyTree(env *plugin.Env, from, to string, obeyIgnore bool) (files int, err error) {
+func copyTree(env *plugin.Call, from, to string, obeyIgnore bool) (files int, err error) {
 	rules, err := ignore.Parse(strings.NewReader(""))
 	if obeyIgnore {
 		rules, err = ignore.Load(from)

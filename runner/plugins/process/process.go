@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/process/supervise"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/stableport"
@@ -49,11 +50,11 @@ type Options struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition(o Options) plugin.Definition {
+func Definition(o Options) catalog.Definition {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return plugin.Definition{
+	return catalog.Definition{
 		Name:    "process",
 		Summary: "Build with a command and run the app as a process of the runner's machine.",
 		Example: example,
@@ -107,7 +108,7 @@ func (o Options) helper(args ...string) ([]string, error) {
 }
 
 // buildEnv is the environment of the build: the runner's, without what is Waypoint's own.
-func buildEnv(env *plugin.Env) []string {
+func buildEnv(env *plugin.Call) []string {
 	base := env.Environ
 	if base == nil {
 		base = os.Environ()

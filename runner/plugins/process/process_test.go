@@ -141,7 +141,7 @@ func (s step) Fail(format string, args ...any)   { s.s.Line(plugin.Plain, format
 // bench is an app in a workspace on a machine of its own.
 type bench struct {
 	t      *testing.T
-	env    *plugin.Env
+	env    *plugin.Call
 	screen *screen
 	self   string
 	seq    int64
@@ -154,10 +154,13 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	s := &screen{}
-	b := &bench{t: t, screen: s, self: self, env: &plugin.Env{
-		UI: s, Logger: slog.New(slog.DiscardHandler), Project: "p", App: "web", Workspace: "default",
-		Dir: t.TempDir(), TempDir: t.TempDir(), StateDir: t.TempDir(), Entrypoint: entrypointPath, LaneFence: 1,
-		Environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "WAYPOINT_SERVER_TOKEN=the-runner's"},
+	b := &bench{t: t, screen: s, self: self, env: &plugin.Call{
+		Host: plugin.Host{UI: s, Logger: slog.New(slog.DiscardHandler)},
+		Env: plugin.Env{
+			Project: "p", App: "web", Workspace: "default",
+			Dir: t.TempDir(), TempDir: t.TempDir(), StateDir: t.TempDir(), Entrypoint: entrypointPath, LaneFence: 1,
+			Environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "WAYPOINT_SERVER_TOKEN=the-runner's"},
+		},
 	}}
 	t.Cleanup(func() {
 		b.env.LaneFence = 1 << 40

@@ -13,7 +13,7 @@ import (
 func newReleaser(o Options) *stableport.Releaser {
 	return &stableport.Releaser{Platform: stableport.Platform{
 		Name: "process",
-		Target: func(ctx context.Context, _ *plugin.Env, target *plugin.Deployment) (stableport.Target, error) {
+		Target: func(ctx context.Context, _ *plugin.Call, target *plugin.Deployment) (stableport.Target, error) {
 			d, err := decodeDeployment(target)
 			if err != nil {
 				return stableport.Target{}, err
@@ -53,7 +53,7 @@ func (c checkup) awaitRunning(ctx context.Context, port int) (host string, err e
 }
 
 // DestroyWorkspace ends everything of the app in the workspace that is on this machine, and forgets its port.
-func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error {
+func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Call) error {
 	h, err := homeOf(env)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (p *platform) DestroyWorkspace(ctx context.Context, env *plugin.Env) error 
 }
 
 // DestroyWorkspace removes what was built for the app in the workspace.
-func (b *builder) DestroyWorkspace(_ context.Context, env *plugin.Env) error {
+func (b *builder) DestroyWorkspace(_ context.Context, env *plugin.Call) error {
 	h, err := homeOf(env)
 	if err != nil {
 		return err

@@ -30,16 +30,15 @@ func environFile(dir string) string { return filepath.Join(dir, "environ.sealed"
 
 // keepEnviron seals the environment of a deployment, the entrypoint's token among it, so that the app can be started again
 // after a reboot. Without a server on this machine nothing is kept: an app then comes back by being deployed again.
-func keepEnviron(ctx context.Context, env *plugin.Env, dir, id string, environ []string) error {
-	sealer, ok := env.LocalServer.(plugin.Sealer)
-	if !ok {
+func keepEnviron(ctx context.Context, env *plugin.Call, dir, id string, environ []string) error {
+	if env.Sealer == nil {
 		return nil
 	}
 	plain, err := json.Marshal(environ)
 	if err != nil {
 		return err
 	}
-	sealed, err := sealer.Seal(ctx, id, plain)
+	sealed, err := env.Sealer.Seal(ctx, id, plain)
 	if err != nil {
 		return fmt.Errorf("sealing the app's environment: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // DeploymentStatus says how the process is: ready (runs and is healthy), alive (runs), down (does not run), missing.
-func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Env, d *plugin.Deployment) (*plugin.Status, error) {
+func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (*plugin.Status, error) {
 	h, err := homeOf(env)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func judge(ctx context.Context, d deployment, st supervise.Status) (plugin.Healt
 
 // DestroyDeployment ends the process and removes its directory. Gone already is fine. If the app's route points to
 // it, the route is cleared first, and requests that are under way may end.
-func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Env, d *plugin.Deployment) error {
+func (p *platform) DestroyDeployment(ctx context.Context, env *plugin.Call, d *plugin.Deployment) error {
 	h, err := homeOf(env)
 	if err != nil {
 		return err

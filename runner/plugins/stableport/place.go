@@ -31,7 +31,7 @@ import (
 type Place struct{ dir string }
 
 // In is the place below a runner's state directory.
-func In(env *plugin.Env) (Place, error) {
+func In(env *plugin.Call) (Place, error) {
 	if env.StateDir == "" {
 		return Place{}, &plugin.Error{
 			Message: "this runner has no state directory, so nothing can be run on its machine",
@@ -48,10 +48,10 @@ func In(env *plugin.Env) (Place, error) {
 func (p Place) routes() string { return filepath.Join(p.dir, "routes") }
 
 // Dir is the directory of an app's route.
-func (p Place) Dir(env *plugin.Env) string { return filepath.Join(p.routes(), laneKey(env)) }
+func (p Place) Dir(env *plugin.Call) string { return filepath.Join(p.routes(), laneKey(env)) }
 
 // laneKey names an app in a workspace, short enough for the path of a socket.
-func laneKey(env *plugin.Env) string {
+func laneKey(env *plugin.Call) string {
 	sum := sha256.Sum256([]byte(env.Project + "\x00" + env.App + "\x00" + env.Workspace))
 	return hex.EncodeToString(sum[:6])
 }
@@ -118,7 +118,7 @@ func (p Place) others(mine string) (map[int]proxy.Route, error) {
 }
 
 // Clear makes the proxy answer that nothing is released, if the app's route points to that deployment.
-func (p Place) Clear(ctx context.Context, env *plugin.Env, deploymentID string) error {
+func (p Place) Clear(ctx context.Context, env *plugin.Call, deploymentID string) error {
 	dir := p.Dir(env)
 	kept, ok, err := proxy.ReadRoute(dir)
 	if err != nil || !ok || kept.DeploymentID != deploymentID {
@@ -139,7 +139,7 @@ func (p Place) Clear(ctx context.Context, env *plugin.Env, deploymentID string) 
 const drainWait = 10 * time.Second
 
 // Drain waits for requests that the proxy gave to a deployment before it was replaced.
-func (p Place) Drain(ctx context.Context, env *plugin.Env, deploymentID string) {
+func (p Place) Drain(ctx context.Context, env *plugin.Call, deploymentID string) {
 	ctx, cancel := context.WithTimeout(ctx, drainWait)
 	defer cancel()
 	for {
@@ -158,7 +158,7 @@ func (p Place) Drain(ctx context.Context, env *plugin.Env, deploymentID string) 
 }
 
 // Forget ends the app's proxy and gives up its port.
-func (p Place) Forget(ctx context.Context, env *plugin.Env) error {
+func (p Place) Forget(ctx context.Context, env *plugin.Call) error {
 	if err := proxy.Remove(ctx, p.Dir(env), env.LaneFence, serverID(ctx, env)); err != nil {
 		return explain(err)
 	}
@@ -183,7 +183,7 @@ func Restore(ctx context.Context, stateDir string, helper, environ []string) err
 }
 
 // serverID is the id of the job's server; empty if it cannot be had: routes are then compared by their fences alone.
-func serverID(ctx context.Context, env *plugin.Env) string {
+func serverID(ctx context.Context, env *plugin.Call) string {
 	if env.ServerID == nil {
 		return ""
 	}

@@ -49,7 +49,7 @@ type Platform struct {
 	// Name is the plugin's.
 	Name string
 	// Target finds where a deployment listens, and waits until it is healthy; the error is a sentence.
-	Target func(ctx context.Context, env *plugin.Env, d *plugin.Deployment) (Target, error)
+	Target func(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (Target, error)
 	// Healthy looks once whether what listens there is healthy.
 	Healthy func(ctx context.Context, t Target) error
 	// Helper is the command, and the arguments, that run proxy.Main.
@@ -79,7 +79,7 @@ type release struct {
 }
 
 // Release checks the deployment's health and then switches the proxy to it. The old deployment serves until then.
-func (r *Releaser) Release(ctx context.Context, env *plugin.Env, target *plugin.Deployment) (*plugin.ReleaseResult, error) {
+func (r *Releaser) Release(ctx context.Context, env *plugin.Call, target *plugin.Deployment) (*plugin.ReleaseResult, error) {
 	if r.Options.Port < 0 || r.Options.Port > 65535 {
 		return nil, &plugin.Error{Message: fmt.Sprintf("port = %d is no port", r.Options.Port), Hint: "Use a number from 1024 to 65535, or leave it out."}
 	}
@@ -119,7 +119,7 @@ func (r *Releaser) Release(ctx context.Context, env *plugin.Env, target *plugin.
 }
 
 // route makes sure that the proxy runs and gives it the route.
-func (r *Releaser) route(ctx context.Context, env *plugin.Env, place Place, next proxy.Route) (proxy.Status, error) {
+func (r *Releaser) route(ctx context.Context, env *plugin.Call, place Place, next proxy.Route) (proxy.Status, error) {
 	dir := place.Dir(env)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return proxy.Status{}, err
@@ -222,7 +222,7 @@ func explain(err error) error {
 }
 
 // DestroyRelease clears the route and ends the proxy, unless the route has moved on. Gone already is fine.
-func (r *Releaser) DestroyRelease(ctx context.Context, env *plugin.Env, rel *plugin.Release) error {
+func (r *Releaser) DestroyRelease(ctx context.Context, env *plugin.Call, rel *plugin.Release) error {
 	place, err := In(env)
 	if err != nil {
 		return err
@@ -238,7 +238,7 @@ func (r *Releaser) DestroyRelease(ctx context.Context, env *plugin.Env, rel *plu
 }
 
 // ReleaseStatus says whether the port answers. A proxy that was killed is started again with the route that it had.
-func (r *Releaser) ReleaseStatus(ctx context.Context, env *plugin.Env, rel *plugin.Release) (*plugin.Status, error) {
+func (r *Releaser) ReleaseStatus(ctx context.Context, env *plugin.Call, rel *plugin.Release) (*plugin.Status, error) {
 	place, err := In(env)
 	if err != nil {
 		return nil, err

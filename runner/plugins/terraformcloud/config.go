@@ -5,7 +5,7 @@ package terraformcloud
 import (
 	_ "embed" // the example
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -35,8 +35,8 @@ type Source struct {
 var example string
 
 // Definition is the plugin for a catalog.
-func Definition() plugin.Definition {
-	return plugin.Definition{
+func Definition() catalog.Definition {
+	return catalog.Definition{
 		Name:    "terraform-cloud",
 		Summary: "Read configuration from the outputs of Terraform Cloud workspaces.",
 		Example: example,

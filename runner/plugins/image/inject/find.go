@@ -18,7 +18,7 @@ var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AA
 
 // Find gives the way to the entrypoints of this build: those that a release carries, else the files that `make build`
 // puts beside the one that the runner has (plugin.Env.Entrypoint).
-func Find(env *plugin.Env) Binaries {
+func Find(env *plugin.Call) Binaries {
 	return func(architecture string) (*Binary, error) {
 		if content, ok := release.Entrypoint("linux", architecture); ok {
 			return NewBinary(content), nil

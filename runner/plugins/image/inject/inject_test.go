@@ -199,7 +199,7 @@ func TestABinaryThatWouldNotStartIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	look := Find(&plugin.Env{Entrypoint: filepath.Join(dir, "waypoint-entrypoint")})
+	look := Find(&plugin.Call{Env: plugin.Env{Entrypoint: filepath.Join(dir, "waypoint-entrypoint")}})
 	if _, err := look("arm64"); err == nil || !strings.Contains(err.Error(), "carries no waypoint-entrypoint for linux/arm64") {
 		t.Errorf("none there: %v", err)
 	}

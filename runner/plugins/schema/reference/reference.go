@@ -6,7 +6,7 @@ package reference
 import (
 	"strings"
 
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -45,7 +45,7 @@ type Output struct {
 }
 
 // Of collects what there is to say of a plugin; of one of its components if a kind is given.
-func Of(d plugin.Definition, kind schema.Kind) Plugin {
+func Of(d catalog.Definition, kind schema.Kind) Plugin {
 	p := Plugin{Name: d.Name, Summary: d.Summary, Components: []Component{}, Example: d.Example}
 	for _, c := range d.Components() {
 		if kind != "" && c.Kind != kind {

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
-	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/builtin"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/process"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema/reference"
@@ -44,8 +44,8 @@ type output struct {
 	URL string `hcl:"url"`
 }
 
-func definition() plugin.Definition {
-	return plugin.Definition{
+func definition() catalog.Definition {
+	return catalog.Definition{
 		Name: "web", Summary: "Do <this> | that.", Example: "project = \"p\"\n",
 		Schemas: []schema.Component{
 			{Kind: schema.Platform, Summary: "Deploys.", Config: schema.New[config], Output: schema.New[output]},

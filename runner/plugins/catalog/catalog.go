@@ -1,10 +1,13 @@
-package plugin
+// Package catalog is the set of plugins that a runner has: their definitions, what is known of each component, and how to
+// make one. It imports the contract and the schemas, and no plugin; main and package builtin fill it.
+package catalog
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
@@ -19,10 +22,13 @@ type Definition struct {
 	// configured by is known then, and its output is not.
 	Schemas []schema.Component
 
-	Builder  func() Builder
-	Registry func() Registry
-	Platform func() Platform
-	Releaser func() Releaser
+	Builder  func() plugin.Builder
+	Registry func() plugin.Registry
+	Platform func() plugin.Platform
+	Releaser func() plugin.Releaser
+
+	TaskLauncher  func() plugin.TaskLauncher
+	ConfigSourcer func() plugin.ConfigSourcer
 }
 
 // Catalog is the set of plugins that a runner has. It is assembled once, in main, and never changes.
@@ -72,17 +78,17 @@ func (c *Catalog) Schema(kind schema.Kind, name string) (schema.Component, bool)
 	return c.byName[name].Schema(kind)
 }
 
-// Missing explains why a component cannot be had: the error of the operation that wants it, and the warning before.
+// Missing explains why a component is not available: the error of the operation that wants it, and the warning before.
 func (c *Catalog) Missing(kind schema.Kind, name string) error {
 	d, there := c.byName[name]
 	switch _, known := d.Schema(kind); {
 	case !there:
-		return &Error{
+		return &plugin.Error{
 			Message: fmt.Sprintf("there is no plugin %q", name),
 			Hint:    fmt.Sprintf("Available as %s: %s.", kind.Article(), strings.Join(c.NamesOf(kind), ", ")),
 		}
 	case !known:
-		return &Error{
+		return &plugin.Error{
 			Message: fmt.Sprintf("the plugin %q cannot be used as %s", name, kind.Article()),
 			Hint:    fmt.Sprintf("These can: %s.", strings.Join(c.NamesOf(kind), ", ")),
 		}
@@ -97,7 +103,7 @@ func (c *Catalog) Missing(kind schema.Kind, name string) error {
 	if len(run) > 0 {
 		hint = "These can: " + strings.Join(run, ", ") + "."
 	}
-	return &Error{
+	return &plugin.Error{
 		Message: fmt.Sprintf("the plugin %q cannot run as %s yet; this version only checks its configuration", name, kind.Article()),
 		Hint:    hint,
 	}
@@ -139,62 +145,71 @@ func (d Definition) Components() []schema.Component {
 	return list
 }
 
-func (d Definition) runs(kind schema.Kind) bool {
-	switch kind {
-	case schema.Builder:
-		return d.Builder != nil
-	case schema.Registry:
-		return d.Registry != nil
-	case schema.Platform:
-		return d.Platform != nil
-	case schema.Releaser:
-		return d.Releaser != nil
-	}
-	return false
-}
+func (d Definition) runs(kind schema.Kind) bool { return d.constructor(kind) != nil }
 
 func (d Definition) config(kind schema.Kind) func() any {
-	return func() any {
-		switch kind {
-		case schema.Builder:
-			return d.Builder().Config()
-		case schema.Registry:
-			return d.Registry().Config()
-		case schema.Platform:
-			return d.Platform().Config()
-		}
-		return d.Releaser().Config()
+	return func() any { return d.constructor(kind)().Config() }
+}
+
+// constructor returns what makes the component of that kind; nil if the plugin has none that can run.
+func (d Definition) constructor(kind schema.Kind) func() plugin.Component {
+	switch {
+	case kind == schema.Builder && d.Builder != nil:
+		return func() plugin.Component { return d.Builder() }
+	case kind == schema.Registry && d.Registry != nil:
+		return func() plugin.Component { return d.Registry() }
+	case kind == schema.Platform && d.Platform != nil:
+		return func() plugin.Component { return d.Platform() }
+	case kind == schema.Releaser && d.Releaser != nil:
+		return func() plugin.Component { return d.Releaser() }
+	case kind == schema.TaskLauncher && d.TaskLauncher != nil:
+		return func() plugin.Component { return d.TaskLauncher() }
+	case kind == schema.ConfigSourcer && d.ConfigSourcer != nil:
+		return func() plugin.Component { return d.ConfigSourcer() }
 	}
+	return nil
+}
+
+// Component makes the component of that kind of a plugin. One that another process serves is started first.
+func (c *Catalog) Component(kind schema.Kind, name string) (plugin.Component, error) {
+	makeOne := c.byName[name].constructor(kind)
+	if makeOne == nil {
+		return nil, c.Missing(kind, name)
+	}
+	made := makeOne()
+	if proxy, ok := made.(plugin.Proxy); ok {
+		if err := proxy.Start(); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+func typed[C plugin.Component](c *Catalog, kind schema.Kind, name string) (C, error) {
+	var none C
+	made, err := c.Component(kind, name)
+	if err != nil {
+		return none, err
+	}
+	return made.(C), nil
 }
 
 // Builder makes the builder of that plugin.
-func (c *Catalog) Builder(name string) (Builder, error) {
-	if d := c.byName[name]; d.Builder != nil {
-		return d.Builder(), nil
-	}
-	return nil, c.Missing(schema.Builder, name)
+func (c *Catalog) Builder(name string) (plugin.Builder, error) {
+	return typed[plugin.Builder](c, schema.Builder, name)
 }
 
 // Registry makes the registry of that plugin.
-func (c *Catalog) Registry(name string) (Registry, error) {
-	if d := c.byName[name]; d.Registry != nil {
-		return d.Registry(), nil
-	}
-	return nil, c.Missing(schema.Registry, name)
+func (c *Catalog) Registry(name string) (plugin.Registry, error) {
+	return typed[plugin.Registry](c, schema.Registry, name)
 }
 
 // Platform makes the platform of that plugin.
-func (c *Catalog) Platform(name string) (Platform, error) {
-	if d := c.byName[name]; d.Platform != nil {
-		return d.Platform(), nil
-	}
-	return nil, c.Missing(schema.Platform, name)
+func (c *Catalog) Platform(name string) (plugin.Platform, error) {
+	return typed[plugin.Platform](c, schema.Platform, name)
 }
 
 // Releaser makes the releaser of that plugin.
-func (c *Catalog) Releaser(name string) (Releaser, error) {
-	if d := c.byName[name]; d.Releaser != nil {
-		return d.Releaser(), nil
-	}
-	return nil, c.Missing(schema.Releaser, name)
+func (c *Catalog) Releaser(name string) (plugin.Releaser, error) {
+	return typed[plugin.Releaser](c, schema.Releaser, name)
 }

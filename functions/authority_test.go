@@ -13,8 +13,8 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/waypoint-serverless/waypoint/api/access"
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
@@ -169,17 +169,8 @@ func (c *caller) raw(t *testing.T, method, body string) (int, string) {
 func methods(t *testing.T) []string {
 	t.Helper()
 	var out []string
-	for _, file := range []protoreflect.FileDescriptor{
-		waypointv1.File_waypoint_v1_server_proto, waypointv1.File_waypoint_v1_project_proto, waypointv1.File_waypoint_v1_record_proto,
-		waypointv1.File_waypoint_v1_job_proto, waypointv1.File_waypoint_v1_runner_proto, waypointv1.File_waypoint_v1_config_proto,
-		waypointv1.File_waypoint_v1_entrypoint_proto, waypointv1.File_waypoint_v1_output_proto,
-	} {
-		for i := range file.Services().Len() {
-			s := file.Services().Get(i)
-			for j := range s.Methods().Len() {
-				out = append(out, string(s.Name())+"/"+string(s.Methods().Get(j).Name()))
-			}
-		}
+	for _, m := range access.Methods() {
+		out = append(out, strings.TrimPrefix(m.Procedure, "/waypoint.v1."))
 	}
 	if len(out) < 45 {
 		t.Fatalf("only %d methods were found", len(out))

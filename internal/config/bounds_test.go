@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -36,6 +37,15 @@ const small = 1500 << 20
 func TestAnEvaluationEndsWhateverItSays(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it works through the bounds")
+	}
+	if raceDetector {
+		// The detector makes a loop of a billion steps ten times slower and its memory several times larger, and an evaluation
+		// has one goroutine: the same test runs in a process built without it.
+		out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^"+t.Name()+"$", ".").CombinedOutput()
+		if err != nil {
+			t.Fatalf("without the race detector: %v\n%s", err, out)
+		}
+		return
 	}
 	// Near this limit the collector works harder, so that what is measured is what an evaluation needs and not what a
 	// collector without a turn has left lying about.

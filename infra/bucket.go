@@ -19,7 +19,7 @@ import (
 // oldCodeDays is for how long code that was replaced under the same name is kept.
 const oldCodeDays = 30
 
-func (i *installer) bucketExists(ctx context.Context) (bool, error) {
+func (i codeBucket) bucketExists(ctx context.Context) (bool, error) {
 	_, err := i.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &i.names.bucket, ExpectedBucketOwner: &i.id.Account})
 	switch {
 	case err == nil:
@@ -32,7 +32,7 @@ func (i *installer) bucketExists(ctx context.Context) (bool, error) {
 
 // explainHead is explain for an answer to HEAD, which has no body: why something is forbidden, such as a session that has
 // ended, is told only by another question.
-func (i *installer) explainHead(ctx context.Context, doing string, err error) error {
+func (i codeBucket) explainHead(ctx context.Context, doing string, err error) error {
 	if is(err, "Forbidden") {
 		if _, _, why := i.whoAmI(ctx); why != nil {
 			return why
@@ -43,7 +43,7 @@ func (i *installer) explainHead(ctx context.Context, doing string, err error) er
 
 // ensureBucket makes the bucket and sets it up: private, versioned, encrypted, reachable by TLS only. All of it is
 // said again on each run, so that a bucket which was set up by half is completed.
-func (i *installer) ensureBucket(ctx context.Context) error {
+func (i codeBucket) ensureBucket(ctx context.Context) error {
 	there, err := i.bucketExists(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (i *installer) ensureBucket(ctx context.Context) error {
 	return nil
 }
 
-func (i *installer) createBucket(ctx context.Context) error {
+func (i codeBucket) createBucket(ctx context.Context) error {
 	in := &s3.CreateBucketInput{Bucket: &i.names.bucket}
 	if i.id.Region != "us-east-1" { // which must not be named
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(i.id.Region)}
@@ -80,7 +80,7 @@ func (i *installer) createBucket(ctx context.Context) error {
 	return i.explain("making the bucket "+i.names.bucket, err)
 }
 
-func (i *installer) blockPublic(ctx context.Context) error {
+func (i codeBucket) blockPublic(ctx context.Context) error {
 	_, err := i.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
 		Bucket: &i.names.bucket, ExpectedBucketOwner: &i.id.Account,
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
@@ -91,7 +91,7 @@ func (i *installer) blockPublic(ctx context.Context) error {
 	return err
 }
 
-func (i *installer) encryptBucket(ctx context.Context) error {
+func (i codeBucket) encryptBucket(ctx context.Context) error {
 	_, err := i.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{
 		Bucket: &i.names.bucket, ExpectedBucketOwner: &i.id.Account,
 		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
@@ -101,7 +101,7 @@ func (i *installer) encryptBucket(ctx context.Context) error {
 	return err
 }
 
-func (i *installer) versionBucket(ctx context.Context) error {
+func (i codeBucket) versionBucket(ctx context.Context) error {
 	_, err := i.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 		Bucket: &i.names.bucket, ExpectedBucketOwner: &i.id.Account,
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
@@ -109,7 +109,7 @@ func (i *installer) versionBucket(ctx context.Context) error {
 	return err
 }
 
-func (i *installer) demandTLS(ctx context.Context) error {
+func (i codeBucket) demandTLS(ctx context.Context) error {
 	arn := "arn:" + i.id.Partition + ":s3:::" + i.names.bucket
 	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Sid": "DenyInsecureTransport", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
@@ -124,7 +124,7 @@ func (i *installer) demandTLS(ctx context.Context) error {
 	return err
 }
 
-func (i *installer) expireOldCode(ctx context.Context) error {
+func (i codeBucket) expireOldCode(ctx context.Context) error {
 	_, err := i.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 		Bucket: &i.names.bucket, ExpectedBucketOwner: &i.id.Account,
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
@@ -136,7 +136,7 @@ func (i *installer) expireOldCode(ctx context.Context) error {
 	return err
 }
 
-func (i *installer) tagBucket(ctx context.Context) error {
+func (i codeBucket) tagBucket(ctx context.Context) error {
 	_, err := i.s3.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{
 		Bucket: &i.names.bucket, ExpectedBucketOwner: &i.id.Account,
 		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String(tagInstallation), Value: &i.Name}}},
@@ -145,7 +145,7 @@ func (i *installer) tagBucket(ctx context.Context) error {
 }
 
 // upload puts the code under its hash, if it is not there.
-func (i *installer) upload(ctx context.Context, key string, archive []byte) error {
+func (i codeBucket) upload(ctx context.Context, key string, archive []byte) error {
 	head, err := i.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &i.names.bucket, Key: &key, ExpectedBucketOwner: &i.id.Account})
 	if err == nil && aws.ToInt64(head.ContentLength) == int64(len(archive)) {
 		return nil
@@ -164,7 +164,7 @@ func (i *installer) upload(ctx context.Context, key string, archive []byte) erro
 }
 
 // removeBucket empties and deletes the bucket; it is content if there is none.
-func (i *installer) removeBucket(ctx context.Context) error {
+func (i codeBucket) removeBucket(ctx context.Context) error {
 	there, err := i.bucketExists(ctx)
 	if err != nil || !there {
 		return err
@@ -191,7 +191,7 @@ func (i *installer) removeBucket(ctx context.Context) error {
 	return i.explain("deleting the bucket "+i.names.bucket, err)
 }
 
-func (i *installer) deleteVersions(ctx context.Context, page *s3.ListObjectVersionsOutput) error {
+func (i codeBucket) deleteVersions(ctx context.Context, page *s3.ListObjectVersionsOutput) error {
 	var ids []types.ObjectIdentifier
 	for _, v := range page.Versions {
 		ids = append(ids, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})

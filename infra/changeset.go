@@ -23,7 +23,7 @@ import (
 const changeSetPrefix = "waypoint-"
 
 // changeSets are the names of the stack's that wait: LocalStack also lists those that were executed, and needs them.
-func (i *installer) changeSets(ctx context.Context) ([]string, error) {
+func (i stackControl) changeSets(ctx context.Context) ([]string, error) {
 	var out []string
 	in := &cloudformation.ListChangeSetsInput{StackName: &i.names.stack}
 	for {
@@ -49,7 +49,7 @@ func (i *installer) changeSets(ctx context.Context) ([]string, error) {
 }
 
 // dropChangeSets removes what interrupted runs left.
-func (i *installer) dropChangeSets(ctx context.Context) error {
+func (i stackControl) dropChangeSets(ctx context.Context) error {
 	sets, err := i.changeSets(ctx)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (i *installer) dropChangeSets(ctx context.Context) error {
 	return nil
 }
 
-func (i *installer) dropChangeSet(ctx context.Context, name string) error {
+func (i stackControl) dropChangeSet(ctx context.Context, name string) error {
 	_, err := i.cfn.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{StackName: &i.names.stack, ChangeSetName: &name})
 	if is(err, "ChangeSetNotFound", "ChangeSetNotFoundException") {
 		return nil
@@ -82,7 +82,7 @@ type changeSet struct {
 
 // propose makes a change set of the template and waits until it is there. It is nil if nothing would change.
 // The tags are those of before, and what was given now.
-func (i *installer) propose(ctx context.Context, s, before *types.Stack, params map[string]string) (*changeSet, error) {
+func (i stackControl) propose(ctx context.Context, s, before *types.Stack, params map[string]string) (*changeSet, error) {
 	body, err := template.JSON()
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (i *installer) propose(ctx context.Context, s, before *types.Stack, params 
 }
 
 // tags are those that the stack has, and over them those that were given now.
-func (i *installer) tags(s *types.Stack) []types.Tag {
+func (i stackControl) tags(s *types.Stack) []types.Tag {
 	all := map[string]string{}
 	if s != nil {
 		for _, t := range s.Tags {
@@ -130,7 +130,7 @@ func (i *installer) tags(s *types.Stack) []types.Tag {
 	return tags
 }
 
-func (i *installer) awaitChangeSet(ctx context.Context, name, stack string) (*changeSet, error) {
+func (i stackControl) awaitChangeSet(ctx context.Context, name, stack string) (*changeSet, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationsTimeout)
 	defer cancel()
 	out := &changeSet{name: name, stack: stack}
@@ -171,7 +171,7 @@ func (i *installer) awaitChangeSet(ctx context.Context, name, stack string) (*ch
 }
 
 // apply executes the change set and follows the stack to its end.
-func (i *installer) apply(ctx context.Context, c *changeSet) error {
+func (i stackControl) apply(ctx context.Context, c *changeSet) error {
 	seen, err := i.seen(ctx, c.stack)
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (i *installer) apply(ctx context.Context, c *changeSet) error {
 }
 
 // abandon takes a change set back that was declined, and the empty stack that only it had.
-func (i *installer) abandon(ctx context.Context, c *changeSet) error {
+func (i stackControl) abandon(ctx context.Context, c *changeSet) error {
 	if err := i.dropChangeSet(ctx, c.name); err != nil {
 		return err
 	}

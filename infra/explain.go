@@ -29,7 +29,7 @@ func action(message string) string {
 
 // explain turns an error of the SDK into a sentence and what to do; doing says what was under way ("making the
 // bucket x"). Errors that are explained already are left alone.
-func (i *installer) explain(doing string, err error) error {
+func (i *account) explain(doing string, err error) error {
 	var known *fault.Error
 	switch {
 	case err == nil:
@@ -62,7 +62,7 @@ func (i *installer) explain(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-func (i *installer) explainAnswer(doing string, err error, api smithy.APIError) error {
+func (i *account) explainAnswer(doing string, err error, api smithy.APIError) error {
 	code, message := api.ErrorCode(), api.ErrorMessage()
 	has := func(words ...string) bool {
 		for _, w := range words {

@@ -16,14 +16,14 @@ import (
 // skewMost is how far a clock may be off: AWS refuses signatures beyond.
 const skewMost = 5 * time.Minute
 
-func (i *installer) identify(ctx context.Context) (err error) {
+func (i *account) identify(ctx context.Context) (err error) {
 	i.id, i.ahead, err = i.whoAmI(ctx)
 	return err
 }
 
 // rightClock refuses to begin with a clock that makes AWS refuse some of the requests. (The SDK's clients notice the
 // difference and sign with AWS's time, but each of them anew, and what signs beside them does not.)
-func (i *installer) rightClock() error {
+func (i *account) rightClock() error {
 	if i.ahead.Abs() <= skewMost {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (i *installer) rightClock() error {
 }
 
 // whoAmI also says how far AWS's clock is ahead of this machine's.
-func (i *installer) whoAmI(ctx context.Context) (Identity, time.Duration, error) {
+func (i *account) whoAmI(ctx context.Context) (Identity, time.Duration, error) {
 	out, err := i.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return Identity{}, 0, i.explain("asking AWS who is calling", err)

@@ -175,7 +175,7 @@ func (u *Unfinished) Error() string { return u.Err.Error() }
 // Unwrap gives what happened.
 func (u *Unfinished) Unwrap() error { return u.Err }
 
-func (i *installer) unfinished(err error) error {
+func (i *account) unfinished(err error) error {
 	if err == nil || !i.begun {
 		return err
 	}
@@ -193,8 +193,9 @@ func SettableParameters() []string {
 	}
 }
 
-// installer is one operation under way.
-type installer struct {
+// account is the AWS account that one operation works in: who is calling, the clients, what the installation's resources are
+// called, and what the operation has done so far. Every part of an installation below uses it.
+type account struct {
 	Options
 	id     Identity
 	ahead  time.Duration // of AWS's clock before this machine's
@@ -218,6 +219,30 @@ type installer struct {
 	close func()
 }
 
+// installer is one operation in progress: the account, and the parts of an installation that it makes, changes or removes.
+type installer struct {
+	*account
+	codeBucket
+	stackControl
+	keyControl
+	leftovers
+}
+
+// codeBucket is the bucket that holds the functions' zip.
+type codeBucket struct{ *account }
+
+// stackControl is the CloudFormation stack: its state, its events and its change sets.
+type stackControl struct {
+	*account
+	leftovers
+}
+
+// keyControl is the parameter that holds the encryption key.
+type keyControl struct{ *account }
+
+// leftovers are resources with this installation's names that no stack owns, as an emulator can leave them.
+type leftovers struct{ *account }
+
 // begin checks the options, makes the clients and finds out who is calling.
 func begin(ctx context.Context, o Options) (*installer, error) {
 	if err := o.complete(); err != nil {
@@ -226,7 +251,7 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 	var closeIdle func()
 	o.Config.HTTPClient, closeIdle = oneClient(o.Config.HTTPClient)
 	endpoint := aws.ToString(o.Config.BaseEndpoint)
-	i := &installer{
+	a := &account{
 		Options: o,
 		close:   closeIdle,
 		cfn:     cloudformation.NewFromConfig(o.Config),
@@ -240,7 +265,9 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 		}),
 		signed: signedCaller{o.Config, o.Clock},
 	}
-	i.tables = tableControl{i.signed}
+	a.tables = tableControl{a.signed}
+	left := leftovers{a}
+	i := &installer{a, codeBucket{a}, stackControl{a, left}, keyControl{a}, left}
 	i.say("identity", "Asking AWS who is calling")
 	if err := i.identify(ctx); err != nil {
 		closeIdle()
@@ -306,18 +333,18 @@ func (o *Options) plainCommand(verb string, more ...string) string {
 }
 
 // emulated reports whether AWS_ENDPOINT_URL leads to LocalStack or the like.
-func (i *installer) emulated() bool { return aws.ToString(i.Config.BaseEndpoint) != "" }
+func (i *account) emulated() bool { return aws.ToString(i.Config.BaseEndpoint) != "" }
 
-func (i *installer) say(step, text string) {
+func (i *account) say(step, text string) {
 	i.Progress(Event{Time: i.Clock(), Step: step, Text: text})
 }
 
-func (i *installer) note(step, text string) {
+func (i *account) note(step, text string) {
 	i.Progress(Event{Time: i.Clock(), Step: step, Text: text, Note: true})
 }
 
 // confirm asks, and is an error if the answer is no.
-func (i *installer) confirm(p Plan) error {
+func (i *account) confirm(p Plan) error {
 	p.Name, p.Account, p.Region = i.Name, i.id.Account, i.id.Region
 	if i.Confirm == nil {
 		return nil
@@ -333,7 +360,7 @@ func (i *installer) confirm(p Plan) error {
 }
 
 // pause waits for the next look, or for the end of ctx.
-func (i *installer) pause(ctx context.Context) error {
+func (i *account) pause(ctx context.Context) error {
 	t := time.NewTimer(i.PollEvery)
 	defer t.Stop()
 	select {

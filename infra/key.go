@@ -18,7 +18,7 @@ import (
 const keySize = 32
 
 // keyExists does not read the key: the installer has no business with its value.
-func (i *installer) keyExists(ctx context.Context) (bool, error) {
+func (i keyControl) keyExists(ctx context.Context) (bool, error) {
 	out, err := i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &i.names.key, WithDecryption: aws.Bool(false)})
 	switch {
 	case is(err, "ParameterNotFound"):
@@ -34,7 +34,7 @@ func (i *installer) keyExists(ctx context.Context) (bool, error) {
 
 // ensureKey makes the key that encrypts secrets, if it is not there. It is never made anew while there is a table
 // that may hold what the lost one sealed.
-func (i *installer) ensureKey(ctx context.Context, table bool) error {
+func (i keyControl) ensureKey(ctx context.Context, table bool) error {
 	there, err := i.keyExists(ctx)
 	if err != nil || there {
 		return err
@@ -61,7 +61,7 @@ func (i *installer) ensureKey(ctx context.Context, table bool) error {
 	return i.explain("making the encryption key", err)
 }
 
-func (i *installer) removeKey(ctx context.Context) error {
+func (i keyControl) removeKey(ctx context.Context) error {
 	_, err := i.ssm.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &i.names.key})
 	if is(err, "ParameterNotFound") {
 		return nil

@@ -23,7 +23,7 @@ type remnant struct {
 // remnants finds what a deleted stack left. On AWS CloudFormation leaves nothing, so that the functions, the queue
 // and the rule are looked for as a proof. Emulators leave much more, and there everything that has a name of ours is
 // looked for.
-func (i *installer) remnants(ctx context.Context) ([]remnant, error) {
+func (i leftovers) remnants(ctx context.Context) ([]remnant, error) {
 	finders := []func(context.Context) ([]remnant, error){i.leftFunctions, i.leftRule, i.leftUndelivered}
 	if i.emulated() {
 		finders = append(finders, i.leftAPIs, i.leftLogGroups, i.leftRoles)
@@ -40,7 +40,7 @@ func (i *installer) remnants(ctx context.Context) ([]remnant, error) {
 }
 
 // clearRemnants removes what an emulator's stack left. On AWS nothing is removed by its name alone.
-func (i *installer) clearRemnants(ctx context.Context) error {
+func (i leftovers) clearRemnants(ctx context.Context) error {
 	if !i.emulated() {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (i *installer) clearRemnants(ctx context.Context) error {
 
 // found makes the list of one or none, from the error of looking for it: a missing thing is not an error, and neither
 // is a service that an emulator does not have, in which nothing can be.
-func (i *installer) found(r remnant, err error, missing ...string) ([]remnant, error) {
+func (i leftovers) found(r remnant, err error, missing ...string) ([]remnant, error) {
 	switch {
 	case err == nil:
 		return []remnant{r}, nil
@@ -77,7 +77,7 @@ func gone(err error, missing ...string) error {
 	return err
 }
 
-func (i *installer) leftFunctions(ctx context.Context) (out []remnant, err error) {
+func (i leftovers) leftFunctions(ctx context.Context) (out []remnant, err error) {
 	for _, f := range template.Functions() {
 		name := i.Name + "-" + f.Name
 		_, err := i.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &name})
@@ -93,7 +93,7 @@ func (i *installer) leftFunctions(ctx context.Context) (out []remnant, err error
 	return out, nil
 }
 
-func (i *installer) leftRule(ctx context.Context) ([]remnant, error) {
+func (i leftovers) leftRule(ctx context.Context) ([]remnant, error) {
 	rule := map[string]any{"Name": i.Name + "-sweep"}
 	call := func(ctx context.Context, operation string, in map[string]any) error {
 		return i.signed.json(ctx, "events", "1.1", "AWSEvents."+operation, in, nil)
@@ -109,7 +109,7 @@ func (i *installer) leftRule(ctx context.Context) ([]remnant, error) {
 }
 
 // leftUndelivered finds the queue for events that could not be delivered, whose name CloudFormation invented.
-func (i *installer) leftUndelivered(ctx context.Context) (out []remnant, err error) {
+func (i leftovers) leftUndelivered(ctx context.Context) (out []remnant, err error) {
 	prefix := i.names.stack + "-UndeliveredQueue-"
 	page, err := i.sqs.ListQueues(ctx, &sqs.ListQueuesInput{QueueNamePrefix: &prefix})
 	if err != nil {
@@ -124,7 +124,7 @@ func (i *installer) leftUndelivered(ctx context.Context) (out []remnant, err err
 	return out, nil
 }
 
-func (i *installer) leftAPIs(ctx context.Context) (out []remnant, err error) {
+func (i leftovers) leftAPIs(ctx context.Context) (out []remnant, err error) {
 	header := map[string]string{"Accept": "application/json"}
 	answer, err := i.signed.do(ctx, signedRequest{service: "apigateway", method: http.MethodGet, path: "/restapis", header: header})
 	if some, err := i.found(remnant{what: "REST APIs"}, err); err != nil || len(some) == 0 {
@@ -147,7 +147,7 @@ func (i *installer) leftAPIs(ctx context.Context) (out []remnant, err error) {
 	return out, nil
 }
 
-func (i *installer) leftLogGroups(ctx context.Context) (out []remnant, err error) {
+func (i leftovers) leftLogGroups(ctx context.Context) (out []remnant, err error) {
 	for _, f := range template.Functions() {
 		name := "/aws/lambda/" + i.Name + "-" + f.Name
 		var page struct {
@@ -172,7 +172,7 @@ func (i *installer) leftLogGroups(ctx context.Context) (out []remnant, err error
 	return out, nil
 }
 
-func (i *installer) leftRoles(ctx context.Context) (out []remnant, err error) {
+func (i leftovers) leftRoles(ctx context.Context) (out []remnant, err error) {
 	const version = "2010-05-08"
 	for _, r := range template.Roles() {
 		name := i.Name + "-" + i.id.Region + "-" + r.Name

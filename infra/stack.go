@@ -16,7 +16,7 @@ import (
 )
 
 // describeStack is nil without error for a stack that is not there.
-func (i *installer) describeStack(ctx context.Context, name string) (*types.Stack, error) {
+func (i stackControl) describeStack(ctx context.Context, name string) (*types.Stack, error) {
 	out, err := i.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	switch {
 	case is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist"):
@@ -30,7 +30,7 @@ func (i *installer) describeStack(ctx context.Context, name string) (*types.Stac
 }
 
 // ours refuses a stack of that name which another program made.
-func (i *installer) ours(ctx context.Context, s *types.Stack) error {
+func (i stackControl) ours(ctx context.Context, s *types.Stack) error {
 	for _, t := range s.Tags {
 		if aws.ToString(t.Key) == tagInstallation && aws.ToString(t.Value) == i.Name {
 			return nil
@@ -54,7 +54,7 @@ func (i *installer) ours(ctx context.Context, s *types.Stack) error {
 	return i.taken(s)
 }
 
-func (i *installer) taken(s *types.Stack) error {
+func (i stackControl) taken(s *types.Stack) error {
 	return fault.New(connect.CodeAlreadyExists, NameTaken, "there is a stack %s in %s that is not Waypoint's (%s)",
 		i.names.stack, i.id.Region, aws.ToString(s.Description)).
 		WithHint("Choose another name for the installation with --name.")
@@ -73,7 +73,7 @@ func moving(s types.StackStatus) bool {
 // settle waits for whatever is under way and clears away what stands in the way, such as the remains of a creation
 // that failed. It returns a stack that a change set can be made for, or nil if there is none, and the failed stack
 // that it removed, or nil.
-func (i *installer) settle(ctx context.Context) (standing, removed *types.Stack, err error) {
+func (i stackControl) settle(ctx context.Context) (standing, removed *types.Stack, err error) {
 	const most = 8 // each round waits for an end or starts something; a stack does not go round in circles
 	var last *types.Stack
 	for round := 0; round < most; round++ {
@@ -126,7 +126,7 @@ func (i *installer) settle(ctx context.Context) (standing, removed *types.Stack,
 const emulatorDeletes = 3
 
 // clearAway deletes a stack, on an emulator with some patience.
-func (i *installer) clearAway(ctx context.Context, s *types.Stack) error {
+func (i stackControl) clearAway(ctx context.Context, s *types.Stack) error {
 	if !i.emulated() {
 		return i.deleteStack(ctx, s)
 	}
@@ -147,7 +147,7 @@ func (i *installer) clearAway(ctx context.Context, s *types.Stack) error {
 	return failed
 }
 
-func (i *installer) stuck(s *types.Stack, reasons []string) error {
+func (i stackControl) stuck(s *types.Stack, reasons []string) error {
 	text := ""
 	if len(reasons) > 0 {
 		text = ": " + strings.Join(reasons, "; ")
@@ -157,7 +157,7 @@ func (i *installer) stuck(s *types.Stack, reasons []string) error {
 }
 
 // stuckHint says what to do about a stack that an operation left in a state of failure, and notes whether it stays.
-func (i *installer) stuckHint(s *types.Stack) string {
+func (i stackControl) stuckHint(s *types.Stack) string {
 	switch {
 	case i.emulated() && s.StackStatus == types.StackStatusDeleteFailed:
 		i.stuckForGood = true
@@ -170,7 +170,7 @@ func (i *installer) stuckHint(s *types.Stack) string {
 }
 
 // deleteStack deletes the stack and waits for its end.
-func (i *installer) deleteStack(ctx context.Context, s *types.Stack) error {
+func (i stackControl) deleteStack(ctx context.Context, s *types.Stack) error {
 	seen, err := i.seen(ctx, *s.StackId)
 	if err != nil {
 		return err
@@ -196,14 +196,14 @@ func (i *installer) deleteStack(ctx context.Context, s *types.Stack) error {
 type events map[string]bool
 
 // seen are the events so far; they will not be shown.
-func (i *installer) seen(ctx context.Context, stack string) (events, error) {
+func (i stackControl) seen(ctx context.Context, stack string) (events, error) {
 	known := events{}
 	_, err := i.newEvents(ctx, stack, known)
 	return known, err
 }
 
 // newEvents are those that are not in known, oldest first; they are added to it.
-func (i *installer) newEvents(ctx context.Context, stack string, known events) ([]types.StackEvent, error) {
+func (i stackControl) newEvents(ctx context.Context, stack string, known events) ([]types.StackEvent, error) {
 	var fresh []types.StackEvent
 	in := &cloudformation.DescribeStackEventsInput{StackName: &stack}
 	for {
@@ -250,7 +250,7 @@ const startGrace = time.Minute
 
 // follow shows events until the stack stands still. With known events, it must first move: an event of the stack
 // itself that is not known.
-func (i *installer) follow(ctx context.Context, stack string, known events, reasons *failures) error {
+func (i stackControl) follow(ctx context.Context, stack string, known events, reasons *failures) error {
 	begun := known == nil
 	if known == nil {
 		known = events{}
@@ -284,6 +284,6 @@ func (i *installer) follow(ctx context.Context, stack string, known events, reas
 }
 
 // watch is follow for those who do not ask for reasons.
-func (i *installer) watch(ctx context.Context, stack string, known events) error {
+func (i stackControl) watch(ctx context.Context, stack string, known events) error {
 	return i.follow(ctx, stack, known, &failures{})
 }

@@ -190,6 +190,7 @@ func SettableParameters() []string {
 		template.ParamThrottleBurst, template.ParamThrottleRate,
 		template.ParamRunnersThrottleBurst, template.ParamRunnersThrottleRate,
 		template.ParamAppsThrottleBurst, template.ParamAppsThrottleRate,
+		template.ParamOpenThrottleBurst, template.ParamOpenThrottleRate,
 	}
 }
 

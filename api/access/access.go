@@ -56,6 +56,10 @@ func (m *Method) Keyed() bool {
 	return m.Mutation && m.Traffic == waypointv1.Traffic_TRAFFIC_CONTROL
 }
 
+// Repeatable reports whether a call that got no answer may be sent again: a read, a change under its idempotency key, or one
+// of runners and entrypoints, whose lease, position or sequence tells a repeat.
+func (m *Method) Repeatable() bool { return !m.Mutation || !m.Open() }
+
 // ByField reports whether a field of the request names the resource.
 func (m *Method) ByField() bool { return len(m.path) > 0 }
 

@@ -74,6 +74,7 @@ func templateThrottles() server.Throttles {
 	return server.Throttles{
 		Runners: throttle(template.ParamRunnersThrottleRate, template.ParamRunnersThrottleBurst),
 		Apps:    throttle(template.ParamAppsThrottleRate, template.ParamAppsThrottleBurst),
+		Open:    throttle(template.ParamOpenThrottleRate, template.ParamOpenThrottleBurst),
 		Others:  throttle(template.ParamThrottleRate, template.ParamThrottleBurst),
 	}
 }

@@ -1,5 +1,12 @@
 package template
 
+import (
+	"strings"
+
+	"github.com/waypoint-serverless/waypoint/api/access"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
 // Function is a Lambda function of the stack: the same code, told by its environment which function it is.
 type Function struct {
 	// Name is what WAYPOINT_FUNCTION says, and the last part of the function's name.
@@ -27,13 +34,39 @@ type Route struct {
 	// Class is the traffic class whose throttle the method has; empty: the stage's. What one class does cannot use up
 	// the requests of another: apps and strangers cannot keep a runner from renewing its lease.
 	Class string
+	// Name tells the route's resources from those of the function's others: a logical name that changes would have
+	// CloudFormation make a path that is there already.
+	Name string
 }
 
 // Traffic classes with throttles of their own. All else shares ParamThrottleRate.
 const (
 	classRunners = "Runners"
 	classApps    = "Apps"
+	classOpen    = "Open"
 )
+
+// throttled are the classes of the contract that have a throttle of their own.
+var throttled = map[waypointv1.Traffic]string{
+	waypointv1.Traffic_TRAFFIC_RUNNERS: classRunners,
+	waypointv1.Traffic_TRAFFIC_APPS:    classApps,
+	waypointv1.Traffic_TRAFFIC_OPEN:    classOpen,
+}
+
+// routesOf are routes to the services of some classes.
+func routesOf(classes ...waypointv1.Traffic) []Route {
+	var out []Route
+	for _, class := range classes {
+		for i, service := range access.ServicesOf(class) {
+			r := Route{Path: service + "/{proxy+}", Class: throttled[class], Name: throttled[class]}
+			if i > 0 {
+				r.Name += service[strings.LastIndexByte(service, '.')+1:]
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
 
 // apiName is the name of the function that answers requests, and that alone knows whose runners may register.
 const apiName = "api"
@@ -41,11 +74,8 @@ const apiName = "api"
 // apiFunction answers all requests but long reads. 256 MB, for its share of a processor: TLS and JSON want it.
 func apiFunction() Function {
 	return Function{Name: apiName, Title: "Api", MemoryMB: 256, TimeoutSeconds: 29, Statements: apiStatements(),
-		Routes: []Route{
-			{Path: "{proxy+}"},
-			{Path: "waypoint.v1.RunnerAgentService/{proxy+}", Class: classRunners},
-			{Path: "waypoint.v1.EntrypointService/{proxy+}", Class: classApps},
-		}}
+		Routes: append([]Route{{Path: "{proxy+}"}},
+			routesOf(waypointv1.Traffic_TRAFFIC_RUNNERS, waypointv1.Traffic_TRAFFIC_APPS, waypointv1.Traffic_TRAFFIC_OPEN)...)}
 }
 
 // sweepFunction runs each minute; a run ends itself after 50 seconds.
@@ -58,7 +88,7 @@ func Functions() []Function {
 	return []Function{
 		apiFunction(),
 		{Name: "tail", Title: "Tail", MemoryMB: 128, TimeoutSeconds: 29, Statements: tailStatements(),
-			Routes: []Route{{Path: "waypoint.v1.TailService/{proxy+}"}}, Reserved: true},
+			Routes: routesOf(waypointv1.Traffic_TRAFFIC_READS), Reserved: true},
 		sweepFunction(),
 	}
 }

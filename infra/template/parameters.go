@@ -23,6 +23,8 @@ const (
 	ParamRunnersThrottleBurst    = classRunners + ParamThrottleBurst
 	ParamAppsThrottleRate        = classApps + ParamThrottleRate
 	ParamAppsThrottleBurst       = classApps + ParamThrottleBurst
+	ParamOpenThrottleRate        = classOpen + ParamThrottleRate
+	ParamOpenThrottleBurst       = classOpen + ParamThrottleBurst
 	ParamTailHoldMS              = "TailHoldMs"
 	ParamTailReservedConcurrency = "TailReservedConcurrency"
 	ParamAlarmTopicArn           = "AlarmTopicArn"
@@ -96,6 +98,9 @@ func parameters() map[string]Object {
 		ParamAppsThrottleRate: number(
 			"Requests a second that the API takes from deployed apps: configuration and logs.", 500, 1, 10000),
 		ParamAppsThrottleBurst: number("Requests that the API takes at once from deployed apps.", 1000, 1, 5000),
+		ParamOpenThrottleRate: number(
+			"Requests a second that the API takes of those that need no token: the server's versions, identities of AWS.", 20, 1, 10000),
+		ParamOpenThrottleBurst: number("Requests that the API takes at once of those that need no token.", 200, 1, 5000),
 		ParamTailHoldMS: number(
 			"Milliseconds for which a long read is held; 0 in accounts that may run few functions at once.", 20000, 0, 20000),
 		ParamTailReservedConcurrency: number(

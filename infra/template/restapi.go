@@ -25,7 +25,7 @@ func restAPI(functions []Function) map[string]Object {
 	var methods []string
 	for _, f := range functions {
 		for _, route := range f.Routes {
-			method := f.logical(route.Class + "Method")
+			method := f.logical(route.Name + "Method")
 			parent := routeResources(out, f, route)
 			out[method] = under(f.Condition, resource("AWS::ApiGateway::Method", Object{
 				"RestApiId":         ref(restAPIName),
@@ -92,7 +92,7 @@ func routeResources(out map[string]Object, f Function, route Route) string {
 	segments := strings.Split(route.Path, "/")
 	last := ""
 	for i, segment := range segments {
-		last = f.logical(route.Class + "Path" + strings.Repeat("Sub", i))
+		last = f.logical(route.Name + "Path" + strings.Repeat("Sub", i))
 		out[last] = under(f.Condition, resource("AWS::ApiGateway::Resource", Object{
 			"RestApiId": ref(restAPIName), "ParentId": parent, "PathPart": segment,
 		}))

@@ -2,8 +2,8 @@
 // declarations in this package.
 //
 // It knows the shape of the stack and its permissions, nothing of any account: what differs between
-// installations is a parameter. It calls nothing and imports nothing of ours; a test holds its table to
-// functions.Resources. What an installation needs beside the stack is made by the installer, because
+// installations is a parameter. It calls nothing and imports nothing of ours but api, whose traffic classes it gives throttles;
+// a test holds its table to functions.Resources. What an installation needs beside the stack is made by the installer, because
 // CloudFormation cannot (the encryption key, a SecureString) or because it must exist before (the bucket with
 // the code). The pools' queues are made by the server when a pool's first runner registers; they have no
 // dead-letter queue, since the table knows what is owed. The stack's one queue keeps schedule events that could

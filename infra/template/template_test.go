@@ -238,3 +238,28 @@ func TestOperatorsAreToldOfEveryParameter(t *testing.T) {
 		}
 	}
 }
+
+// The routes follow the contract: each service whose class is not people's has one, which leads to the function of the class.
+func TestRoutesFollowTheTrafficClasses(t *testing.T) {
+	routed := map[string]string{}
+	for _, f := range template.Functions() {
+		for _, r := range f.Routes {
+			routed[r.Path] = f.Name + " " + r.Class
+		}
+	}
+	want := map[string]string{
+		"{proxy+}": "api ",
+		"waypoint.v1.RunnerAgentService/{proxy+}": "api Runners",
+		"waypoint.v1.EntrypointService/{proxy+}":  "api Apps",
+		"waypoint.v1.ServerService/{proxy+}":      "api Open",
+		"waypoint.v1.TailService/{proxy+}":        "tail ",
+	}
+	if diff := cmp.Diff(want, routed); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	for _, class := range []string{template.ParamRunnersThrottleRate, template.ParamAppsThrottleRate, template.ParamOpenThrottleRate} {
+		if !slices.Contains(template.ParameterNames(), class) {
+			t.Errorf("%s is not a parameter", class)
+		}
+	}
+}

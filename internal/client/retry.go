@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
 	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/waypoint-serverless/waypoint/api/access"
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/retry"
 	"github.com/waypoint-serverless/waypoint/internal/version"
 )
@@ -50,12 +52,16 @@ func newInterceptor(o Options, m *meter) func(connect.UnaryFunc) connect.UnaryFu
 			if o.Token != "" {
 				h.Set("Authorization", "Bearer "+o.Token)
 			}
-			if h.Get(HeaderIdempotency) == "" && isMutation(req.Spec().Procedure) {
+			method := methodOf(req.Spec())
+			if h.Get(HeaderIdempotency) == "" && method.Keyed() {
 				h.Set(HeaderIdempotency, ulid.Make().String())
 			}
 			maxRetry := o.MaxRetry
 			if d, ok := ctx.Value(maxRetryKey{}).(time.Duration); ok {
 				maxRetry = d
+			}
+			if !method.Repeatable() {
+				maxRetry = 0
 			}
 			return callAgain(ctx, o, m, maxRetry, func(ctx context.Context) (connect.AnyResponse, error) {
 				return next(ctx, req)
@@ -107,7 +113,7 @@ func attempt(ctx context.Context, call func(context.Context) (connect.AnyRespons
 	return call(ctx)
 }
 
-// mayRetry says whether a failed call may succeed later. A typed answer of ours is final, but for throttling;
+// mayRetry reports whether a failed call may succeed later. A typed answer of ours is final, but for throttling;
 // a bare refusal by a gateway, a closed connection or a time-out is not.
 func mayRetry(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
@@ -133,7 +139,7 @@ func mayRetry(ctx context.Context, err error) bool {
 	return false
 }
 
-// Unreachable says whether err means that no server of ours answered.
+// Unreachable reports whether err means that no server of ours answered.
 func Unreachable(err error) bool {
 	if err == nil {
 		return false
@@ -158,16 +164,14 @@ func Unreachable(err error) bool {
 	return false
 }
 
-// isMutation says whether a person's call changes something, by the verbs that the contract uses.
-func isMutation(procedure string) bool {
-	if strings.Contains(procedure, "RunnerAgentService") || strings.Contains(procedure, "EntrypointService") {
-		return false // (attempt, sequence) makes these idempotent
+// undeclared stands for a method that declares nothing: it gets no key, and is sent once.
+var undeclared = &access.Method{Mutation: true, Callers: []waypointv1.Caller{waypointv1.Caller_CALLER_NONE}}
+
+// methodOf is what the contract declares of a call.
+func methodOf(spec connect.Spec) *access.Method {
+	descriptor, _ := spec.Schema.(protoreflect.MethodDescriptor)
+	if m, ok := access.Of(descriptor); ok {
+		return m
 	}
-	method := procedure[strings.LastIndexByte(procedure, '/')+1:]
-	for _, verb := range []string{"Queue", "Cancel", "Create", "Upsert", "Set", "Delete", "Revoke"} {
-		if strings.HasPrefix(method, verb) {
-			return true
-		}
-	}
-	return false
+	return undeclared
 }

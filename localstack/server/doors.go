@@ -28,7 +28,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
+	"github.com/waypoint-serverless/waypoint/api/access"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 )
 
@@ -91,10 +92,10 @@ func newDoors(ctx context.Context, d dir, api http.Handler, log *slog.Logger) (*
 	return s, nil
 }
 
-// entrypointOnly lets nothing through but what apps call.
+// entrypointOnly lets nothing through but what the contract declares to be for apps.
 func entrypointOnly(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, "/"+waypointv1connect.EntrypointServiceName+"/") {
+		if m, ok := access.Lookup(r.URL.Path); !ok || m.Traffic != waypointv1.Traffic_TRAFFIC_APPS {
 			http.NotFound(w, r)
 			return
 		}

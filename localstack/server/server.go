@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/waypoint-serverless/waypoint/api/access"
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
@@ -65,10 +67,38 @@ type Options struct {
 	Logger         *slog.Logger
 }
 
-// Throttles bound what each traffic class may ask of the API, as the stage of the AWS template does: calls of runners,
-// calls of deployed apps, and all others. nil: no bound.
+// Throttles bound what each traffic class may ask of the API, as the stage of the AWS template does: runners, deployed apps,
+// what needs no token, and for each of the other classes Others. nil: Others; without Others there is no bound.
 type Throttles struct {
-	Runners, Apps, Others *gateway.Throttle
+	Runners, Apps, Open, Others *gateway.Throttle
+}
+
+func (t Throttles) of(class waypointv1.Traffic) *gateway.Throttle {
+	switch class {
+	case waypointv1.Traffic_TRAFFIC_RUNNERS:
+		return t.Runners
+	case waypointv1.Traffic_TRAFFIC_APPS:
+		return t.Apps
+	case waypointv1.Traffic_TRAFFIC_OPEN:
+		return t.Open
+	}
+	return nil
+}
+
+// routes lead each service to its function, with the throttle of its traffic class, and everything else to the function api.
+func routes(api, tail gateway.Invoker, t Throttles) []gateway.Route {
+	var out []gateway.Route
+	for _, s := range access.Services() {
+		r := gateway.Route{Method: "POST", Resource: "/" + s.Name + "/{proxy+}", Invoker: api, Throttle: t.of(s.Traffic)}
+		switch s.Traffic {
+		case waypointv1.Traffic_TRAFFIC_CONTROL:
+			continue
+		case waypointv1.Traffic_TRAFFIC_READS:
+			r.Method, r.Invoker = "ANY", tail
+		}
+		out = append(out, r)
+	}
+	return append(out, gateway.Route{Method: "ANY", Resource: "/{proxy+}", Invoker: api})
 }
 
 // Server is the whole server, without sockets.
@@ -244,12 +274,7 @@ func (s *Server) gateway(ctx context.Context, o Options) error {
 		s.Handlers, api, tail = f, f.API, f.Tail
 	}
 	gw, err := gateway.New(gateway.Options{
-		Routes: []gateway.Route{
-			{Method: "ANY", Resource: "/waypoint.v1.TailService/{proxy+}", Invoker: tail},
-			{Method: "POST", Resource: "/waypoint.v1.RunnerAgentService/{proxy+}", Invoker: api, Throttle: o.Throttles.Runners},
-			{Method: "POST", Resource: "/waypoint.v1.EntrypointService/{proxy+}", Invoker: api, Throttle: o.Throttles.Apps},
-			{Method: "ANY", Resource: "/{proxy+}", Invoker: api},
-		},
+		Routes:   routes(api, tail, o.Throttles),
 		Throttle: o.Throttles.Others,
 		APIID:    "local", AccountID: Account, Stage: "local",
 		BinaryMediaTypes: []string{"*/*"},

@@ -13,6 +13,7 @@ import (
 func TestThrottlesAreThoseOfEachMethod(t *testing.T) {
 	scarce := strings.NewReplacer( // nothing is added to a bucket while the test runs
 		`{"Ref":"AppsThrottleRate"}`, "0", `{"Ref":"AppsThrottleBurst"}`, "3",
+		`{"Ref":"OpenThrottleRate"}`, "0", `{"Ref":"OpenThrottleBurst"}`, "60",
 		`{"Ref":"RunnersThrottleRate"}`, "0", `{"Ref":"RunnersThrottleBurst"}`, "5",
 	)
 	s := start(t, standin.Options{RewriteTemplate: scarce.Replace})

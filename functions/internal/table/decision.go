@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 )
 
@@ -29,58 +27,51 @@ func (t *Table) commit(ctx context.Context, d job.Decision, extra ...TxAction) e
 	}
 	var tx Tx
 	for _, c := range d.Changes {
-		a, err := t.action(c)
+		a, err := action(c, t.clock())
 		if err != nil {
 			return err
 		}
 		tx.Add(a)
 	}
-	tx.Add(extra...)
-	if tx.Len() == 1 && tx.actions[0].kind != kindCheck {
-		_, err := t.single(ctx, tx.actions[0])
-		return err
-	}
-	return t.Transact(ctx, tx)
+	return t.Commit(ctx, *tx.Add(extra...))
 }
 
 // action translates one change of the engine.
-func (t *Table) action(c *job.Change) (TxAction, error) {
+func action(c *job.Change, now time.Time) (a TxAction, err error) {
 	key, label, ttl := place(c.Item)
 	guard, err := guards(c.Guard)
 	if err != nil {
-		return TxAction{}, err
+		return a, err
 	}
-	a := TxAction{key: key, label: label, cond: guard, wantOld: c.Item.Kind == job.LeaseItem}
 	switch c.Do {
 	case job.Delete:
-		a.kind = kindDelete
+		a = Delete(key, guard)
 	case job.Check:
-		a.kind = kindCheck
+		a = Check(key, guard)
 	case job.Put:
-		a.kind = kindPut
 		item, encodeErr := Encode(c.Value)
 		if encodeErr != nil {
-			return TxAction{}, fmt.Errorf("writing %s: %w", key, encodeErr)
+			return a, fmt.Errorf("writing %s: %w", key, encodeErr)
 		}
 		if ttl {
-			item[attrTTL] = number(t.clock().Add(OutputLife).Unix())
+			item[AttrTTL] = number(now.Add(OutputLife).Unix())
 		}
 		if m, ok := c.Value.(job.Meta); ok {
-			item[AttrIndex1], item[AttrSort1] = text(JobsIndex(m.Project)), text(m.ID)
+			item[AttrIndex1], item[AttrSort1] = TextValue(JobsIndex(m.Project)), TextValue(m.ID)
 			if c.Due != nil && c.Due.At != 0 {
 				pk, sk := workEntry(c.Item.ID, *c.Due)
-				item[AttrIndex2], item[AttrSort2] = text(pk), text(sk)
+				item[AttrIndex2], item[AttrSort2] = TextValue(pk), TextValue(sk)
 			}
 		}
-		a.value = item
+		a = Put(key, item, guard)
 	default:
-		a.kind = kindUpdate
-		a.change = updateOf(c)
+		a = Update(key, updateOf(c), guard)
 	}
-	return a, nil
+	if c.Item.Kind == job.LeaseItem {
+		a = a.WithOld()
+	}
+	return a.Named(label), nil
 }
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
 // place is where an item of the engine stands, its label, and whether it has a time to live.
 func place(i job.Item) (key Key, label string, ttl bool) {
@@ -158,7 +149,7 @@ func updateOf(c *job.Change) Expr {
 			set.add("#"+AttrSort2+" = ?", sk)
 		}
 	}
-	set.add("#"+attrVersion+" = ?", SchemaVersion)
+	set.add("#"+AttrVersion+" = ?", SchemaVersion)
 	return Set(set.text+remove.text+add.text, append(set.args, add.args...)...)
 }
 

@@ -18,7 +18,7 @@ type deploymentTokenItem struct {
 	Hash string `dynamodbav:"hash"`
 }
 
-const deploymentTokenLabel = "deployment token"
+const issuedForLabel = "record"
 
 // EntrypointToken is a token to issue.
 type EntrypointToken struct {
@@ -48,7 +48,7 @@ func (t *Table) IssueEntrypointToken(ctx context.Context, in EntrypointToken) er
 		}
 		tx := Tx{}
 		tx.Add(FenceCheck(in.Fence), Put(tokenKey(in.Hash), item, Absent()))
-		tx.Add(Check(record, If("#job = ? AND (attribute_not_exists(#physical) OR #physical <> ?)", in.Fence.JobID, destroyed)).Named(recordLabel))
+		tx.Add(Check(record, If("#job = ? AND (attribute_not_exists(#physical) OR #physical <> ?)", in.Fence.JobID, destroyed)).Named(issuedForLabel))
 		replaced := Absent()
 		if had {
 			replaced = If("#hash = ?", old.hash)
@@ -56,9 +56,9 @@ func (t *Table) IssueEntrypointToken(ctx context.Context, in EntrypointToken) er
 				tx.Add(t.revoke(Token(old.hash), old.item))
 			}
 		}
-		tx.Add(Put(pointer, deploymentTokenItem{Hash: hex.EncodeToString(in.Hash[:])}, replaced).Named(deploymentTokenLabel))
+		tx.Add(Put(pointer, deploymentTokenItem{Hash: hex.EncodeToString(in.Hash[:])}, replaced).Named(SettledLabel))
 		err = t.Transact(ctx, tx)
-		if _, raced := Failed(err, deploymentTokenLabel); !raced || FenceLost(err) || try == tries {
+		if _, raced := Failed(err, SettledLabel); !raced || FenceLost(err) || try == tries {
 			return issueRefused(err, in, meta)
 		}
 		if err := pause(ctx, waits); err != nil {
@@ -69,7 +69,7 @@ func (t *Table) IssueEntrypointToken(ctx context.Context, in EntrypointToken) er
 
 // issueRefused words the conditions that a caller can break.
 func issueRefused(err error, in EntrypointToken, meta *waypointv1.RecordMeta) error {
-	_, refused := Failed(err, recordLabel)
+	_, refused := Failed(err, issuedForLabel)
 	switch {
 	case !refused || FenceLost(err):
 		return err
@@ -114,15 +114,15 @@ func (t *Table) settleToken(ctx context.Context, record *waypointv1.Record, tx *
 	pointer := DeploymentToken(meta.GetId())
 	switch {
 	case ends && !had:
-		tx.Add(Check(pointer, Absent()).Named(deploymentTokenLabel))
+		tx.Add(Check(pointer, Absent()).Named(SettledLabel))
 	case ends:
 		if tok.found && tok.item.Revoked == 0 {
 			tx.Add(t.revoke(Token(tok.hash), tok.item))
 		}
-		tx.Add(Delete(pointer, If("#hash = ?", tok.hash)).Named(deploymentTokenLabel))
+		tx.Add(Delete(pointer, If("#hash = ?", tok.hash)).Named(SettledLabel))
 	case had && tok.found && !tok.item.Kept && tok.item.Revoked == 0:
 		tx.Add(Update(Token(tok.hash), Set("SET #kept = ?", true), If("attribute_exists(#pk) AND attribute_not_exists(#revoked)")).
-			Named(deploymentTokenLabel))
+			Named(SettledLabel))
 	}
 	return nil
 }

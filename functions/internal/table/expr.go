@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,14 +31,15 @@ func Absent() Expr { return If("attribute_not_exists(#pk)") }
 // Exists is the condition that an item has this key.
 func Exists() Expr { return If("attribute_exists(#pk)") }
 
-// And joins conditions; empty ones are left out.
+// And joins conditions; empty ones are left out, and one alone stays as it is: DynamoDB refuses doubled parentheses.
 func And(conds ...Expr) Expr {
+	conds = slices.DeleteFunc(slices.Clone(conds), func(c Expr) bool { return c.Text == "" })
+	if len(conds) == 1 {
+		return conds[0]
+	}
 	var out Expr
-	for _, c := range conds {
-		if c.Text == "" {
-			continue
-		}
-		if out.Text != "" {
+	for i, c := range conds {
+		if i > 0 {
 			out.Text += " AND "
 		}
 		out.Text += "(" + c.Text + ")"

@@ -1,10 +1,5 @@
 package table
 
-import "time"
-
-// LeaseTime is how long a claim, and each renewal, gives a runner.
-const LeaseTime = 30 * time.Second
-
 const fenceLabel = "fence"
 
 // Fence says which attempt at which job a runner's write belongs to, and whose token it came with.

@@ -10,16 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Attributes that every item may have.
-const (
-	attrPK  = "pk"
-	attrSK  = "sk"
-	attrTTL = "ttl"
-	// attrVersion is the schema version of the item: readers accept the current and the previous one.
-	attrVersion = "v"
-	// SchemaVersion is written to every item that Put makes.
-	SchemaVersion = 1
-)
+// SchemaVersion is written to every item that Put makes.
+const SchemaVersion = 1
 
 // Encode turns a struct with `dynamodbav` tags (names and "omitempty", as in the SDK's attributevalue package) into an
 // item. Fields without a tag are skipped. It knows strings, numbers, booleans, bytes, slices, maps with string
@@ -89,6 +81,7 @@ func AV(v any) (types.AttributeValue, error) {
 	return encodeValue(reflect.ValueOf(v))
 }
 
+// number is a whole number as an attribute value.
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
@@ -242,7 +235,10 @@ func decodeMap(m Item, rv reflect.Value) error {
 	return fmt.Errorf("a map does not fit a %s", rv.Type())
 }
 
-// str, num and flag read an attribute, or its zero value.
+// TextValue is a string as an attribute value.
+func TextValue(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+// str and num read an attribute, or its zero value.
 func str(item Item, name string) string {
 	if s, ok := item[name].(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -261,6 +257,6 @@ func num(item Item, name string) int64 {
 }
 
 func expired(item Item, now time.Time) bool {
-	ttl := num(item, attrTTL)
+	ttl := num(item, AttrTTL)
 	return ttl != 0 && ttl <= now.Unix()
 }

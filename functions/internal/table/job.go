@@ -134,7 +134,7 @@ func (t *Table) Job(ctx context.Context, id string) (*waypointv1.Job, job.Meta, 
 		return nil, m, nil, err
 	}
 	out.CancelRequested = lease != nil && lease.CancelRequested != 0
-	if out.Spec, _, err = t.decodeBody(ctx, id, found[JobBody(id)]); err != nil {
+	if out.Spec, _, err = decodeBody(ctx, t, id, found[JobBody(id)]); err != nil {
 		return nil, m, nil, err
 	}
 	for _, s := range steps {
@@ -166,12 +166,13 @@ type blobItem struct {
 	Data []byte `dynamodbav:"data"`
 }
 
-func (t *Table) blob(m proto.Message) (blobItem, error) {
+// blob packs a message.
+func blob(db *Table, m proto.Message) (blobItem, error) {
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		return blobItem{}, fmt.Errorf("storing a message: %w", err)
 	}
-	packed, err := t.pack(raw)
+	packed, err := db.pack(raw)
 	return blobItem{Data: packed}, err
 }
 

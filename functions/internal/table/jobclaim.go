@@ -59,7 +59,7 @@ func (t *Table) ClaimJob(ctx context.Context, sealer Sealer, in ClaimInput) (Cla
 		return out, err
 	}
 	out.Job = JobProto(out.Grant.Meta)
-	spec, sealed, err := t.decodeBody(ctx, in.JobID, found[JobBody(in.JobID)])
+	spec, sealed, err := decodeBody(ctx, t, in.JobID, found[JobBody(in.JobID)])
 	if err != nil {
 		return out, err
 	}
@@ -101,7 +101,7 @@ func (t *Table) claimFacts(ctx context.Context, m job.Meta) (f job.ClaimFacts, r
 	}
 	if m.State == job.Running {
 		g.Go(func() (err error) {
-			f.Spared, err = t.leasesSpared(inner)
+			f.Spared, err = leasesSpared(inner, t)
 			return err
 		})
 	}

@@ -58,7 +58,7 @@ func (t *Table) CompleteJob(ctx context.Context, f Fence, c Completion) (job.Sta
 	var state job.State
 	var extra []TxAction
 	if c.Result != nil {
-		blob, err := t.blob(c.Result)
+		blob, err := blob(t, c.Result)
 		if err != nil {
 			return "", job.Decision{}, err
 		}

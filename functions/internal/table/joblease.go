@@ -41,7 +41,7 @@ func stale(m job.Meta, f Fence) error {
 
 // RenewLease is row 6. canceled: somebody asked to cancel the job.
 func (t *Table) RenewLease(ctx context.Context, f Fence) (canceled bool, err error) {
-	a, err := t.action(job.Renew(f.JobID, f.Attempt, f.Owner, t.clock()).Changes[0])
+	a, err := action(job.Renew(f.JobID, f.Attempt, f.Owner, t.clock()).Changes[0], t.clock())
 	if err != nil {
 		return false, err
 	}
@@ -98,7 +98,7 @@ func (t *Table) fencedError(ctx context.Context, f Fence, err error) error {
 
 // ReportJob keeps what the job resolved.
 func (t *Table) ReportJob(ctx context.Context, f Fence, report *waypointv1.ReportJobRequest) error {
-	blob, err := t.blob(&waypointv1.ReportJobRequest{Source: report.GetSource(), VariablesUsed: report.GetVariablesUsed()})
+	blob, err := blob(t, &waypointv1.ReportJobRequest{Source: report.GetSource(), VariablesUsed: report.GetVariablesUsed()})
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (t *Table) outputAgain(ctx context.Context, id string, from, to int64, most
 }
 
 func readOutput(id string, item Item) (position int64, raw []byte, err error) {
-	position, err = strconv.ParseInt(strings.TrimPrefix(str(item, attrSK), OutputPrefix), 10, 64)
+	position, err = strconv.ParseInt(strings.TrimPrefix(str(item, AttrSK), OutputPrefix), 10, 64)
 	if err != nil {
 		return 0, nil, fmt.Errorf("reading the output of job %s: the key %s is damaged", id, KeyOf(item))
 	}

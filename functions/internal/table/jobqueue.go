@@ -75,7 +75,7 @@ type Queued struct {
 // QueueJob is rows 1 and 2.
 func (t *Table) QueueJob(ctx context.Context, sealer Sealer, in NewJob) (Queued, error) {
 	var out Queued
-	body, parts, err := t.encodeBody(ctx, sealer, in.ID, in.Spec)
+	body, parts, err := encodeBody(ctx, t, sealer, in.ID, in.Spec)
 	if err != nil {
 		return out, err
 	}

@@ -30,7 +30,7 @@ const partMost = 300 << 10
 func jobAAD(id string) string { return "J#" + id + "/BODY" }
 
 // encodeBody makes the body of a job and its further parts.
-func (t *Table) encodeBody(ctx context.Context, sealer Sealer, id string, spec *waypointv1.JobSpec) (bodyItem, []TxAction, error) {
+func encodeBody(ctx context.Context, db *Table, sealer Sealer, id string, spec *waypointv1.JobSpec) (bodyItem, []TxAction, error) {
 	public, secrets := splitSpec(spec)
 	var b bodyItem
 	if secrets != nil {
@@ -46,7 +46,7 @@ func (t *Table) encodeBody(ctx context.Context, sealer Sealer, id string, spec *
 	if err != nil {
 		return b, nil, fmt.Errorf("storing the job: %w", err)
 	}
-	packed, err := t.pack(raw)
+	packed, err := db.pack(raw)
 	if err != nil {
 		return b, nil, err
 	}
@@ -62,7 +62,7 @@ func (t *Table) encodeBody(ctx context.Context, sealer Sealer, id string, spec *
 }
 
 // decodeBody reads a job's specification, without secrets; the bytes of secrets stay sealed.
-func (t *Table) decodeBody(ctx context.Context, id string, item Item) (*waypointv1.JobSpec, []byte, error) {
+func decodeBody(ctx context.Context, db *Table, id string, item Item) (*waypointv1.JobSpec, []byte, error) {
 	var b bodyItem
 	if err := Decode(item, &b); err != nil {
 		return nil, nil, fmt.Errorf("reading job %s: %w", id, err)
@@ -73,7 +73,7 @@ func (t *Table) decodeBody(ctx context.Context, id string, item Item) (*waypoint
 		for n := int64(1); n <= b.Parts; n++ {
 			keys = append(keys, JobBodyPart(id, n))
 		}
-		found, err := t.BatchGet(ctx, keys, true)
+		found, err := db.BatchGet(ctx, keys, true)
 		if err != nil {
 			return nil, nil, err
 		}

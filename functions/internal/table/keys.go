@@ -14,11 +14,11 @@ type Key struct{ PK, SK string }
 func (k Key) String() string { return k.PK + "/" + k.SK }
 
 func (k Key) item() Item {
-	return Item{attrPK: &types.AttributeValueMemberS{Value: k.PK}, attrSK: &types.AttributeValueMemberS{Value: k.SK}}
+	return Item{AttrPK: &types.AttributeValueMemberS{Value: k.PK}, AttrSK: &types.AttributeValueMemberS{Value: k.SK}}
 }
 
 // KeyOf is an item's key.
-func KeyOf(item Item) Key { return Key{str(item, attrPK), str(item, attrSK)} }
+func KeyOf(item Item) Key { return Key{str(item, AttrPK), str(item, AttrSK)} }
 
 // seq makes a number sort as text.
 func seq(n int64) string { return fmt.Sprintf("%012d", n) }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -432,9 +433,8 @@ func (t *Table) changedApps(ctx context.Context, project string, apps []*waypoin
 }
 
 // TouchWorkspace is the action that notes the use of a workspace.
-func (t *Table) TouchWorkspace(project, workspace string) TxAction {
-	now := t.Now().Unix()
-	return Update(Workspace(project, workspace), Set("SET #name = ?, #first = if_not_exists(#first, ?), #last = ?", workspace, now, now))
+func TouchWorkspace(project, workspace string, now time.Time) TxAction {
+	return Update(Workspace(project, workspace), Set("SET #name = ?, #first = if_not_exists(#first, ?), #last = ?", workspace, now.Unix(), now.Unix()))
 }
 
 // FileChangeSignal is the signal that an app wants when only its configuration files changed; may be empty.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 // QueryInput asks for the items of one partition, in the order of their sort keys.
@@ -72,6 +74,42 @@ func (t *Table) QueryAll(ctx context.Context, in QueryInput, limit int) ([]Item,
 		in.Token = next
 	}
 }
+
+// listRounds bounds how many pages a filtered list reads to fill one page: a page may then be shorter than
+// asked, but what follows is never lost.
+const listRounds = 5
+
+// indexed finds the one item that Index2 has under pk, as far as the index knows now.
+func (t *Table) indexed(ctx context.Context, pk string) (Key, bool, error) {
+	page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: pk, Limit: 1})
+	if err != nil || len(page) == 0 {
+		return Key{}, false, err
+	}
+	return KeyOf(page[0]), true, nil
+}
+
+// byID finds the one item that Index2 has under pk. Right after a write the index may not have it yet, so a
+// miss is asked a second time, a moment later.
+func (t *Table) byID(ctx context.Context, pk string) (Key, bool, error) {
+	for try := 0; ; try++ {
+		page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: pk, Limit: 1})
+		if err != nil {
+			return Key{}, false, err
+		}
+		if len(page) > 0 {
+			return KeyOf(page[0]), true, nil
+		}
+		if try == 1 {
+			return Key{}, false, nil
+		}
+		if !retry.Sleep(ctx, retry.Spread(indexLag)) {
+			return Key{}, false, fmt.Errorf("waiting for an index: %w", ctx.Err())
+		}
+	}
+}
+
+// indexLag is how far an index is behind at most, but seldom.
+const indexLag = 100 * time.Millisecond
 
 // Hydrate reads the items that an index page names, keeping its order; those that are gone are left out.
 func (t *Table) Hydrate(ctx context.Context, page []Item) ([]Item, error) {
@@ -156,6 +194,21 @@ func encodeToken(in QueryInput, last Item) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
+// TokenAfter is the page token of a list that goes on after an item of it.
+func TokenAfter(in QueryInput, item Item) (string, error) {
+	return encodeToken(in, keysOf(item, in.Index))
+}
+
+// keysOf is the part of an item that stands in a page token.
+func keysOf(item Item, index string) Item {
+	pk, sk := keyAttributes(index)
+	out := Item{}
+	for _, name := range []string{AttrPK, AttrSK, pk, sk} {
+		out[name] = item[name]
+	}
+	return out
+}
+
 func decodeToken(in QueryInput) (Item, error) {
 	if in.Token == "" {
 		return nil, nil
@@ -171,7 +224,7 @@ func decodeToken(in QueryInput) (Item, error) {
 		return nil, refused
 	}
 	pk, sk := keyAttributes(in.Index)
-	want := []string{attrPK, attrSK}
+	want := []string{AttrPK, AttrSK}
 	if in.Index != "" {
 		want = append(want, pk, sk)
 	}

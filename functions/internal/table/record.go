@@ -82,6 +82,10 @@ func RecordParts(r *waypointv1.Record) (kind RecordKind, meta *waypointv1.Record
 	return "", nil, 0
 }
 
+// SettledLabel names, in a *ConditionError, what was added to a deployment's transaction for its entrypoints' token: whoever
+// meets it reads again.
+const SettledLabel = "deployment token"
+
 const (
 	counterLabel = "counter"
 	latestLabel  = "latest"
@@ -135,7 +139,7 @@ func raced(err error) bool {
 	}
 	_, counter := Failed(err, counterLabel)
 	_, latest := Failed(err, latestLabel)
-	_, token := Failed(err, deploymentTokenLabel)
+	_, token := Failed(err, SettledLabel)
 	return counter || latest || token
 }
 
@@ -179,7 +183,7 @@ func (t *Table) numberRecord(ctx context.Context, kind RecordKind, meta *waypoin
 	if counter.N == 0 {
 		cond = Absent()
 	}
-	tx.Add(Put(key, next, cond).Named(counterLabel), t.TouchWorkspace(meta.GetProject(), meta.GetWorkspace()))
+	tx.Add(Put(key, next, cond).Named(counterLabel), TouchWorkspace(meta.GetProject(), meta.GetWorkspace(), t.clock()))
 	return true, nil
 }
 
@@ -193,14 +197,6 @@ func (t *Table) takeNumber(ctx context.Context, known Key, kind RecordKind, meta
 	}
 	meta.Sequence = item.N
 	return nil
-}
-
-func (t *Table) indexed(ctx context.Context, pk string) (Key, bool, error) {
-	page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: pk, Limit: 1})
-	if err != nil || len(page) == 0 {
-		return Key{}, false, err
-	}
-	return KeyOf(page[0]), true, nil
 }
 
 // addRecord adds the record itself and, if it is now the latest that succeeded, the LATEST item.
@@ -327,22 +323,8 @@ type RecordList struct {
 	Token    string
 }
 
-// listRounds bounds how many pages a filtered list reads to fill one page: a page may then be shorter than
-// asked, but what follows is never lost.
-const listRounds = 5
-
 // listBytesMost bounds the records of one answer: as base64 it must cross Lambda's 6 MB.
 const listBytesMost = 2 << 20
-
-// keysOf is the part of an item that stands in a page token.
-func keysOf(item Item, index string) Item {
-	pk, sk := keyAttributes(index)
-	out := Item{}
-	for _, name := range []string{attrPK, attrSK, pk, sk} {
-		out[name] = item[name]
-	}
-	return out
-}
 
 // ListRecords reads one page, which ends where it is full: by number or by bytes.
 func (t *Table) ListRecords(ctx context.Context, in RecordList) (out []*waypointv1.Record, next string, err error) {
@@ -370,7 +352,7 @@ func (t *Table) ListRecords(ctx context.Context, in RecordList) (out []*waypoint
 				if i == 0 {
 					return out, q.Token, nil
 				}
-				next, err := encodeToken(q, keysOf(page[i-1], q.Index))
+				next, err := TokenAfter(q, page[i-1])
 				return out, next, err
 			}
 			if (in.State != 0 && item.State != int32(in.State)) || (in.Physical != 0 && item.Physical != int32(in.Physical)) {

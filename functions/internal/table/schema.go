@@ -3,10 +3,12 @@ package table
 // The table's shape, stated once: functions.Resources, and through it every installation, is made of these.
 const (
 	// AttrPK and AttrSK are the table's string keys.
-	AttrPK = attrPK
-	AttrSK = attrSK
+	AttrPK = "pk"
+	AttrSK = "sk"
 	// AttrTTL is the time-to-live attribute, Unix seconds.
-	AttrTTL = attrTTL
+	AttrTTL = "ttl"
+	// AttrVersion is the schema version of the item: readers accept the current and the previous one.
+	AttrVersion = "v"
 	// Index1 is over (gsi1pk, gsi1sk), Index2 over (gsi2pk, gsi2sk); all strings. Both are sparse and project
 	// KEYS_ONLY: a change of state then costs no index write, and lists read the items they show.
 	Index1     = "gsi1"
@@ -24,5 +26,5 @@ func keyAttributes(index string) (pk, sk string) {
 	case Index2:
 		return AttrIndex2, AttrSort2
 	}
-	return attrPK, attrSK
+	return AttrPK, AttrSK
 }

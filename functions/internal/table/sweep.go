@@ -22,11 +22,11 @@ type sweepItem struct {
 func (t *Table) BeginSweep(ctx context.Context) (spared bool, err error) {
 	now := t.clock()
 	// A run on time, which nearly all are, costs this one write: what it must know is in the answer.
-	item, err := t.single(ctx, Update(SweepState(), Set("SET #alive = ?, #"+attrVersion+" = ?", now.UnixMilli(), SchemaVersion),
+	item, err := t.single(ctx, Update(SweepState(), Set("SET #alive = ?, #"+AttrVersion+" = ?", now.UnixMilli(), SchemaVersion),
 		If("#alive >= ?", now.Add(-job.SweepAway).UnixMilli())))
 	var late *ConditionError
 	if errors.As(err, &late) {
-		return t.alive(ctx, true)
+		return alive(ctx, t, true)
 	}
 	if err != nil {
 		return false, err
@@ -39,16 +39,16 @@ func (t *Table) BeginSweep(ctx context.Context) (spared bool, err error) {
 }
 
 // leasesSpared is what a claim asks when it meets a lapsed lease: it may be the first to notice that the server was away.
-func (t *Table) leasesSpared(ctx context.Context) (bool, error) {
-	return t.alive(ctx, false)
+func leasesSpared(ctx context.Context, db *Table) (bool, error) {
+	return alive(ctx, db, false)
 }
 
 // alive reads before it writes: how long the server was away decides what is written, in one write, so that no function
 // can die between noticing and sparing.
-func (t *Table) alive(ctx context.Context, ran bool) (bool, error) {
-	now := t.clock()
+func alive(ctx context.Context, db *Table, ran bool) (bool, error) {
+	now := db.Now()
 	var s sweepItem
-	found, err := t.Get(ctx, SweepState(), true, &s)
+	found, err := db.Get(ctx, SweepState(), true, &s)
 	if err != nil {
 		return false, err
 	}
@@ -62,7 +62,7 @@ func (t *Table) alive(ctx context.Context, ran bool) (bool, error) {
 	if ran || away || !found {
 		s.Alive = now.UnixMilli()
 		// Two that write at once say the same.
-		if err := t.Put(ctx, SweepState(), s); err != nil {
+		if err := db.Put(ctx, SweepState(), s); err != nil {
 			return false, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -13,7 +12,6 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
 type tokenItem struct {
@@ -200,29 +198,6 @@ func (t *Table) revoke(key Key, item tokenItem) TxAction {
 	}
 	return Update(key, Set("SET #revoked = if_not_exists(#revoked, ?), #ttl = ? REMOVE #gsi1pk, #gsi1sk", now.Unix(), ttl), Exists())
 }
-
-// byID finds the one item that Index2 has under pk. Right after a write the index may not have it yet, so a
-// miss is asked a second time, a moment later.
-func (t *Table) byID(ctx context.Context, pk string) (Key, bool, error) {
-	for try := 0; ; try++ {
-		page, _, err := t.Query(ctx, QueryInput{Index: Index2, PK: pk, Limit: 1})
-		if err != nil {
-			return Key{}, false, err
-		}
-		if len(page) > 0 {
-			return KeyOf(page[0]), true, nil
-		}
-		if try == 1 {
-			return Key{}, false, nil
-		}
-		if !retry.Sleep(ctx, retry.Spread(indexLag)) {
-			return Key{}, false, fmt.Errorf("waiting for an index: %w", ctx.Err())
-		}
-	}
-}
-
-// indexLag is how far an index is behind at most, but seldom.
-const indexLag = 100 * time.Millisecond
 
 // SpendIdentity notes that a signature was used; false: it had been. It is forgotten after until, when it is too old
 // anyway.

@@ -20,7 +20,7 @@ func (t *Table) WhyNot(ctx context.Context, m job.Meta, lease *job.Lease) (*wayp
 			w.Deps, err = t.dependencies(inner, m)
 			return err
 		})
-		g.Go(func() error { return t.holderOf(inner, m, &w) })
+		g.Go(func() error { return holderOf(inner, t, m, &w) })
 	case m.State == job.Ready && !m.Local:
 		g.Go(func() error {
 			pools, err := t.Pools(inner)
@@ -44,12 +44,12 @@ func (t *Table) WhyNot(ctx context.Context, m job.Meta, lease *job.Lease) (*wayp
 	return &waypointv1.WhyNot{Reason: string(r.Reason), Message: r.Message, JobId: r.JobID}, nil
 }
 
-func (t *Table) holderOf(ctx context.Context, m job.Meta, w *job.Waiting) error {
+func holderOf(ctx context.Context, db *Table, m job.Meta, w *job.Waiting) error {
 	if m.Lane == "" {
 		return nil
 	}
 	var lane job.Lane
-	found, err := t.Get(ctx, Lane(m.Lane), false, &lane)
+	found, err := db.Get(ctx, Lane(m.Lane), false, &lane)
 	if err != nil || !found {
 		return err
 	}
@@ -58,7 +58,7 @@ func (t *Table) holderOf(ctx context.Context, m job.Meta, w *job.Waiting) error 
 		return nil
 	}
 	var holder job.Meta
-	found, err = t.Get(ctx, JobMeta(lane.Holder), false, &holder)
+	found, err = db.Get(ctx, JobMeta(lane.Holder), false, &holder)
 	if found {
 		w.Holder = &holder
 	}

@@ -45,7 +45,7 @@ test: $(TOOLS)/gotestsum ## Run all tests (with -race where there is a C compile
 .PHONY: test-conflicts
 test-conflicts: ## Run the functions' tests while one in four writes and transactions meets a conflict
 	@echo "conflicts are injected into one in four writes and transactions"
-	WAYPOINT_TEST_CONFLICTS=0.25 $(GO) test -count=1 -timeout 20m ./functions ./functions/api ./functions/internal/table
+	WAYPOINT_TEST_CONFLICTS=0.25 $(GO) test -count=1 -timeout 20m ./functions ./functions/api ./functions/internal/jobs ./functions/internal/store
 
 .PHONY: test-engines
 test-engines: ## Run the conformance suites on the engines, their referees (Java 17, npm) and AWS_ENDPOINT_URL: one table

@@ -20,8 +20,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // What the tests look for in answers to those whom it is none of the business of.
@@ -36,7 +35,7 @@ const (
 // shared is a server that is not one machine's own.
 func shared(t *testing.T) *world {
 	t.Helper()
-	return newWorldFor(t, tabletest.New(t), func(s *functions.Settings) { s.Platform = "aws" })
+	return newWorldFor(t, install(t), func(s *functions.Settings) { s.Platform = "aws" })
 }
 
 // token makes a token and returns a caller with it.
@@ -138,8 +137,8 @@ func (w *world) messages(t *testing.T, url string) string {
 func (w *world) forget(t *testing.T, token string, attributes ...string) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(token))
-	change := table.Set("REMOVE #" + strings.Join(attributes, ", #"))
-	if err := w.Table.Update(t.Context(), table.Token(hex.EncodeToString(sum[:])), change, table.Exists()); err != nil {
+	change := store.Set("REMOVE #" + strings.Join(attributes, ", #"))
+	if err := w.DB.Update(t.Context(), store.Token(hex.EncodeToString(sum[:])), change, store.Exists()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -403,7 +402,7 @@ func TestARunnerFollowsItsToken(t *testing.T) {
 	id, before := r.stands(t)
 	waiting := admin.anywhere(t, "shop")
 	tok := secret.GetToken()
-	if ok, err := w.Table.ExtendToken(ctx, tok.GetId(), tok.GetCreatedBy(), w.Clock.Now().Unix()+3600, nil, job.Projects{Names: []string{"blog"}}); err != nil || !ok {
+	if ok, err := w.Tokens.Extend(ctx, tok.GetId(), tok.GetCreatedBy(), w.Clock.Now().Unix()+3600, nil, job.Projects{Names: []string{"blog"}}); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	w.Clock.Pass(auth.CacheFor)

@@ -21,8 +21,9 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/runners"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
 )
@@ -36,7 +37,7 @@ const runnerRole = "arn:aws:iam::000000000000:role/runner"
 // there is to a key.
 func onAWS(t *testing.T, change func(*functions.Settings)) *world {
 	t.Helper()
-	in := tabletest.New(t)
+	in := install(t)
 	tokens, err := sts.New(sts.Options{Account: "000000000000", Key: bytes.Repeat([]byte{1}, 32), Clock: in.Clock.Now, Rand: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func TestConfigurationIsSealedWithAKeyOfSSMOrKMS(t *testing.T) {
 			c.project(t, "shop")
 			c.set(t, appVar("DB", "postgres://secret"))
 			// Another process has no key in memory.
-			later := newWorldFor(t, w.World, func(s *functions.Settings) { s.RunnerRoleARN = runnerRole }, change)
+			later := newWorldFor(t, w.installation, func(s *functions.Settings) { s.RunnerRoleARN = runnerRole }, change)
 			if got := later.as(later.admin).get(t, &waypointv1.GetConfigRequest{Project: "shop", App: "web"}); got != "DB=postgres://secret" {
 				t.Error(got)
 			}
@@ -154,7 +155,7 @@ func (c *caller) queued(t *testing.T, change ...func(*waypointv1.JobSpec)) strin
 // rung are the jobs whose doorbells are in the queue of runners without labels, sorted.
 func (w *world) rung(t *testing.T) []string {
 	t.Helper()
-	url, err := w.SQS.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String(w.Spec.QueuePrefix + table.PoolName(nil, job.Projects{All: true}))})
+	url, err := w.SQS.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String(w.Spec.QueuePrefix + runners.PoolName(nil, job.Projects{All: true}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func TestRunnersGetKeysForTheirQueueAndAreRungInBatches(t *testing.T) {
 	runner, id := c.standing(t)
 	w.wantRung(t, one, two)
 	keys := must[waypointv1.GetQueueCredentialsResponse](t)(runner.agent.GetQueueCredentials(t.Context(), ask(&waypointv1.GetQueueCredentialsRequest{RunnerId: id})))
-	if keys.GetSessionToken() == "" || !strings.HasSuffix(keys.GetQueueUrl(), w.Spec.QueuePrefix+table.PoolName(nil, job.Projects{All: true})) {
+	if keys.GetSessionToken() == "" || !strings.HasSuffix(keys.GetQueueUrl(), w.Spec.QueuePrefix+runners.PoolName(nil, job.Projects{All: true})) {
 		t.Errorf("%v", keys)
 	}
 	w.wantRung(t)
@@ -227,8 +228,8 @@ func TestTheSweepMakesTheQueueThatIsMissingAndRings(t *testing.T) {
 	c.project(t, "shop")
 	id := c.queued(t)
 	// A runner registered, and the function died before it made the queue's first ring.
-	if _, err := w.Table.PutRunner(t.Context(), table.RunnerItem{
-		ID: w.ID(t), Name: "r", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING), Pool: table.PoolName(nil, job.Projects{All: true}), Owner: "x",
+	if _, err := w.Runners.Put(t.Context(), runners.Runner{
+		ID: w.ID(t), Name: "r", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING), Pool: runners.PoolName(nil, job.Projects{All: true}), Owner: "x",
 	}, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -254,18 +255,18 @@ func TestTheSweepFollowsAnEndThatNobodyFollowed(t *testing.T) {
 	}))).GetFence()
 	// The function that is to end the job dies right after its transaction.
 	owner := ""
-	for _, item := range w.items(t, table.JobPK(first)) {
-		if table.KeyOf(item) == table.JobLease(first) {
+	for _, item := range w.items(t, store.JobPK(first)) {
+		if store.KeyOf(item) == store.JobLease(first) {
 			var lease struct {
 				Owner string `dynamodbav:"owner"`
 			}
-			if err := table.Decode(item, &lease); err != nil {
+			if err := store.Decode(item, &lease); err != nil {
 				t.Fatal(err)
 			}
 			owner = lease.Owner
 		}
 	}
-	if _, _, err := w.Table.CompleteJob(t.Context(), table.Fence{JobID: first, Attempt: int64(fence.GetAttempt()), Owner: owner}, table.Completion{}); err != nil {
+	if _, _, err := w.Jobs.Complete(t.Context(), jobs.Fence{JobID: first, Attempt: int64(fence.GetAttempt()), Owner: owner}, jobs.Completion{}); err != nil {
 		t.Fatal(err)
 	}
 	w.wantRung(t)
@@ -295,7 +296,7 @@ func TestTheSweepPassesTheLaneOfAnExpiredJobToOneThatStillWaits(t *testing.T) {
 	var lane struct {
 		Holder string `dynamodbav:"holder"`
 	}
-	if found, err := w.Table.Get(t.Context(), table.Lane(table.LanePK("shop", "web", "default")), true, &lane); err != nil || !found || lane.Holder != next {
+	if found, err := w.DB.Get(t.Context(), store.Lane(store.LanePK("shop", "web", "default")), true, &lane); err != nil || !found || lane.Holder != next {
 		t.Errorf("the lane is held by %q: %v", lane.Holder, err)
 	}
 	if got := state(next); got != waypointv1.JobState_JOB_STATE_BLOCKED {
@@ -328,7 +329,7 @@ func (c tenActions) Do(req *http.Request) (*http.Response, error) {
 }
 
 func TestManyVariablesAreSetWhereATransactionHasTenActionsAtMost(t *testing.T) {
-	in := tabletest.New(t)
+	in := install(t)
 	in.Config.HTTPClient = tenActions{in.Config.HTTPClient}
 	w := newWorldFor(t, in)
 	c := w.as(w.admin)

@@ -9,12 +9,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 )
 
 // BenchmarkRequest is one event through a function: adapter, gate, service, table, answer.
 func BenchmarkRequest(b *testing.B) {
-	w := newWorldFor(b, tabletest.New(b))
+	w := newWorldFor(b, install(b))
 	for name, call := range map[string]struct {
 		path string
 		msg  proto.Message

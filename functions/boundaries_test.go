@@ -36,6 +36,8 @@ type rule struct {
 const (
 	conformance = module + "localstack/aws/dynamodb/conformance"
 	suites      = module + "localstack/aws/suite/engines"
+	// engineTests is for tests alone, too.
+	engineTests = module + "localstack/enginetest"
 )
 
 // platformSDK says whether a package belongs to a target platform. Such must not be reachable from the functions: P2, third-party secrets only on the runner.
@@ -84,6 +86,20 @@ func rules() []rule {
 				return broken
 			},
 			planted: [2]string{module + "functions/api", module + "runner/plugin"},
+		},
+		{
+			name: "nothing below functions imports the engines: tests hand them over",
+			check: func(graph map[string]pkg) (broken []string) {
+				for path, p := range graph {
+					for _, to := range p.Imports {
+						if inside(path, "functions") && inside(to, "localstack") || to == engineTests {
+							broken = append(broken, path+" → "+to)
+						}
+					}
+				}
+				return broken
+			},
+			planted: [2]string{module + "functions/internal/storetest", module + "localstack/aws/dynamodb"},
 		},
 		{
 			name: "nobody outside functions imports the DynamoDB SDK",
@@ -210,7 +226,7 @@ func root(t *testing.T) string {
 
 func TestBoundariesHoldAndEachRuleNoticesAPlantedImport(t *testing.T) {
 	packages := graph(t)
-	for _, needed := range []string{"functions/bootstrap", "functions/internal/table", "entrypoint", "internal/client", "runner/plugin"} {
+	for _, needed := range []string{"functions/bootstrap", "functions/internal/store", "entrypoint", "internal/client", "runner/plugin"} {
 		if _, ok := packages[module+needed]; !ok {
 			t.Fatalf("package %s is not listed: the rules would look at nothing", needed)
 		}
@@ -238,7 +254,7 @@ func TestBoundariesHoldAndEachRuleNoticesAPlantedImport(t *testing.T) {
 func TestGoRefusesTheServersInsidesToOthers(t *testing.T) {
 	dir := t.TempDir()
 	planted := filepath.Join(dir, "planted.go")
-	source := fmt.Sprintf("package client\n\nimport _ %q\n", module+"functions/internal/table")
+	source := fmt.Sprintf("package client\n\nimport _ %q\n", module+"functions/internal/store")
 	overlay := fmt.Sprintf(`{"Replace": {%q: %q}}`, filepath.Join(root(t), "internal", "client", "planted.go"), planted)
 	if err := errors.Join(os.WriteFile(planted, []byte(source), 0o600), os.WriteFile(filepath.Join(dir, "overlay.json"), []byte(overlay), 0o600)); err != nil {
 		t.Fatal(err)

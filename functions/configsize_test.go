@@ -17,7 +17,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
 )
 
@@ -192,7 +191,7 @@ func (d dying) Do(req *http.Request) (*http.Response, error) {
 
 // Whatever happens in between, all variables of a request are set, or none.
 func TestAChangeOfManyVariablesIsMadeWholeOrNotAtAll(t *testing.T) {
-	in := tabletest.New(t)
+	in := install(t)
 	calls := 1 << 30
 	in.Config.HTTPClient = dying{others: in.Config.HTTPClient, mu: &sync.Mutex{}, left: &calls}
 	w := newWorldFor(t, in)

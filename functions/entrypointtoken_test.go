@@ -7,7 +7,7 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 const (
@@ -190,7 +190,7 @@ func TestEntrypointTokensOfEarlierVersionsEndToo(t *testing.T) {
 	i := c.begun(t, fence, w.ID(t))
 	c.put(t, fence, deployment(i.deployment, success, created))
 	w.forget(t, i.token, "job", "attempt", "kept")
-	if err := w.Table.Delete(t.Context(), table.DeploymentToken(i.deployment)); err != nil {
+	if err := w.DB.Delete(t.Context(), store.DeploymentToken(i.deployment)); err != nil {
 		t.Fatal(err)
 	}
 	c.complete(t, fence, nil)

@@ -24,9 +24,10 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	"github.com/waypoint-serverless/waypoint/functions/api"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/domains"
 	"github.com/waypoint-serverless/waypoint/functions/internal/event"
 	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Settings say where the server's things are. Exactly one of MasterKey, KeyParameter and KMSKey must be set.
@@ -53,7 +54,7 @@ type Settings struct {
 	// SweepHold is how long after its beginning a run of the function `sweep` may wait for the moment at which it is decided
 	// what becomes of a job whose runner is silent; 0: not at all.
 	SweepHold time.Duration
-	// AppLogsPerDay is how many bytes of one app's logs are kept of a day; 0: table.LogsPerDay, less than 0: all.
+	// AppLogsPerDay is how many bytes of one app's logs are kept of a day; 0: logs.PerDay, less than 0: all.
 	AppLogsPerDay int64
 	// Clock and Rand are the system's if nil.
 	Clock func() time.Time
@@ -108,10 +109,10 @@ func New(cfg aws.Config, s Settings) (*Handlers, error) {
 		return nil, err
 	}
 	spec := Resources(s.Prefix)
-	t := table.New(dynamodb.NewFromConfig(cfg), spec.Table.Name, s.Clock, s.Rand)
-	gate := auth.NewGate(t, s.Clock)
-	tokens := &api.Tokens{Table: t, Rand: s.Rand, Shared: s.shared()}
-	p := parts{Settings: s, cfg: cfg, table: t, queues: newQueues(cfg, s, spec), sealer: sealer, tokens: tokens}
+	stores := domains.Over(store.New(dynamodb.NewFromConfig(cfg), spec.Table.Name, s.Clock, s.Rand))
+	gate := auth.NewGate(stores.Tokens, s.Clock)
+	tokens := &api.Tokens{DB: stores.DB, Tokens: stores.Tokens, Rand: s.Rand, Shared: s.shared()}
+	p := parts{Settings: s, cfg: cfg, stores: stores, queues: newQueues(cfg, s, spec), sealer: sealer, tokens: tokens}
 
 	front := func(function string, h http.Handler) http.Handler {
 		return observe(function, gate.Middleware(h), s.Clock, s.Logger)
@@ -192,7 +193,7 @@ func direct(tokens *api.Tokens) event.Direct {
 			}
 			return json.Marshal(map[string]string{"token": token})
 		case "find_token":
-			_, known, err := tokens.Table.FindToken(ctx, auth.HashOf(in.Token), true)
+			_, known, err := tokens.Tokens.FindToken(ctx, auth.HashOf(in.Token), true)
 			if err != nil {
 				return nil, err
 			}

@@ -250,7 +250,7 @@ func TestATokenThatLivesOnHasTheListsLabels(t *testing.T) {
 		t.Errorf("labels %v", tok.GetRunnerLabels())
 	}
 	later := tok.GetExpiresUnix() + 100
-	lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), tok.GetCreatedBy(), later, map[string]string{"team": "new"}, job.Projects{Names: []string{"shop"}})
+	lives, err := w.Tokens.Extend(t.Context(), tok.GetId(), tok.GetCreatedBy(), later, map[string]string{"team": "new"}, job.Projects{Names: []string{"shop"}})
 	if err != nil || !lives {
 		t.Fatal(lives, err)
 	}
@@ -258,7 +258,7 @@ func TestATokenThatLivesOnHasTheListsLabels(t *testing.T) {
 		!slices.Equal(now.GetProjects(), []string{"shop"}) {
 		t.Errorf("labels %v, until %d", now.GetRunnerLabels(), now.GetExpiresUnix())
 	}
-	if lives, err := w.Table.ExtendToken(t.Context(), tok.GetId(), "identity of another", later, nil, job.Projects{}); lives || err != nil {
+	if lives, err := w.Tokens.Extend(t.Context(), tok.GetId(), "identity of another", later, nil, job.Projects{}); lives || err != nil {
 		t.Errorf("extended for another: %v %v", lives, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/api"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/event"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 const headerCost = "Waypoint-Cost"
@@ -25,7 +25,7 @@ func observe(function string, next http.Handler, clock func() time.Time, logger 
 		start := clock()
 		var seen auth.Seen
 		var failure api.Failure
-		ctx, meter := table.WithMeter(r.Context())
+		ctx, meter := store.WithMeter(r.Context())
 		ctx = api.WithFailure(auth.Watch(ctx, &seen), &failure)
 		status := &statusWriter{ResponseWriter: w}
 		next.ServeHTTP(status, r.WithContext(ctx))

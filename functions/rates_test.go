@@ -11,7 +11,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 )
 
 // A runner that bounds nothing gets no further than the server lets it, however it claims, and an append costs what it did.
@@ -74,7 +73,7 @@ func (i *logInstance) sends(t *testing.T, text string, lines int) time.Duration 
 
 func TestLogsAreKeptUpToABoundOfTheDayWhateverAnAppSends(t *testing.T) {
 	const perDay = 4 << 20
-	w := newWorldFor(t, tabletest.New(t), func(s *functions.Settings) { s.AppLogsPerDay = perDay })
+	w := newWorldFor(t, install(t), func(s *functions.Settings) { s.AppLogsPerDay = perDay })
 	c := w.as(w.admin)
 	c.project(t, "shop")
 	d, e, _ := c.deployed(t)

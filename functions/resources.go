@@ -3,7 +3,7 @@ package functions
 import (
 	"strconv"
 
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // ResourceSpec says what the server needs of AWS: one table, and how the runners' queues are made. Whatever
@@ -45,10 +45,10 @@ const (
 func Resources(prefix string) ResourceSpec {
 	return ResourceSpec{
 		Table: TableSpec{
-			Name: prefix, PartitionKey: table.AttrPK, SortKey: table.AttrSK, TTL: table.AttrTTL,
+			Name: prefix, PartitionKey: store.AttrPK, SortKey: store.AttrSK, TTL: store.AttrTTL,
 			Indexes: []IndexSpec{
-				{Name: table.Index1, PartitionKey: table.AttrIndex1, SortKey: table.AttrSort1},
-				{Name: table.Index2, PartitionKey: table.AttrIndex2, SortKey: table.AttrSort2},
+				{Name: store.Index1, PartitionKey: store.AttrIndex1, SortKey: store.AttrSort1},
+				{Name: store.Index2, PartitionKey: store.AttrIndex2, SortKey: store.AttrSort2},
 			},
 		},
 		QueuePrefix: prefix + "-",

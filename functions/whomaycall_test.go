@@ -16,7 +16,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/access"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
 )
@@ -156,7 +155,7 @@ type whoCell struct {
 
 func newWho(t *testing.T) *who {
 	t.Helper()
-	in := tabletest.New(t)
+	in := install(t)
 	in.Config.HTTPClient = newVending(t, in)
 	w := &who{callers: map[string]*whoCaller{}}
 	w.world = newWorldFor(t, in, func(s *functions.Settings) { s.RunnerRoleARN = "arn:aws:iam::000000000000:role/runner" })
@@ -213,7 +212,7 @@ type vending struct {
 	tokens http.Handler
 }
 
-func newVending(t *testing.T, in *tabletest.World) vending {
+func newVending(t *testing.T, in *installation) vending {
 	t.Helper()
 	tokens, err := sts.New(sts.Options{Account: "000000000000", Key: make([]byte, 32), Clock: in.Clock.Now, Rand: rand.Reader})
 	if err != nil {

@@ -15,10 +15,12 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/functions/api"
 	"github.com/waypoint-serverless/waypoint/functions/internal/awscaller"
+	"github.com/waypoint-serverless/waypoint/functions/internal/domains"
+	"github.com/waypoint-serverless/waypoint/functions/internal/logs"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
 	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
 	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 	"github.com/waypoint-serverless/waypoint/functions/sweep"
 	"github.com/waypoint-serverless/waypoint/functions/tail"
 )
@@ -27,7 +29,7 @@ import (
 type parts struct {
 	Settings
 	cfg    aws.Config
-	table  *table.Table
+	stores domains.Stores
 	queues *queue.Queues
 	sealer *secret.Sealer
 	tokens *api.Tokens
@@ -40,25 +42,29 @@ func newQueues(cfg aws.Config, s Settings, spec ResourceSpec) *queue.Queues {
 }
 
 func (p parts) api() http.Handler {
+	s := p.stores
 	return api.Handler(api.Services{
 		Server:   &api.Server{ID: p.ServerID, Platform: p.Platform, TailHoldMS: uint32(p.TailHold / time.Millisecond), Identities: p.identities()},
 		Tokens:   p.tokens,
-		Projects: &api.Projects{Table: p.table, Sealer: p.sealer},
-		Records:  &api.Records{Table: p.table},
-		Jobs:     &api.Jobs{Table: p.table, Sealer: p.sealer, Queues: p.queues, Logger: p.Logger},
-		Runners:  &api.Runners{Table: p.table},
+		Projects: &api.Projects{DB: s.DB, Projects: s.Projects, Sealer: p.sealer},
+		Records:  &api.Records{Records: s.Records, Projects: s.Projects, Logs: s.Logs},
+		Jobs:     &api.Jobs{DB: s.DB, Jobs: s.Jobs, Sealer: p.sealer, Queues: p.queues, Logger: p.Logger},
+		Runners:  &api.Runners{DB: s.DB, Runners: s.Runners},
 		RunnerAgent: &api.RunnerAgent{
-			RecordWrites: api.RecordWrites{Table: p.table, Sealer: p.sealer, Rand: p.Rand},
-			Queues:       p.queues, Matches: selector.Matches, Shared: p.shared(), Logger: p.Logger,
+			RecordWrites: api.RecordWrites{DB: s.DB, Jobs: s.Jobs, Records: s.Records, Writer: s.Writer, Tokens: s.Tokens,
+				Configs: s.Configs, Logs: s.Logs, Sealer: p.sealer, Rand: p.Rand},
+			Dispatch: s.Dispatch, Runners: s.Runners, Projects: s.Projects,
+			Queues: p.queues, Matches: selector.Matches, Shared: p.shared(), Logger: p.Logger,
 		},
-		Configs:     &api.Configs{Table: p.table, Sealer: p.sealer},
-		Entrypoints: &api.Entrypoints{Table: p.table, Sealer: p.sealer, Logs: table.NewLogQuota(p.table, p.AppLogsPerDay), Logger: p.Logger},
+		Configs: &api.Configs{DB: s.DB, Configs: s.Configs, Sealer: p.sealer},
+		Entrypoints: &api.Entrypoints{DB: s.DB, Records: s.Records, Projects: s.Projects, Configs: s.Configs, Logs: s.Logs,
+			Sealer: p.sealer, Quota: logs.NewQuota(s.DB, s.Records, p.AppLogsPerDay), Logger: p.Logger},
 	})
 }
 
 func (p parts) identities() *api.Identities {
 	allowed, err := awscaller.ParseAllowed(p.RunnerRoles)
-	return &api.Identities{Table: p.table, STS: awscaller.NewSTS(p.cfg), Allowed: allowed, ListError: err, ServerID: p.ServerID, Rand: p.Rand}
+	return &api.Identities{DB: p.stores.DB, Tokens: p.stores.Tokens, STS: awscaller.NewSTS(p.cfg), Allowed: allowed, ListError: err, ServerID: p.ServerID, Rand: p.Rand}
 }
 
 // tailService is TailService in two parts.
@@ -70,8 +76,8 @@ type tailService struct {
 func (p parts) tail() http.Handler {
 	mux := api.NewMux()
 	mux.Add(waypointv1connect.NewTailServiceHandler(tailService{
-		Jobs: &tail.Jobs{Table: p.table, Hold: p.TailHold},
-		Logs: &tail.Logs{Table: p.table, Hold: p.TailHold},
+		Jobs: &tail.Jobs{DB: p.stores.DB, Jobs: p.stores.Jobs, Hold: p.TailHold},
+		Logs: &tail.Logs{DB: p.stores.DB, Records: p.stores.Records, Projects: p.stores.Projects, Logs: p.stores.Logs, Hold: p.TailHold},
 	}, api.Options()...))
 	return mux
 }
@@ -83,13 +89,13 @@ type sweepHandler struct {
 }
 
 func (p parts) sweep() Handler {
-	return sweepHandler{&sweep.Sweeper{Table: p.table, Queues: p.queues, Logger: p.Logger, Hold: p.SweepHold}, p.Settings}
+	return sweepHandler{&sweep.Sweeper{DB: p.stores.DB, Jobs: p.stores.Jobs, Dispatch: p.stores.Dispatch, Queues: p.queues, Logger: p.Logger, Hold: p.SweepHold}, p.Settings}
 }
 
 // Invoke sweeps once and answers the run's report.
 func (h sweepHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	start := h.settings.Clock()
-	ctx, meter := table.WithMeter(ctx)
+	ctx, meter := store.WithMeter(ctx)
 	report, err := h.sweeper.Run(ctx)
 	read, write, queue := meter.Used()
 	ms := float64(h.settings.Clock().Sub(start).Microseconds()) / 1000

@@ -14,6 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waypoint-serverless/waypoint/functions/internal/storetest"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/enginetest"
+
 	"connectrpc.com/connect"
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,13 +25,25 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 	"github.com/waypoint-serverless/waypoint/functions"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
+
+// installation is one, in memory, on engines whose clock and faults the test has in hand.
+type installation struct {
+	*storetest.World
+	Clock  *enginetest.Clock
+	Faults *dynamodb.Faults
+}
+
+func install(t testing.TB) *installation {
+	e := enginetest.New(t)
+	w := storetest.New(t, storetest.Engines{Config: e.Config, Tables: e.Tables, Remove: e.Faults == nil, Clock: e.Clock.Now})
+	return &installation{World: w, Clock: e.Clock, Faults: e.Faults}
+}
 
 // world is an installation on the embedded engines, and its functions, called with the events that API Gateway sends.
 type world struct {
-	*tabletest.World
+	*installation
 	handlers *functions.Handlers
 	log      *bytes.Buffer
 	admin    string
@@ -35,12 +51,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return newWorldFor(t, tabletest.New(t))
+	return newWorldFor(t, install(t))
 }
 
-func newWorldFor(t testing.TB, in *tabletest.World, change ...func(*functions.Settings)) *world {
+func newWorldFor(t testing.TB, in *installation, change ...func(*functions.Settings)) *world {
 	t.Helper()
-	w := &world{World: in, log: &bytes.Buffer{}}
+	w := &world{installation: in, log: &bytes.Buffer{}}
 	var err error
 	if endpoint := os.Getenv("WAYPOINT_TEST_DYNAMODB"); endpoint != "" {
 		w.Config.HTTPClient = &http.Client{Transport: referee{endpoint: endpoint, others: in.Config.HTTPClient}}
@@ -68,7 +84,7 @@ func newWorldFor(t testing.TB, in *tabletest.World, change ...func(*functions.Se
 	return w
 }
 
-// referee sends what is for DynamoDB to another one (see tabletest).
+// referee sends what is for DynamoDB to another one (see enginetest).
 type referee struct {
 	endpoint string
 	others   aws.HTTPClient
@@ -276,9 +292,9 @@ func noop() *waypointv1.Operation {
 }
 
 // items are the items of a partition as they are stored.
-func (w *world) items(t *testing.T, pk string) []table.Item {
+func (w *world) items(t *testing.T, pk string) []store.Item {
 	t.Helper()
-	items, err := w.Table.QueryAll(t.Context(), table.QueryInput{PK: pk, Consistent: true}, 0)
+	items, err := w.DB.QueryAll(t.Context(), store.Query{PK: pk, Consistent: true}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

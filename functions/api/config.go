@@ -12,14 +12,16 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/config"
 	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Configs keeps configuration variables of apps and runners, and values of input variables.
 type Configs struct {
-	Table  *table.Table
-	Sealer table.Sealer
+	DB      *store.DB
+	Configs *config.Store
+	Sealer  store.Sealer
 }
 
 const (
@@ -31,11 +33,11 @@ const (
 // SetConfig sets variables; an empty value deletes, but for an input variable.
 func (s *Configs) SetConfig(ctx context.Context, req *connect.Request[waypointv1.SetConfigRequest]) (*connect.Response[waypointv1.SetConfigResponse], error) {
 	vars := req.Msg.GetVariables()
-	project, _, err := s.write(ctx, table.ConfigChange{Variables: vars}, req)
+	project, _, err := s.write(ctx, config.Change{Variables: vars}, req)
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.Table.ProjectConfigVersion(ctx, project)
+	version, err := s.Configs.ProjectVersion(ctx, project)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func (s *Configs) DeleteConfig(ctx context.Context, req *connect.Request[waypoin
 	for i, v := range req.Msg.GetVariables() {
 		vars[i] = &waypointv1.ConfigVariable{Name: v.GetName(), Scope: v.GetScope()}
 	}
-	_, deleted, err := s.write(ctx, table.ConfigChange{Variables: vars, Delete: true}, req)
+	_, deleted, err := s.write(ctx, config.Change{Variables: vars, Delete: true}, req)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +62,11 @@ const auditNamesMost = 8 << 10
 
 // write checks and applies changes to variables of one project (or of none: global ones). changed is 0 in a
 // repeat under the same idempotency key.
-func (s *Configs) write(ctx context.Context, change table.ConfigChange, req connect.AnyRequest) (project string, changed int, err error) {
+func (s *Configs) write(ctx context.Context, change config.Change, req connect.AnyRequest) (project string, changed int, err error) {
 	if project, err = checkVariables(change.Variables); err != nil {
 		return "", 0, err
 	}
-	m, err := person(ctx, s.Table, project, req)
+	m, err := person(ctx, s.DB, project, req)
 	if err != nil {
 		return "", 0, err
 	}
@@ -77,7 +79,7 @@ func (s *Configs) write(ctx context.Context, change table.ConfigChange, req conn
 		return "", 0, err
 	}
 	change.By = m.principal.Name
-	changed, err = s.Table.SetConfig(ctx, change, s.Sealer, nil, more)
+	changed, err = s.Configs.Set(ctx, change, s.Sealer, nil, more)
 	_, done, err := m.repeat(err)
 	if err != nil || done {
 		return project, 0, err
@@ -175,19 +177,19 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Table.ConfigCandidates(ctx, in.GetProject(), in.GetApp(), in.GetApp() == "")
+	found, err := s.Configs.Candidates(ctx, in.GetProject(), in.GetApp(), in.GetApp() == "")
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case in.GetInput() && in.GetWorkspace() != "":
-		found = table.ResolveConfig(found, table.ConfigTarget{Workspace: in.GetWorkspace(), Input: true}, selector.Matches)
+		found = config.Resolve(found, config.Target{Workspace: in.GetWorkspace(), Input: true}, selector.Matches)
 	case in.GetApp() != "":
-		found = table.ResolveConfig(found, table.ConfigTarget{
+		found = config.Resolve(found, config.Target{
 			Workspace: workspaceOr(in.GetWorkspace()), Labels: withWorkspace(in.GetLabels(), workspaceOr(in.GetWorkspace())), Runner: in.GetRunner(),
 		}, selector.Matches)
 	}
-	found = slices.DeleteFunc(found, func(v table.ConfigVar) bool { return !askedFor(in, v) })
+	found = slices.DeleteFunc(found, func(v config.Variable) bool { return !askedFor(in, v) })
 	page, next, err := configPage(found, in.GetPage())
 	if err != nil {
 		return nil, err
@@ -195,7 +197,7 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 	out := &waypointv1.GetConfigResponse{NextPageToken: next}
 	for _, v := range page {
 		if mayReadValue(p, v.GetScope()) && (!v.GetSensitive() || in.GetReveal() && !in.GetInput()) {
-			if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
+			if err := config.Open(ctx, s.Sealer, v); err != nil {
 				return nil, err
 			}
 		}
@@ -205,7 +207,7 @@ func (s *Configs) GetConfig(ctx context.Context, req *connect.Request[waypointv1
 }
 
 // askedFor reports whether a request is about a variable.
-func askedFor(in *waypointv1.GetConfigRequest, v table.ConfigVar) bool {
+func askedFor(in *waypointv1.GetConfigRequest, v config.Variable) bool {
 	scope := v.GetScope()
 	switch {
 	case !strings.HasPrefix(v.GetName(), in.GetPrefix()), scope.GetInput() != in.GetInput(),
@@ -236,13 +238,13 @@ const configBytesMost = 640 << 10
 
 // configPage returns a page of variables, by name: it ends where it is full, by number (if the request has a page) or by
 // bytes. next is the token of the page after it.
-func configPage(found []table.ConfigVar, page *waypointv1.Page) (out []table.ConfigVar, next string, err error) {
+func configPage(found []config.Variable, page *waypointv1.Page) (out []config.Variable, next string, err error) {
 	after, err := base64.RawURLEncoding.DecodeString(page.GetToken())
 	if err != nil {
 		return nil, "", invalid("page.token", "the page token does not belong to this list").
 			WithHint("Use the next_page_token of the answer before, with the same filters.")
 	}
-	slices.SortStableFunc(found, func(a, b table.ConfigVar) int { return cmp.Compare(configPlace(a), configPlace(b)) })
+	slices.SortStableFunc(found, func(a, b config.Variable) int { return cmp.Compare(configPlace(a), configPlace(b)) })
 	size, most := 0, len(found)
 	if page != nil {
 		most = validate.PageSize(page.GetSize())
@@ -260,7 +262,7 @@ func configPage(found []table.ConfigVar, page *waypointv1.Page) (out []table.Con
 }
 
 // configPlace orders variables for paging: by name, then by scope.
-func configPlace(v table.ConfigVar) string { return v.GetName() + "\x00" + v.Place() }
+func configPlace(v config.Variable) string { return v.GetName() + "\x00" + v.Place() }
 
 func checkGetConfig(in *waypointv1.GetConfigRequest) error {
 	var errs []error

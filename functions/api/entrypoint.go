@@ -13,16 +13,24 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/config"
+	"github.com/waypoint-serverless/waypoint/functions/internal/logs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/projects"
+	"github.com/waypoint-serverless/waypoint/functions/internal/records"
 	"github.com/waypoint-serverless/waypoint/functions/internal/selector"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Entrypoints answers the entrypoints inside apps. A token opens its own deployment and no other.
 type Entrypoints struct {
-	Table  *table.Table
-	Sealer table.Sealer
+	DB       *store.DB
+	Records  *records.Store
+	Projects *projects.Store
+	Configs  *config.Store
+	Logs     *logs.Store
+	Sealer   store.Sealer
 	// Logs bounds what is kept of an app's logs.
-	Logs   *table.LogQuota
+	Quota  *logs.Quota
 	Logger *slog.Logger
 }
 
@@ -44,7 +52,7 @@ func (s *Entrypoints) RegisterInstance(ctx context.Context, req *connect.Request
 	if err := validate.Size("version", len(in.GetVersion()), validate.MaxLabelValue); err != nil {
 		return nil, err
 	}
-	if err := s.Table.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetVersion()); err != nil {
+	if err := s.Logs.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetVersion()); err != nil {
 		return nil, err
 	}
 	if err := s.report(ctx, in.GetDeploymentId(), in.GetInstanceId(), in.GetReport()); err != nil {
@@ -76,9 +84,9 @@ func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[way
 		return nil, err
 	}
 	tag, known := parseEtag(in.GetEtag())
-	beatDue := s.Table.Now().Unix()-tag.beat >= int64(table.InstanceBeat.Seconds())
+	beatDue := s.DB.Now().Unix()-tag.beat >= int64(logs.InstanceBeat.Seconds())
 	if known && !beatDue {
-		clock, _, err := s.Table.ConfigClock(ctx)
+		clock, _, err := s.Configs.Clock(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +95,7 @@ func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[way
 		}
 	}
 	if beatDue {
-		if err := s.Table.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), ""); err != nil {
+		if err := s.Logs.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), ""); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +129,7 @@ func (s *Entrypoints) report(ctx context.Context, deployment, instance string, r
 			return err
 		}
 	}
-	return s.Table.ReportInstance(ctx, deployment, instance, r.GetProblems())
+	return s.Logs.ReportInstance(ctx, deployment, instance, r.GetProblems())
 }
 
 // etag holds what an answer was made of: the clock of all configuration changes, and when the instance was
@@ -145,11 +153,11 @@ func parseEtag(s string) (etag, bool) {
 // config resolves and opens the variables of a deployment's app. The clock is read first: a change during
 // the reads after it is answered again, never missed.
 func (s *Entrypoints) config(ctx context.Context, deployment string) (*waypointv1.AppConfig, error) {
-	clock, _, err := s.Table.ConfigClock(ctx)
+	clock, _, err := s.Configs.Clock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	record, err := s.Table.RecordByID(ctx, table.Deployments, deployment)
+	record, err := s.Records.ByID(ctx, records.Deployments, deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -158,17 +166,17 @@ func (s *Entrypoints) config(ctx context.Context, deployment string) (*waypointv
 		return nil, auth.DeploymentEnded()
 	}
 	meta := record.GetDeployment().GetMeta()
-	candidates, err := s.Table.ConfigCandidates(ctx, meta.GetProject(), meta.GetApp(), false)
+	candidates, err := s.Configs.Candidates(ctx, meta.GetProject(), meta.GetApp(), false)
 	if err != nil {
 		return nil, err
 	}
-	target := table.ConfigTarget{Workspace: meta.GetWorkspace(), Labels: withWorkspace(meta.GetLabels(), meta.GetWorkspace())}
+	target := config.Target{Workspace: meta.GetWorkspace(), Labels: withWorkspace(meta.GetLabels(), meta.GetWorkspace())}
 	out := &waypointv1.AppConfig{Env: map[string]string{}, Files: map[string]string{}}
-	for _, v := range table.ResolveConfig(candidates, target, selector.Matches) {
+	for _, v := range config.Resolve(candidates, target, selector.Matches) {
 		if v.GetInternal() {
 			continue
 		}
-		if err := table.OpenConfig(ctx, s.Sealer, v); err != nil {
+		if err := config.Open(ctx, s.Sealer, v); err != nil {
 			return nil, err
 		}
 		if v.GetFile() {
@@ -177,15 +185,15 @@ func (s *Entrypoints) config(ctx context.Context, deployment string) (*waypointv
 			out.Env[v.GetName()] = v.GetValue()
 		}
 	}
-	if out.FileChangeSignal, err = s.Table.FileChangeSignal(ctx, meta.GetProject(), meta.GetApp()); err != nil {
+	if out.FileChangeSignal, err = s.Projects.FileChangeSignal(ctx, meta.GetProject(), meta.GetApp()); err != nil {
 		return nil, err
 	}
-	out.Etag = etag{clock: clock, beat: s.Table.Now().Unix()}.String()
+	out.Etag = etag{clock: clock, beat: s.DB.Now().Unix()}.String()
 	return out, nil
 }
 
 func (s *Entrypoints) intervals(ctx context.Context, deployment string) (*waypointv1.Intervals, error) {
-	tailed, err := s.Table.Tailed(ctx, deployment)
+	tailed, err := s.Logs.Tailed(ctx, deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +216,7 @@ func (s *Entrypoints) PutLogs(ctx context.Context, req *connect.Request[waypoint
 	if err := checkLogs(in); err != nil {
 		return nil, err
 	}
-	verdict, err := s.Logs.Admit(ctx, in)
+	verdict, err := s.Quota.Admit(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +225,7 @@ func (s *Entrypoints) PutLogs(ctx context.Context, req *connect.Request[waypoint
 			"lines", len(in.GetLines()), "dropped", in.GetDropped())
 	}
 	if verdict.Batch != nil {
-		if err := s.Table.PutLogs(ctx, verdict.Batch); err != nil {
+		if err := s.Logs.Put(ctx, verdict.Batch); err != nil {
 			return nil, err
 		}
 	}
@@ -229,13 +237,13 @@ func (s *Entrypoints) PutLogs(ctx context.Context, req *connect.Request[waypoint
 }
 
 func checkLogs(in *waypointv1.PutLogsRequest) error {
-	if in.GetSequence() < 0 || in.GetSequence() > table.MaxLogSequence {
-		return invalid("sequence", "batches count from 0 to %d", int64(table.MaxLogSequence))
+	if in.GetSequence() < 0 || in.GetSequence() > logs.MaxSequence {
+		return invalid("sequence", "batches count from 0 to %d", int64(logs.MaxSequence))
 	}
 	if len(in.GetLines()) > logLinesMost {
 		return fault.New(connect.CodeInvalidArgument, fault.TooLarge, "%d lines are too many for one batch: at most %d", len(in.GetLines()), logLinesMost)
 	}
-	if err := validate.Size("lines", int(table.LinesBytes(in)), validate.MaxAppendBytes); err != nil {
+	if err := validate.Size("lines", int(logs.LinesBytes(in)), validate.MaxAppendBytes); err != nil {
 		return fmt.Errorf("accepting logs: %w", err)
 	}
 	return nil

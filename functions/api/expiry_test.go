@@ -11,7 +11,7 @@ import (
 	"connectrpc.com/connect"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // written makes a job that has ended with so many parts of output, "part 0" and on.
@@ -65,7 +65,7 @@ func TestAJobWhoseOutputHasExpiredIsReadToItsEnd(t *testing.T) {
 			me := s.as(person("01ME", deployer))
 			id := s.written(me, parts)
 			for _, n := range c.gone {
-				if err := s.Table.Delete(t.Context(), table.JobOutput(id, n)); err != nil {
+				if err := s.DB.Delete(t.Context(), store.JobOutput(id, n)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -11,7 +11,8 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/awscaller"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
+	"github.com/waypoint-serverless/waypoint/functions/internal/tokens"
 )
 
 // identityLife is how long a token lives that an identity was exchanged for, in seconds.
@@ -19,8 +20,9 @@ const identityLife = 3600
 
 // Identities exchanges identities of AWS for runner tokens.
 type Identities struct {
-	Table *table.Table
-	STS   *awscaller.STS
+	DB     *store.DB
+	Tokens *tokens.Store
+	STS    *awscaller.STS
 	// Allowed may register runners; ListError is why the list could not be read.
 	Allowed   awscaller.Allowed
 	ListError error
@@ -34,7 +36,7 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	signed, err := awscaller.Parse(headers, s.ServerID, s.Table.Now())
+	signed, err := awscaller.Parse(headers, s.ServerID, s.DB.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (s *Identities) exchange(ctx context.Context, headers map[string]string, se
 	}
 	// Spent once it is proved, so that strangers cause no writes; and before a token is made, by one conditional write, so
 	// that of two who send one signature at once only one gets a token.
-	fresh, err := s.Table.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*awscaller.Tolerance))
+	fresh, err := s.Tokens.SpendIdentity(ctx, signed.Digest(), signed.Date.Add(2*awscaller.Tolerance))
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +82,15 @@ func refuseIdentity(format string, args ...any) *fault.Error {
 func (s *Identities) token(ctx context.Context, caller awscaller.Caller, grant awscaller.Grant, sent bool) (*waypointv1.ExchangeIdentityResponse, error) {
 	by := "identity " + caller.Principal
 	tok := &waypointv1.Token{
-		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: cut(caller.ARN, validate.MaxTokenName), CreatedUnix: s.Table.Now().Unix(),
-		ExpiresUnix: s.Table.Now().Unix() + identityLife, RunnerLabels: grant.Labels, CreatedBy: by,
+		Kind: waypointv1.TokenKind_TOKEN_KIND_RUNNER, Name: cut(caller.ARN, validate.MaxTokenName), CreatedUnix: s.DB.Now().Unix(),
+		ExpiresUnix: s.DB.Now().Unix() + identityLife, RunnerLabels: grant.Labels, CreatedBy: by,
 		Projects: grant.Projects.Names, AllProjects: grant.Projects.All,
 	}
 	out := &waypointv1.ExchangeIdentityResponse{ExpiresUnix: tok.GetExpiresUnix(), Arn: caller.ARN, RunnerLabels: grant.Labels,
 		Projects: grant.Projects.Names, AllProjects: grant.Projects.All}
 	if sent {
 		p, _ := auth.PrincipalFrom(ctx)
-		lives, err := s.Table.ExtendToken(ctx, p.TokenID, by, tok.GetExpiresUnix(), grant.Labels, grant.Projects)
+		lives, err := s.Tokens.Extend(ctx, p.TokenID, by, tok.GetExpiresUnix(), grant.Labels, grant.Projects)
 		if err == nil && !lives {
 			err = refuseIdentity("the token that was sent cannot live on: it has expired, was revoked, or was given to somebody else").
 				WithHint("Start the runner again; to keep it out, take its role off the list of runner roles.")
@@ -96,22 +98,22 @@ func (s *Identities) token(ctx context.Context, caller awscaller.Caller, grant a
 		return out, err
 	}
 	var err error
-	if tok.Id, err = s.Table.NewID(); err != nil {
+	if tok.Id, err = s.DB.NewID(); err != nil {
 		return nil, err
 	}
 	secret, hash, err := newSecret(tok, s.Rand)
 	if err != nil {
 		return nil, err
 	}
-	m := mutation{table: s.Table, principal: auth.Principal{Name: by}, method: "exchange_identity"}
+	m := mutation{db: s.DB, principal: auth.Principal{Name: by}, method: "exchange_identity"}
 	more, err := m.actions(nil, map[string]string{"token_id": tok.GetId(), "name": tok.GetName()})
 	if err != nil {
 		return nil, err
 	}
-	tx := table.Tx{}
-	tx.Add(table.NewToken(tok, hash)).Add(more...)
+	tx := store.Tx{}
+	tx.Add(tokens.Put(tok, hash)).Add(more...)
 	out.Secret = secret
-	return out, s.Table.Transact(ctx, tx)
+	return out, s.DB.Transact(ctx, tx)
 }
 
 func cut(s string, most int) string { return s[max(0, len(s)-most):] }

@@ -9,16 +9,19 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/functions/internal/audit"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Jobs queues, shows and cancels jobs.
 type Jobs struct {
-	Table  *table.Table
-	Sealer table.Sealer
+	DB     *store.DB
+	Jobs   *jobs.Store
+	Sealer store.Sealer
 	Queues *queue.Queues
 	Logger *slog.Logger
 }
@@ -32,22 +35,22 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	m, err := person(ctx, s.Table, spec.GetProject(), req)
+	m, err := person(ctx, s.DB, spec.GetProject(), req)
 	if err != nil {
 		return nil, err
 	}
 	if spec.GetWorkspace() == "" {
 		spec.Workspace = workspaceOr("")
 	}
-	id, err := s.Table.NewID()
+	id, err := s.DB.NewID()
 	if err != nil {
 		return nil, err
 	}
-	audit, err := m.audit(map[string]string{"job": id, "operation": table.OperationName(spec.GetOperation()), "app": spec.GetApp(), "workspace": spec.GetWorkspace()})
+	audit, err := m.audit(map[string]string{"job": id, "operation": jobs.OperationName(spec.GetOperation()), "app": spec.GetApp(), "workspace": spec.GetWorkspace()})
 	if err != nil {
 		return nil, err
 	}
-	queued, err := s.Table.QueueJob(ctx, s.Sealer, table.NewJob{
+	queued, err := s.Jobs.Queue(ctx, s.Sealer, jobs.NewJob{
 		ID: id, Spec: spec, Owner: m.principal.TokenID, QueuedBy: m.principal.Name, Intent: m.intent, Audit: audit,
 		MayFollow: func(project string) bool { return m.principal.May(auth.JobRead, project) },
 	})
@@ -55,25 +58,25 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 		return nil, err
 	}
 	if queued.Earlier != "" {
-		earlier, _, _, err := s.Table.Job(ctx, queued.Earlier)
+		earlier, _, _, err := s.Jobs.Get(ctx, queued.Earlier)
 		if err != nil {
 			return nil, err
 		}
 		return connect.NewResponse(&waypointv1.QueueJobResponse{Job: earlier}), nil
 	}
-	carryOut(ctx, s.Table, s.Queues, s.Logger, queued.Decision)
-	out := table.JobProto(queued.Meta)
-	out.Spec = table.PublicSpec(spec)
+	carryOut(ctx, s.Jobs, s.Queues, s.Logger, queued.Decision)
+	out := jobs.Proto(queued.Meta)
+	out.Spec = jobs.PublicSpec(spec)
 	return connect.NewResponse(&waypointv1.QueueJobResponse{Job: out}), nil
 }
 
 // carryOut does what is owed after a decision was committed. What fails here the sweep does within a minute, so that the
 // caller's answer stands.
-func carryOut(ctx context.Context, t *table.Table, q *queue.Queues, log *slog.Logger, d job.Decision) {
+func carryOut(ctx context.Context, j *jobs.Store, q *queue.Queues, log *slog.Logger, d job.Decision) {
 	if err := q.Ring(ctx, d.Ring); err != nil {
 		log.WarnContext(ctx, "a doorbell was not rung", "error", err)
 	}
-	rings, err := t.Follow(ctx, d)
+	rings, err := j.Follow(ctx, d)
 	if err != nil {
 		log.WarnContext(ctx, "dependents were not settled", "error", err)
 	}
@@ -87,14 +90,14 @@ func (s *Jobs) GetJob(ctx context.Context, req *connect.Request[waypointv1.GetJo
 	if err := validate.ID("id", req.Msg.GetId()); err != nil {
 		return nil, err
 	}
-	out, m, lease, err := s.Table.Job(ctx, req.Msg.GetId())
+	out, m, lease, err := s.Jobs.Get(ctx, req.Msg.GetId())
 	if err != nil {
 		return nil, err
 	}
 	if _, err := auth.RequireOf(ctx, auth.JobRead, m.Project, "job "+m.ID); err != nil {
 		return nil, err
 	}
-	if out.WhyNot, err = s.Table.WhyNot(ctx, m, lease); err != nil {
+	if out.WhyNot, err = s.Jobs.WhyNot(ctx, m, lease); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.GetJobResponse{Job: out}), nil
@@ -106,20 +109,20 @@ func (s *Jobs) ListJobs(ctx context.Context, req *connect.Request[waypointv1.Lis
 	if err := validate.Name("project", in.GetProject()); err != nil {
 		return nil, err
 	}
-	filter := table.JobFilter{App: in.GetApp(), Workspace: in.GetWorkspace(), States: map[job.State]bool{}}
+	filter := jobs.Filter{App: in.GetApp(), Workspace: in.GetWorkspace(), States: map[job.State]bool{}}
 	for _, state := range in.GetStates() {
-		if table.StateOf(state) == "" {
+		if jobs.StateOf(state) == "" {
 			return nil, invalid("states", "the job state %d does not exist", state)
 		}
-		filter.States[table.StateOf(state)] = true
+		filter.States[jobs.StateOf(state)] = true
 	}
-	jobs, next, err := s.Table.Jobs(ctx, in.GetProject(), filter, validate.PageSize(in.GetPage().GetSize()), in.GetPage().GetToken())
+	found, next, err := s.Jobs.List(ctx, in.GetProject(), filter, validate.PageSize(in.GetPage().GetSize()), in.GetPage().GetToken())
 	if err != nil {
 		return nil, err
 	}
 	out := &waypointv1.ListJobsResponse{NextPageToken: next}
-	for _, m := range jobs {
-		out.Jobs = append(out.Jobs, table.JobProto(m))
+	for _, m := range found {
+		out.Jobs = append(out.Jobs, jobs.Proto(m))
 	}
 	return connect.NewResponse(out), nil
 }
@@ -131,14 +134,14 @@ func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.Ca
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
 	}
-	meta, err := s.Table.JobMeta(ctx, id)
+	meta, err := s.Jobs.Meta(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := auth.RequireOf(ctx, auth.JobCancel, meta.Project, "job "+id); err != nil {
 		return nil, err
 	}
-	m, err := person(ctx, s.Table, meta.Project, req)
+	m, err := person(ctx, s.DB, meta.Project, req)
 	if err != nil {
 		return nil, err
 	}
@@ -150,12 +153,12 @@ func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.Ca
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.Table.CancelJob(ctx, table.Cancellation{JobID: id, Force: req.Msg.GetForce(), By: m.principal.Name, Intent: m.intent, Audit: audit})
+	d, err := s.Jobs.Cancel(ctx, jobs.Cancellation{JobID: id, Force: req.Msg.GetForce(), By: m.principal.Name, Intent: m.intent, Audit: audit})
 	if err != nil {
 		return nil, err
 	}
-	carryOut(ctx, s.Table, s.Queues, s.Logger, d)
-	out, _, _, err := s.Table.Job(ctx, id)
+	carryOut(ctx, s.Jobs, s.Queues, s.Logger, d)
+	out, _, _, err := s.Jobs.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -163,12 +166,12 @@ func (s *Jobs) CancelJob(ctx context.Context, req *connect.Request[waypointv1.Ca
 }
 
 // audit is the entry of the mutation, for those that write it themselves.
-func (m mutation) audit(facts map[string]string) (*table.AuditEntry, error) {
-	id, err := m.table.NewID()
+func (m mutation) audit(facts map[string]string) (*audit.Entry, error) {
+	id, err := m.db.NewID()
 	if err != nil {
 		return nil, err
 	}
-	return &table.AuditEntry{ID: id, PrincipalID: m.principal.TokenID, PrincipalName: m.principal.Name, Method: m.method,
+	return &audit.Entry{ID: id, PrincipalID: m.principal.TokenID, PrincipalName: m.principal.Name, Method: m.method,
 		Project: m.project, Facts: facts}, nil
 }
 
@@ -184,7 +187,7 @@ func checkSpec(spec *waypointv1.JobSpec) error {
 	if spec.GetWorkspace() != "" {
 		errs = append(errs, validate.Workspace(spec.GetWorkspace()))
 	}
-	if table.OperationName(spec.GetOperation()) == "" {
+	if jobs.OperationName(spec.GetOperation()) == "" {
 		errs = append(errs, invalid("operation", "the operation is missing"))
 	}
 	errs = append(errs,

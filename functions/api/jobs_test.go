@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/functions/internal/storetest"
+	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
+	"github.com/waypoint-serverless/waypoint/localstack/enginetest"
+
 	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -22,14 +26,26 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/secret"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table/tabletest"
 	"github.com/waypoint-serverless/waypoint/functions/sweep"
 	"github.com/waypoint-serverless/waypoint/functions/tail"
 )
 
+// installation is one, in memory, on engines whose clock and faults the test has in hand.
+type installation struct {
+	*storetest.World
+	Clock  *enginetest.Clock
+	Faults *dynamodb.Faults
+}
+
+func install(t testing.TB) *installation {
+	e := enginetest.New(t)
+	w := storetest.New(t, storetest.Engines{Config: e.Config, Tables: e.Tables, Remove: e.Faults == nil, Clock: e.Clock.Now})
+	return &installation{World: w, Clock: e.Clock, Faults: e.Faults}
+}
+
 // server is the services of jobs and runners on real tables and queues. Who calls is said by the client.
 type server struct {
-	*tabletest.World
+	*installation
 	t       *testing.T
 	handler http.Handler
 	sweeper *sweep.Sweeper
@@ -46,7 +62,7 @@ func (s tailService) TailJob(ctx context.Context, req *connect.Request[waypointv
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	w := tabletest.New(t)
+	w := install(t)
 	key, err := secret.Static(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -56,14 +72,16 @@ func newServer(t *testing.T) *server {
 	none := func(string, map[string]string) bool { return false }
 	mux := http.NewServeMux()
 	opts := api.Options()
-	mux.Handle(waypointv1connect.NewJobServiceHandler(&api.Jobs{Table: w.Table, Sealer: sealer, Queues: w.Queues, Logger: log}, opts...))
-	mux.Handle(waypointv1connect.NewProjectServiceHandler(&api.Projects{Table: w.Table, Sealer: sealer}, opts...))
-	mux.Handle(waypointv1connect.NewRunnerServiceHandler(&api.Runners{Table: w.Table}, opts...))
-	mux.Handle(waypointv1connect.NewTailServiceHandler(tailService{Jobs: &tail.Jobs{Table: w.Table, Hold: 5 * time.Second}}, opts...))
+	mux.Handle(waypointv1connect.NewJobServiceHandler(&api.Jobs{DB: w.DB, Jobs: w.Jobs, Sealer: sealer, Queues: w.Queues, Logger: log}, opts...))
+	mux.Handle(waypointv1connect.NewProjectServiceHandler(&api.Projects{DB: w.DB, Projects: w.Projects, Sealer: sealer}, opts...))
+	mux.Handle(waypointv1connect.NewRunnerServiceHandler(&api.Runners{DB: w.DB, Runners: w.Runners}, opts...))
+	mux.Handle(waypointv1connect.NewTailServiceHandler(tailService{Jobs: &tail.Jobs{DB: w.DB, Jobs: w.Jobs, Hold: 5 * time.Second}}, opts...))
 	mux.Handle(waypointv1connect.NewRunnerAgentServiceHandler(&api.RunnerAgent{
-		RecordWrites: api.RecordWrites{Table: w.Table, Sealer: sealer, Rand: rand.Reader}, Queues: w.Queues, Matches: none, Logger: log,
+		RecordWrites: api.RecordWrites{DB: w.DB, Jobs: w.Jobs, Records: w.Records, Writer: w.Writer, Tokens: w.Tokens, Configs: w.Configs, Logs: w.Logs,
+			Sealer: sealer, Rand: rand.Reader},
+		Dispatch: w.Dispatch, Runners: w.Runners, Projects: w.Projects, Queues: w.Queues, Matches: none, Logger: log,
 	}, opts...))
-	s := &server{World: w, t: t, handler: mux, sweeper: &sweep.Sweeper{Table: w.Table, Queues: w.Queues, Logger: log}}
+	s := &server{installation: w, t: t, handler: mux, sweeper: &sweep.Sweeper{DB: w.DB, Jobs: w.Jobs, Dispatch: w.Dispatch, Queues: w.Queues, Logger: log}}
 	admin := s.as(person("01ADMIN", waypointv1.Role_ROLE_ADMIN))
 	_, err = admin.projects.UpsertProject(context.Background(), connect.NewRequest(&waypointv1.UpsertProjectRequest{
 		Project: &waypointv1.Project{Name: "p", DataSource: &waypointv1.DataSource{Source: &waypointv1.DataSource_Git{

@@ -7,8 +7,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/functions/internal/audit"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 const headerIdempotency = "Idempotency-Key"
@@ -18,16 +19,16 @@ const idempotencyMost = 128
 
 // mutation is a change that a person or CI asked for: who, and under which idempotency key.
 type mutation struct {
-	table     *table.Table
+	db        *store.DB
 	principal auth.Principal
 	method    string
 	project   string
-	intent    table.Intent
+	intent    store.Intent
 }
 
 // newMutation reads the idempotency key of a request and hashes its body.
-func newMutation(t *table.Table, p auth.Principal, project string, req connect.AnyRequest) (mutation, error) {
-	m := mutation{table: t, principal: p, method: req.Spec().Procedure, project: project}
+func newMutation(db *store.DB, p auth.Principal, project string, req connect.AnyRequest) (mutation, error) {
+	m := mutation{db: db, principal: p, method: req.Spec().Procedure, project: project}
 	key := req.Header().Get(headerIdempotency)
 	if key == "" {
 		return m, nil
@@ -39,27 +40,27 @@ func newMutation(t *table.Table, p auth.Principal, project string, req connect.A
 	if !ok {
 		return m, fault.New(connect.CodeInternal, fault.Internal, "the request is no message")
 	}
-	hash, err := table.HashRequest(msg)
+	hash, err := store.HashRequest(msg)
 	if err != nil {
 		return m, err
 	}
-	m.intent = table.Intent{Principal: p.TokenID, Method: m.method, Key: key, Hash: hash}
+	m.intent = store.Intent{Principal: p.TokenID, Method: m.method, Key: key, Hash: hash}
 	return m, nil
 }
 
 // actions are what every mutation's transaction holds beside its change: the audit record, and the ids of
 // what was made under the idempotency key.
-func (m mutation) actions(ids, facts map[string]string) ([]table.TxAction, error) {
-	id, err := m.table.NewID()
+func (m mutation) actions(ids, facts map[string]string) ([]store.Action, error) {
+	id, err := m.db.NewID()
 	if err != nil {
 		return nil, err
 	}
-	now := m.table.Now()
-	audit := table.AuditEntry{
+	now := m.db.Now()
+	audit := audit.Entry{
 		ID: id, PrincipalID: m.principal.TokenID, PrincipalName: m.principal.Name, Method: m.method,
 		Project: m.project, Facts: facts,
 	}
-	return append(table.Remember(m.intent, ids, now), audit.Record(now)), nil
+	return append(store.Remember(m.intent, ids, now), audit.Record(now)), nil
 }
 
 // repeat reads the error of the transaction: done says that an earlier request under the same key made ids;
@@ -68,7 +69,7 @@ func (m mutation) repeat(err error) (ids map[string]string, done bool, rest erro
 	if err == nil {
 		return nil, false, nil
 	}
-	ids, done, reuse := table.Remembered(err, m.intent)
+	ids, done, reuse := store.Remembered(err, m.intent)
 	switch {
 	case reuse != nil:
 		return nil, false, reuse
@@ -79,10 +80,10 @@ func (m mutation) repeat(err error) (ids map[string]string, done bool, rest erro
 }
 
 // person finds the caller of a request to one project, and the mutation that it asks for.
-func person(ctx context.Context, t *table.Table, project string, req connect.AnyRequest) (mutation, error) {
+func person(ctx context.Context, db *store.DB, project string, req connect.AnyRequest) (mutation, error) {
 	p, err := auth.Caller(ctx)
 	if err != nil {
 		return mutation{}, err
 	}
-	return newMutation(t, p, project, req)
+	return newMutation(db, p, project, req)
 }

@@ -9,13 +9,15 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/projects"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Projects keeps projects and their apps.
 type Projects struct {
-	Table  *table.Table
-	Sealer table.Sealer
+	DB       *store.DB
+	Projects *projects.Store
+	Sealer   store.Sealer
 }
 
 // appsMost keeps an upsert in one transaction.
@@ -27,11 +29,11 @@ func (s *Projects) UpsertProject(ctx context.Context, req *connect.Request[waypo
 		return nil, err
 	}
 	name := req.Msg.GetProject().GetName()
-	m, err := person(ctx, s.Table, name, req)
+	m, err := person(ctx, s.DB, name, req)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.Table.UpsertProject(ctx, req.Msg, s.Sealer, func() ([]table.TxAction, error) {
+	out, err := s.Projects.Upsert(ctx, req.Msg, s.Sealer, func() ([]store.Action, error) {
 		return m.actions(map[string]string{"project": name}, map[string]string{"project": name})
 	})
 	_, done, err := m.repeat(err)
@@ -48,7 +50,7 @@ func (s *Projects) UpsertProject(ctx context.Context, req *connect.Request[waypo
 
 // again answers a repeat: what was made, as it is now.
 func (s *Projects) again(ctx context.Context, in *waypointv1.UpsertProjectRequest) (*waypointv1.UpsertProjectResponse, error) {
-	got, err := s.Table.GetProject(ctx, in.GetProject().GetName())
+	got, err := s.Projects.Get(ctx, in.GetProject().GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func (s *Projects) GetProject(ctx context.Context, req *connect.Request[waypoint
 	if err := validate.Name("project", name); err != nil {
 		return nil, err
 	}
-	out, err := s.Table.GetProject(ctx, name)
+	out, err := s.Projects.Get(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +142,7 @@ func (s *Projects) ListProjects(ctx context.Context, req *connect.Request[waypoi
 		only = mine.Names
 	}
 	page := req.Msg.GetPage()
-	projects, next, err := s.Table.ListProjects(ctx, validate.PageSize(page.GetSize()), page.GetToken(), only)
+	projects, next, err := s.Projects.List(ctx, validate.PageSize(page.GetSize()), page.GetToken(), only)
 	if err != nil {
 		return nil, err
 	}

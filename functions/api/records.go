@@ -8,12 +8,16 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/logs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/projects"
+	"github.com/waypoint-serverless/waypoint/functions/internal/records"
 )
 
 // Records reads what operations left: builds, artifacts, deployments and releases. Runners write them.
 type Records struct {
-	Table *table.Table
+	Records  *records.Store
+	Projects *projects.Store
+	Logs     *logs.Store
 }
 
 // DefaultWorkspace is what an empty workspace means for one record or job (for a list it means all).
@@ -27,15 +31,15 @@ func workspaceOr(name string) string {
 }
 
 // list checks a selector and reads one page.
-func (s *Records) list(ctx context.Context, in table.RecordList, sel *waypointv1.RecordSelector, page *waypointv1.Page) ([]*waypointv1.Record, string, error) {
+func (s *Records) list(ctx context.Context, in records.ListRequest, sel *waypointv1.RecordSelector, page *waypointv1.Page) ([]*waypointv1.Record, string, error) {
 	if err := checkSelector(sel); err != nil {
 		return nil, "", err
 	}
 	in.Project, in.App, in.Workspace = sel.GetProject(), sel.GetApp(), sel.GetWorkspace()
 	in.Size, in.Token = validate.PageSize(page.GetSize()), page.GetToken()
-	out, next, err := s.Table.ListRecords(ctx, in)
+	out, next, err := s.Records.List(ctx, in)
 	if err == nil && len(out) == 0 && in.Token == "" {
-		err = s.Table.CheckApp(ctx, in.Project, in.App) // an empty list of an app that is not there is a mistake to name
+		err = s.Projects.CheckApp(ctx, in.Project, in.App) // an empty list of an app that is not there is a mistake to name
 	}
 	return out, next, err
 }
@@ -49,7 +53,7 @@ func checkSelector(sel *waypointv1.RecordSelector) error {
 }
 
 // get reads one record by id, by sequence, or the latest of a workspace that succeeded.
-func (s *Records) get(ctx context.Context, kind table.RecordKind, ref *waypointv1.RecordRef) (*waypointv1.Record, error) {
+func (s *Records) get(ctx context.Context, kind records.Kind, ref *waypointv1.RecordRef) (*waypointv1.Record, error) {
 	switch x := ref.GetRef().(type) {
 	case *waypointv1.RecordRef_Id:
 		return s.byID(ctx, kind, x.Id)
@@ -64,7 +68,7 @@ func (s *Records) get(ctx context.Context, kind table.RecordKind, ref *waypointv
 		if _, err := auth.Require(ctx, auth.RecordRead, q.GetProject()); err != nil {
 			return nil, err
 		}
-		return s.Table.RecordBySequence(ctx, kind, q.GetProject(), q.GetApp(), q.GetSequence())
+		return s.Records.BySequence(ctx, kind, q.GetProject(), q.GetApp(), q.GetSequence())
 	case *waypointv1.RecordRef_Latest:
 		sel := x.Latest
 		if err := checkSelector(sel); err != nil {
@@ -73,21 +77,21 @@ func (s *Records) get(ctx context.Context, kind table.RecordKind, ref *waypointv
 		if _, err := auth.Require(ctx, auth.RecordRead, sel.GetProject()); err != nil {
 			return nil, err
 		}
-		return s.Table.LatestRecord(ctx, kind, sel.GetProject(), sel.GetApp(), workspaceOr(sel.GetWorkspace()))
+		return s.Records.Latest(ctx, kind, sel.GetProject(), sel.GetApp(), workspaceOr(sel.GetWorkspace()))
 	}
 	return nil, invalid("ref", "say which %s: an id, a sequence, or the latest", kind)
 }
 
 // byID decides by the record's own project.
-func (s *Records) byID(ctx context.Context, kind table.RecordKind, id string) (*waypointv1.Record, error) {
+func (s *Records) byID(ctx context.Context, kind records.Kind, id string) (*waypointv1.Record, error) {
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
 	}
-	record, err := s.Table.RecordByID(ctx, kind, id)
+	record, err := s.Records.ByID(ctx, kind, id)
 	if err != nil {
 		return nil, err
 	}
-	_, meta, _ := table.RecordParts(record)
+	_, meta, _ := records.Parts(record)
 	if _, err := auth.RequireOf(ctx, auth.RecordRead, meta.GetProject(), kind.String()+" "+id); err != nil {
 		return nil, err
 	}
@@ -96,7 +100,7 @@ func (s *Records) byID(ctx context.Context, kind table.RecordKind, id string) (*
 
 // ListBuilds lists builds, newest first.
 func (s *Records) ListBuilds(ctx context.Context, req *connect.Request[waypointv1.ListBuildsRequest]) (*connect.Response[waypointv1.ListBuildsResponse], error) {
-	records, next, err := s.list(ctx, table.RecordList{Kind: table.Builds}, req.Msg.GetSelector(), req.Msg.GetPage())
+	records, next, err := s.list(ctx, records.ListRequest{Kind: records.Builds}, req.Msg.GetSelector(), req.Msg.GetPage())
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +113,7 @@ func (s *Records) ListBuilds(ctx context.Context, req *connect.Request[waypointv
 
 // GetBuild reads one build.
 func (s *Records) GetBuild(ctx context.Context, req *connect.Request[waypointv1.GetBuildRequest]) (*connect.Response[waypointv1.GetBuildResponse], error) {
-	r, err := s.get(ctx, table.Builds, req.Msg.GetRef())
+	r, err := s.get(ctx, records.Builds, req.Msg.GetRef())
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +122,7 @@ func (s *Records) GetBuild(ctx context.Context, req *connect.Request[waypointv1.
 
 // ListArtifacts lists artifacts, newest first.
 func (s *Records) ListArtifacts(ctx context.Context, req *connect.Request[waypointv1.ListArtifactsRequest]) (*connect.Response[waypointv1.ListArtifactsResponse], error) {
-	records, next, err := s.list(ctx, table.RecordList{Kind: table.Artifacts}, req.Msg.GetSelector(), req.Msg.GetPage())
+	records, next, err := s.list(ctx, records.ListRequest{Kind: records.Artifacts}, req.Msg.GetSelector(), req.Msg.GetPage())
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +135,7 @@ func (s *Records) ListArtifacts(ctx context.Context, req *connect.Request[waypoi
 
 // GetArtifact reads one artifact.
 func (s *Records) GetArtifact(ctx context.Context, req *connect.Request[waypointv1.GetArtifactRequest]) (*connect.Response[waypointv1.GetArtifactResponse], error) {
-	r, err := s.get(ctx, table.Artifacts, req.Msg.GetRef())
+	r, err := s.get(ctx, records.Artifacts, req.Msg.GetRef())
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +144,7 @@ func (s *Records) GetArtifact(ctx context.Context, req *connect.Request[waypoint
 
 // ListDeployments lists deployments, newest first; filters may make a page shorter than asked.
 func (s *Records) ListDeployments(ctx context.Context, req *connect.Request[waypointv1.ListDeploymentsRequest]) (*connect.Response[waypointv1.ListDeploymentsResponse], error) {
-	in := table.RecordList{Kind: table.Deployments, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState()}
+	in := records.ListRequest{Kind: records.Deployments, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState()}
 	records, next, err := s.list(ctx, in, req.Msg.GetSelector(), req.Msg.GetPage())
 	if err != nil {
 		return nil, err
@@ -154,16 +158,16 @@ func (s *Records) ListDeployments(ctx context.Context, req *connect.Request[wayp
 
 // GetDeployment reads one deployment and the latest report about it.
 func (s *Records) GetDeployment(ctx context.Context, req *connect.Request[waypointv1.GetDeploymentRequest]) (*connect.Response[waypointv1.GetDeploymentResponse], error) {
-	r, err := s.get(ctx, table.Deployments, req.Msg.GetRef())
+	r, err := s.get(ctx, records.Deployments, req.Msg.GetRef())
 	if err != nil {
 		return nil, err
 	}
-	status, err := s.Table.LatestStatus(ctx, r.GetDeployment().GetMeta().GetId())
+	status, err := s.Records.LatestStatus(ctx, r.GetDeployment().GetMeta().GetId())
 	if err != nil {
 		return nil, err
 	}
 	out := &waypointv1.GetDeploymentResponse{Deployment: r.GetDeployment(), Status: status}
-	live, err := s.Table.LiveInstances(ctx, r.GetDeployment().GetMeta().GetId())
+	live, err := s.Logs.LiveInstances(ctx, r.GetDeployment().GetMeta().GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +181,7 @@ func (s *Records) GetDeployment(ctx context.Context, req *connect.Request[waypoi
 
 // ListReleases lists releases, newest first; filters may make a page shorter than asked.
 func (s *Records) ListReleases(ctx context.Context, req *connect.Request[waypointv1.ListReleasesRequest]) (*connect.Response[waypointv1.ListReleasesResponse], error) {
-	in := table.RecordList{Kind: table.Releases, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState()}
+	in := records.ListRequest{Kind: records.Releases, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState()}
 	records, next, err := s.list(ctx, in, req.Msg.GetSelector(), req.Msg.GetPage())
 	if err != nil {
 		return nil, err
@@ -191,11 +195,11 @@ func (s *Records) ListReleases(ctx context.Context, req *connect.Request[waypoin
 
 // GetRelease reads one release and the latest report about it.
 func (s *Records) GetRelease(ctx context.Context, req *connect.Request[waypointv1.GetReleaseRequest]) (*connect.Response[waypointv1.GetReleaseResponse], error) {
-	r, err := s.get(ctx, table.Releases, req.Msg.GetRef())
+	r, err := s.get(ctx, records.Releases, req.Msg.GetRef())
 	if err != nil {
 		return nil, err
 	}
-	status, err := s.Table.LatestStatus(ctx, r.GetRelease().GetMeta().GetId())
+	status, err := s.Records.LatestStatus(ctx, r.GetRelease().GetMeta().GetId())
 	if err != nil {
 		return nil, err
 	}

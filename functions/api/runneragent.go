@@ -15,16 +15,22 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/config"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/projects"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/runners"
 )
 
 // RunnerAgent answers runners: they register, claim jobs, and write for the jobs that they claimed. What they write of records
 // and configuration is RecordWrites'.
 type RunnerAgent struct {
 	RecordWrites
-	Queues *queue.Queues
+	Dispatch *jobs.Dispatcher
+	Runners  *runners.Store
+	Projects *projects.Store
+	Queues   *queue.Queues
 	// Matches evaluates label selectors of configuration.
 	Matches func(selector string, labels map[string]string) bool
 	// Shared: the server is not one machine's own. A CLI's own runner then gets no configuration of runners.
@@ -53,26 +59,26 @@ func (s *RunnerAgent) Register(ctx context.Context, req *connect.Request[waypoin
 	}
 	url := ""
 	if r.Standing() {
-		r.Pool = table.PoolName(r.Labels, r.Projects.Read())
+		r.Pool = runners.PoolName(r.Labels, r.Projects.Read())
 		if url, err = s.Queues.Ensure(ctx, r.Pool); err != nil {
 			return nil, err
 		}
 	}
-	if r, err = s.Table.PutRunner(ctx, r, url); err != nil {
+	if r, err = s.Runners.Put(ctx, r, url); err != nil {
 		return nil, err
 	}
 	if r.Standing() {
 		s.reroute(ctx)
 	}
 	return connect.NewResponse(&waypointv1.RegisterResponse{
-		Runner: r.Proto(s.Table.Now()), QueueUrl: url, Pool: r.Pool, BeatMs: uint32(beatEvery.Milliseconds()),
+		Runner: r.Proto(s.DB.Now()), QueueUrl: url, Pool: r.Pool, BeatMs: uint32(beatEvery.Milliseconds()),
 	}), nil
 }
 
 // reroute rings jobs that had no pool until this one. The sweep does what fails here.
 func (s *RunnerAgent) reroute(ctx context.Context) {
 	const most = 25
-	rings, err := s.Table.Reroute(ctx, most)
+	rings, err := s.Dispatch.Reroute(ctx, most)
 	if err != nil {
 		s.Logger.WarnContext(ctx, "waiting jobs were not routed", "error", err)
 	}
@@ -83,9 +89,9 @@ func (s *RunnerAgent) reroute(ctx context.Context) {
 
 // runnerOf checks a registration against the caller's token: a user's token is for that user's CLI, a runner's token says
 // which labels its runner has and which projects it serves.
-func runnerOf(p auth.Principal, in *waypointv1.RegisterRequest) (table.RunnerItem, error) {
-	r := table.RunnerItem{ID: in.GetRunnerId(), Name: in.GetName(), Labels: in.GetLabels(), Kind: int32(in.GetKind()),
-		Projects: table.StoreProjects(p.RunnerProjects()), Owner: p.TokenID, Concurrency: int64(max(in.GetConcurrency(), 1)), Version: in.GetVersion()}
+func runnerOf(p auth.Principal, in *waypointv1.RegisterRequest) (runners.Runner, error) {
+	r := runners.Runner{ID: in.GetRunnerId(), Name: in.GetName(), Labels: in.GetLabels(), Kind: int32(in.GetKind()),
+		Projects: projects.Bind(p.RunnerProjects()), Owner: p.TokenID, Concurrency: int64(max(in.GetConcurrency(), 1)), Version: in.GetVersion()}
 	errs := []error{validate.ID("runner_id", r.ID), validate.Labels("labels", r.Labels)}
 	if r.Name == "" || len(r.Name) > validate.MaxTokenName {
 		errs = append(errs, invalid("name", "a runner's name must have 1 to %d characters", validate.MaxTokenName))
@@ -125,7 +131,7 @@ func ownLabels(p auth.Principal) bool {
 
 // registeredAs reports whether a runner is registered with what its token says now. A token that lives on by an identity
 // of AWS can change: its runner then registers again, and gets into another pool.
-func registeredAs(p auth.Principal, r table.RunnerItem) bool {
+func registeredAs(p auth.Principal, r runners.Runner) bool {
 	now, then := p.RunnerProjects(), r.Projects.Read()
 	return now.String() == then.String() && (!ownLabels(p) || maps.Equal(r.Labels, p.RunnerLabels))
 }
@@ -139,7 +145,7 @@ func (s *RunnerAgent) Beat(ctx context.Context, req *connect.Request[waypointv1.
 	if err := validate.ID("runner_id", req.Msg.GetRunnerId()); err != nil {
 		return nil, err
 	}
-	r, found, err := s.Table.SeeRunner(ctx, req.Msg.GetRunnerId(), p.TokenID, int64(max(req.Msg.GetRunning(), 0)))
+	r, found, err := s.Runners.NoteSeen(ctx, req.Msg.GetRunnerId(), p.TokenID, int64(max(req.Msg.GetRunning(), 0)))
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +153,7 @@ func (s *RunnerAgent) Beat(ctx context.Context, req *connect.Request[waypointv1.
 	if !out.GetRegistered() || !r.Standing() || req.Msg.GetFree() <= 0 {
 		return connect.NewResponse(out), nil
 	}
-	jobs, err := s.Table.WaitingJobs(ctx, r, p.RunnerProjects(), min(int(req.Msg.GetFree()), waitingMost))
+	jobs, err := s.Dispatch.Waiting(ctx, r, p.RunnerProjects(), min(int(req.Msg.GetFree()), waitingMost))
 	if err != nil {
 		return nil, err
 	}
@@ -167,12 +173,12 @@ func (s *RunnerAgent) GetQueueCredentials(ctx context.Context, req *connect.Requ
 	if err := validate.ID("runner_id", id); err != nil {
 		return nil, err
 	}
-	r, found, err := s.Table.Runner(ctx, id)
+	r, found, err := s.Runners.Get(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
 	case !found || r.Owner != p.TokenID || !registeredAs(p, r):
-		return nil, table.RunnerNotFound(id)
+		return nil, runners.NotFound(id)
 	case !r.Standing():
 		return nil, invalid("runner_id", "only a standing runner has a queue")
 	}
@@ -200,14 +206,14 @@ func (s *RunnerAgent) ClaimJob(ctx context.Context, req *connect.Request[waypoin
 	if err := first(errs); err != nil {
 		return nil, err
 	}
-	c, err := s.Table.ClaimJob(ctx, s.Sealer, table.ClaimInput{
+	c, err := s.Jobs.Claim(ctx, s.Sealer, jobs.ClaimInput{
 		JobID: in.GetJobId(), RunnerID: in.GetRunnerId(), Nonce: in.GetNonce(), Owner: p.TokenID,
 		Projects: p.RunnerProjects(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	carryOut(ctx, s.Table, s.Queues, s.Logger, c.Grant.Decision)
+	carryOut(ctx, s.Jobs, s.Queues, s.Logger, c.Grant.Decision)
 	out := &waypointv1.ClaimJobResponse{RetryAfterMs: uint32(c.Grant.RetryAfter.Milliseconds())}
 	switch c.Grant.Answer {
 	case job.Claimed, job.Repeated:
@@ -247,14 +253,14 @@ func leaseMS() uint32 { return uint32(job.LeaseTime.Milliseconds()) }
 // A CLI's own runner never runs a job without a local source: who claims one asks for what it has no use for.
 
 // furnish adds to a claim's answer what the runner needs besides the job: the source, its waypoint.hcl and its configuration.
-func (s *RunnerAgent) furnish(ctx context.Context, p auth.Principal, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
+func (s *RunnerAgent) furnish(ctx context.Context, p auth.Principal, c jobs.Claimed, out *waypointv1.ClaimJobResponse) error {
 	spec := c.Job.GetSpec()
 	local := spec.GetDataSource().GetLocal() != nil
 	if err := s.source(ctx, c, out); err != nil {
 		return err
 	}
-	target := table.ConfigTarget{Workspace: spec.GetWorkspace(), Labels: p.RunnerLabels, RunnerID: c.Runner.ID}
-	env, input, err := s.Table.RunnerConfig(ctx, table.RunnerConfigInput{
+	target := config.Target{Workspace: spec.GetWorkspace(), Labels: p.RunnerLabels, RunnerID: c.Runner.ID}
+	env, input, err := s.Configs.ForRunner(ctx, config.RunnerRequest{
 		Project: spec.GetProject(), App: spec.GetApp(), Target: target, Matches: s.Matches,
 		Sensitive: !c.Runner.CLI() || local, Runner: !c.Runner.CLI() || local && !s.Shared,
 	}, s.Sealer)
@@ -271,14 +277,14 @@ func (s *RunnerAgent) furnish(ctx context.Context, p auth.Principal, c table.Cla
 
 // source adds where the job's source is, and its waypoint.hcl. The credentials of the project's source are for runners with a
 // runner token; those that a job was queued with belong to its user, who alone can claim it otherwise.
-func (s *RunnerAgent) source(ctx context.Context, c table.Claimed, out *waypointv1.ClaimJobResponse) error {
+func (s *RunnerAgent) source(ctx context.Context, c jobs.Claimed, out *waypointv1.ClaimJobResponse) error {
 	spec := c.Job.GetSpec()
 	out.DataSource = spec.GetDataSource()
 	if out.GetDataSource().GetLocal() != nil {
 		return nil
 	}
 	if out.GetDataSource() == nil {
-		src, err := s.Table.ProjectDataSource(ctx, spec.GetProject(), s.Sealer)
+		src, err := s.Projects.DataSource(ctx, spec.GetProject(), s.Sealer)
 		if err != nil {
 			return err
 		}
@@ -288,7 +294,7 @@ func (s *RunnerAgent) source(ctx context.Context, c table.Claimed, out *waypoint
 		}
 	}
 	if len(spec.GetWaypointHcl()) == 0 { // one that the job brings is not sent twice: each may have half a message
-		p, err := s.Table.GetProject(ctx, spec.GetProject())
+		p, err := s.Projects.Get(ctx, spec.GetProject())
 		if err != nil {
 			return err
 		}
@@ -338,7 +344,7 @@ func (s *RunnerAgent) Deregister(ctx context.Context, req *connect.Request[waypo
 	if err := validate.ID("runner_id", req.Msg.GetRunnerId()); err != nil {
 		return nil, err
 	}
-	if err := s.Table.DropRunner(ctx, req.Msg.GetRunnerId(), p.TokenID); err != nil {
+	if err := s.Runners.Drop(ctx, req.Msg.GetRunnerId(), p.TokenID); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.DeregisterResponse{}), nil

@@ -10,23 +10,23 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
 )
 
 // fence checks the shape of a fence; whether it is the current one is decided in the write's own transaction.
-func (s *RunnerAgent) fence(ctx context.Context, f *waypointv1.Fence) (table.Fence, error) {
+func (s *RunnerAgent) fence(ctx context.Context, f *waypointv1.Fence) (jobs.Fence, error) {
 	p, err := auth.Caller(ctx)
 	if err != nil {
-		return table.Fence{}, err
+		return jobs.Fence{}, err
 	}
 	if err := validate.ID("fence.job_id", f.GetJobId()); err != nil {
-		return table.Fence{}, err
+		return jobs.Fence{}, err
 	}
 	return fenceOf(p, f), nil
 }
 
-func fenceOf(p auth.Principal, f *waypointv1.Fence) table.Fence {
-	return table.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID, MayRead: p.RunnerProjects().Has}
+func fenceOf(p auth.Principal, f *waypointv1.Fence) jobs.Fence {
+	return jobs.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID, MayRead: p.RunnerProjects().Has}
 }
 
 // RenewLease keeps the job for another 30 s, and says whether somebody wants it canceled.
@@ -35,7 +35,7 @@ func (s *RunnerAgent) RenewLease(ctx context.Context, req *connect.Request[waypo
 	if err != nil {
 		return nil, err
 	}
-	canceled, err := s.Table.RenewLease(ctx, f)
+	canceled, err := s.Jobs.RenewLease(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (s *RunnerAgent) AppendOutput(ctx context.Context, req *connect.Request[way
 	if err := validate.Size("events", len(raw), validate.MaxAppendBytes); err != nil {
 		return nil, err
 	}
-	if err := s.Table.AppendOutput(ctx, f, in.GetPosition(), raw); err != nil {
+	if err := s.Jobs.AppendOutput(ctx, f, in.GetPosition(), raw); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.AppendOutputResponse{NextOutput: in.GetPosition() + 1, LeaseMs: leaseMS()}), nil
@@ -83,7 +83,7 @@ func (s *RunnerAgent) BeginStep(ctx context.Context, req *connect.Request[waypoi
 	}
 	if err == nil {
 		step := job.Step{Name: req.Msg.GetName(), Rerunnable: req.Msg.GetRerunnable(), OutputAt: max(req.Msg.GetOutput(), 0)}
-		err = s.Table.BeginStep(ctx, f, step, req.Msg.GetAgain())
+		err = s.Jobs.BeginStep(ctx, f, step, req.Msg.GetAgain())
 	}
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (s *RunnerAgent) EndStep(ctx context.Context, req *connect.Request[waypoint
 		err = validate.ID("record_id", req.Msg.GetRecordId())
 	}
 	if err == nil {
-		err = s.Table.EndStep(ctx, f, req.Msg.GetName(), req.Msg.GetRecordId())
+		err = s.Jobs.EndStep(ctx, f, req.Msg.GetName(), req.Msg.GetRecordId())
 	}
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (s *RunnerAgent) ReportJob(ctx context.Context, req *connect.Request[waypoi
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Table.ReportJob(ctx, f, validate.ShortReport(req.Msg)); err != nil {
+	if err := s.Jobs.Report(ctx, f, validate.ShortReport(req.Msg)); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.ReportJobResponse{}), nil
@@ -127,14 +127,14 @@ func (s *RunnerAgent) CompleteJob(ctx context.Context, req *connect.Request[wayp
 	if err != nil {
 		return nil, err
 	}
-	state, d, err := s.Table.CompleteJob(ctx, f, table.Completion{
+	state, d, err := s.Jobs.Complete(ctx, f, jobs.Completion{
 		Failure: endOf(req.Msg.GetError()), Result: validate.ShortResult(req.Msg.GetResult()), NextOutput: req.Msg.GetNextOutput(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	carryOut(ctx, s.Table, s.Queues, s.Logger, d)
-	return connect.NewResponse(&waypointv1.CompleteJobResponse{State: table.StateProto(state)}), nil
+	carryOut(ctx, s.Jobs, s.Queues, s.Logger, d)
+	return connect.NewResponse(&waypointv1.CompleteJobResponse{State: jobs.StateProto(state)}), nil
 }
 
 // endOf takes over why a job failed, cut to what a job's state may hold.
@@ -161,14 +161,14 @@ func (s *RunnerAgent) HandBackJob(ctx context.Context, req *connect.Request[wayp
 	if err != nil {
 		return nil, err
 	}
-	handBack := s.Table.HandBackJob
+	handBack := s.Jobs.HandBack
 	if req.Msg.GetLost() {
-		handBack = s.Table.LoseJob
+		handBack = s.Jobs.Lose
 	}
 	state, d, err := handBack(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	carryOut(ctx, s.Table, s.Queues, s.Logger, d)
-	return connect.NewResponse(&waypointv1.HandBackJobResponse{State: table.StateProto(state)}), nil
+	carryOut(ctx, s.Jobs, s.Queues, s.Logger, d)
+	return connect.NewResponse(&waypointv1.HandBackJobResponse{State: jobs.StateProto(state)}), nil
 }

@@ -10,44 +10,55 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
+	"github.com/waypoint-serverless/waypoint/functions/internal/config"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/logs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/records"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
+	"github.com/waypoint-serverless/waypoint/functions/internal/tokens"
 )
 
 // RecordWrites is the part of the runner's service that writes what operations leave. Every write stands
 // under the fence of the job that it is for: a runner writes to the job that it claimed and to nothing else.
 type RecordWrites struct {
-	Table  *table.Table
-	Sealer table.Sealer
+	DB      *store.DB
+	Jobs    *jobs.Store
+	Records *records.Store
+	Writer  *records.Writer
+	Tokens  *tokens.Store
+	Configs *config.Store
+	Logs    *logs.Store
+	Sealer  store.Sealer
 	// Rand is where tokens come from. It must be safe for concurrent use.
 	Rand io.Reader
 }
 
 // fenced finds the caller, its fence and the job that it writes for. The job's project, app and workspace never
 // change, so that a weak read does; whether the lease holds is decided in the write's own transaction.
-func (s *RecordWrites) fenced(ctx context.Context, f *waypointv1.Fence) (auth.Principal, table.Fence, job.Meta, error) {
+func (s *RecordWrites) fenced(ctx context.Context, f *waypointv1.Fence) (auth.Principal, jobs.Fence, job.Meta, error) {
 	p, err := auth.Caller(ctx)
 	if err != nil {
-		return p, table.Fence{}, job.Meta{}, err
+		return p, jobs.Fence{}, job.Meta{}, err
 	}
 	if err := validate.ID("fence.job_id", f.GetJobId()); err != nil {
-		return p, table.Fence{}, job.Meta{}, err
+		return p, jobs.Fence{}, job.Meta{}, err
 	}
-	meta, err := s.Table.JobMeta(ctx, f.GetJobId())
+	meta, err := s.Jobs.Meta(ctx, f.GetJobId())
 	if err != nil {
-		return p, table.Fence{}, job.Meta{}, err
+		return p, jobs.Fence{}, job.Meta{}, err
 	}
 	fence := fenceOf(p, f)
 	if !fence.MayRead(meta.Project) {
-		return p, fence, job.Meta{}, s.Table.StaleLease(ctx, fence) // before a refusal could name what the job is about
+		return p, fence, job.Meta{}, s.Jobs.StaleLease(ctx, fence) // before a refusal could name what the job is about
 	}
 	return p, fence, meta, nil
 }
 
 // staleLease words the loss of a lease; other errors pass.
-func (s *RecordWrites) staleLease(ctx context.Context, fence table.Fence, err error) error {
-	if table.FenceLost(err) {
-		return s.Table.StaleLease(ctx, fence)
+func (s *RecordWrites) staleLease(ctx context.Context, fence jobs.Fence, err error) error {
+	if jobs.FenceLost(err) {
+		return s.Jobs.StaleLease(ctx, fence)
 	}
 	return err
 }
@@ -61,7 +72,7 @@ func (s *RecordWrites) PutRecord(ctx context.Context, req *connect.Request[waypo
 	if err := checkRecord(req.Msg.GetRecord(), of); err != nil {
 		return nil, err
 	}
-	record, err := s.Table.PutRecord(ctx, fence, req.Msg.GetRecord())
+	record, err := s.Writer.Put(ctx, fence, req.Msg.GetRecord())
 	if err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}
@@ -71,7 +82,7 @@ func (s *RecordWrites) PutRecord(ctx context.Context, req *connect.Request[waypo
 // checkRecord checks a record and fills in what it leaves out: whose it is. A job may replace a record that an
 // earlier job made (a destroy changes a deployment's physical state), but only in its own project, app and workspace.
 func checkRecord(r *waypointv1.Record, of job.Meta) error {
-	_, meta, _ := table.RecordParts(r)
+	_, meta, _ := records.Parts(r)
 	if meta == nil {
 		return invalid("record", "the record, or its meta data, is missing")
 	}
@@ -114,36 +125,36 @@ func (s *RecordWrites) PutStatusReport(ctx context.Context, req *connect.Request
 		return nil, err
 	}
 	report := validate.ShortStatus(req.Msg.GetReport())
-	kind, id := table.Deployments, report.GetDeploymentId()
+	kind, id := records.Deployments, report.GetDeploymentId()
 	if report.GetReleaseId() != "" {
-		kind, id = table.Releases, report.GetReleaseId()
+		kind, id = records.Releases, report.GetReleaseId()
 	}
 	if _, err := s.ofJob(ctx, kind, id, of); err != nil {
 		return nil, err
 	}
-	if kind == table.Deployments {
-		if report.Instances, err = s.Table.CountLive(ctx, id); err != nil {
+	if kind == records.Deployments {
+		if report.Instances, err = s.Logs.CountLive(ctx, id); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.Table.PutStatusReport(ctx, fence, report); err != nil {
+	if err := s.Writer.PutStatus(ctx, fence, report); err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.PutStatusReportResponse{}), nil
 }
 
 // ofJob finds a record that belongs to the job's project, app and workspace.
-func (s *RecordWrites) ofJob(ctx context.Context, kind table.RecordKind, id string, of job.Meta) (*waypointv1.Record, error) {
+func (s *RecordWrites) ofJob(ctx context.Context, kind records.Kind, id string, of job.Meta) (*waypointv1.Record, error) {
 	if err := validate.ID(kind.String()+"_id", id); err != nil {
 		return nil, err
 	}
-	record, err := s.Table.RecentRecord(ctx, kind, of.Project, of.App, id)
+	record, err := s.Records.Recent(ctx, kind, of.Project, of.App, id)
 	if err != nil {
 		return nil, err
 	}
-	_, meta, _ := table.RecordParts(record)
+	_, meta, _ := records.Parts(record)
 	if meta.GetProject() != of.Project || meta.GetWorkspace() != of.Workspace || (of.App != "" && meta.GetApp() != of.App) {
-		return nil, table.RecordNotFound(kind, "with the id "+id+" in the job's app and workspace")
+		return nil, records.NotFound(kind, "with the id "+id+" in the job's app and workspace")
 	}
 	return record, nil
 }
@@ -157,23 +168,23 @@ func (s *RecordWrites) CreateEntrypointToken(ctx context.Context, req *connect.R
 		return nil, err
 	}
 	deployment := req.Msg.GetDeploymentId()
-	record, err := s.ofJob(ctx, table.Deployments, deployment, of)
+	record, err := s.ofJob(ctx, records.Deployments, deployment, of)
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.Table.NewID()
+	id, err := s.DB.NewID()
 	if err != nil {
 		return nil, err
 	}
 	tok := &waypointv1.Token{
 		Id: id, Kind: waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT, Name: "deployment " + deployment,
-		CreatedUnix: s.Table.Now().Unix(), DeploymentId: deployment, CreatedBy: p.Name,
+		CreatedUnix: s.DB.Now().Unix(), DeploymentId: deployment, CreatedBy: p.Name,
 	}
 	secret, hash, err := newSecret(tok, s.Rand)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Table.IssueEntrypointToken(ctx, table.EntrypointToken{Token: tok, Hash: hash, Fence: fence, Deployment: record}); err != nil {
+	if err := s.Tokens.IssueForEntrypoint(ctx, tokens.EntrypointToken{Token: tok, Hash: hash, Fence: fence, Deployment: record}); err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.CreateEntrypointTokenResponse{Token: secret}), nil
@@ -198,7 +209,7 @@ func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[wayp
 			return nil, err
 		}
 	}
-	if _, err := s.Table.SetConfig(ctx, table.ConfigChange{Variables: vars, InParts: true, By: p.Name}, s.Sealer, []table.TxAction{table.FenceCheck(fence)}, nil); err != nil {
+	if _, err := s.Configs.Set(ctx, config.Change{Variables: vars, InParts: true, By: p.Name}, s.Sealer, []store.Action{jobs.FenceCheck(fence)}, nil); err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}
 	return connect.NewResponse(&waypointv1.SyncConfigResponse{}), nil

@@ -9,12 +9,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/runners"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Runners shows the runners to people.
 type Runners struct {
-	Table *table.Table
+	DB      *store.DB
+	Runners *runners.Store
 }
 
 // ListRunners lists the runners that registered within the last days, by name. Those of projects that the caller may not
@@ -24,13 +26,13 @@ func (s *Runners) ListRunners(ctx context.Context, req *connect.Request[waypoint
 	if err != nil {
 		return nil, err
 	}
-	runners, next, err := s.Table.Runners(ctx, validate.PageSize(req.Msg.GetPage().GetSize()), req.Msg.GetPage().GetToken())
+	runners, next, err := s.Runners.List(ctx, validate.PageSize(req.Msg.GetPage().GetSize()), req.Msg.GetPage().GetToken())
 	if err != nil {
 		return nil, err
 	}
 	out := &waypointv1.ListRunnersResponse{NextPageToken: next}
 	for _, r := range runners {
-		if shown := runnerFor(p, r.Proto(s.Table.Now())); shown != nil {
+		if shown := runnerFor(p, r.Proto(s.DB.Now())); shown != nil {
 			out.Runners = append(out.Runners, shown)
 		}
 	}
@@ -47,13 +49,13 @@ func (s *Runners) GetRunner(ctx context.Context, req *connect.Request[waypointv1
 	if err := validate.ID("id", id); err != nil {
 		return nil, err
 	}
-	r, found, err := s.Table.Runner(ctx, id)
+	r, found, err := s.Runners.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	shown := runnerFor(p, r.Proto(s.Table.Now()))
+	shown := runnerFor(p, r.Proto(s.DB.Now()))
 	if !found || shown == nil {
-		return nil, table.RunnerNotFound(id)
+		return nil, runners.NotFound(id)
 	}
 	return connect.NewResponse(&waypointv1.GetRunnerResponse{Runner: shown}), nil
 }

@@ -108,7 +108,7 @@ func TestAJobThatNamesARunnerDoesNotWaitBehindABacklog(t *testing.T) {
 		t.Errorf("the other runner is offered %v", got)
 	}
 	// The sweep announces it again, and looks at it once it is due only.
-	sweeper := &sweep.Sweeper{Table: s.Table, Queues: s.Queues}
+	sweeper := &sweep.Sweeper{DB: s.DB, Jobs: s.Jobs, Dispatch: s.Dispatch, Queues: s.Queues}
 	s.Clock.Pass(30 * time.Second)
 	if got, err := sweeper.Run(t.Context()); err != nil || got.Due != 0 {
 		t.Errorf("nothing is due yet: %+v, %v", got, err)

@@ -10,12 +10,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
+	"github.com/waypoint-serverless/waypoint/functions/internal/tokens"
 )
 
 // Tokens makes, lists and revokes tokens, for admins of all projects.
 type Tokens struct {
-	Table *table.Table
+	DB     *store.DB
+	Tokens *tokens.Store
 	// Rand is where tokens come from: crypto/rand.Reader outside tests. It must be safe for concurrent use.
 	Rand io.Reader
 	// Shared: the server is not one machine's own. A runner's token then has to say which projects it is for.
@@ -28,7 +30,7 @@ func invalid(field, format string, args ...any) *fault.Error {
 
 // CreateToken makes a user's or a runner's token. The secret is in this one answer only.
 func (s *Tokens) CreateToken(ctx context.Context, req *connect.Request[waypointv1.CreateTokenRequest]) (*connect.Response[waypointv1.CreateTokenResponse], error) {
-	m, err := person(ctx, s.Table, "", req)
+	m, err := person(ctx, s.DB, "", req)
 	if err != nil {
 		return nil, err
 	}
@@ -44,14 +46,14 @@ func (s *Tokens) CreateToken(ctx context.Context, req *connect.Request[waypointv
 	if err != nil {
 		return nil, err
 	}
-	tx := table.Tx{}
-	tx.Add(table.NewToken(tok, hash)).Add(more...)
-	ids, done, err := m.repeat(s.Table.Transact(ctx, tx))
+	tx := store.Tx{}
+	tx.Add(tokens.Put(tok, hash)).Add(more...)
+	ids, done, err := m.repeat(s.DB.Transact(ctx, tx))
 	if err != nil {
 		return nil, err
 	}
 	if done {
-		if tok, _, err = s.Table.TokenByID(ctx, ids["id"]); err != nil {
+		if tok, _, err = s.Tokens.ByID(ctx, ids["id"]); err != nil {
 			return nil, err
 		}
 		secret = ""
@@ -71,11 +73,11 @@ func (s *Tokens) tokenOf(in *waypointv1.CreateTokenRequest, by string) (*waypoin
 	if err := s.check(in); err != nil {
 		return nil, err
 	}
-	id, err := s.Table.NewID()
+	id, err := s.DB.NewID()
 	if err != nil {
 		return nil, err
 	}
-	now := s.Table.Now().Unix()
+	now := s.DB.Now().Unix()
 	tok := &waypointv1.Token{
 		Id: id, Kind: in.GetKind(), Name: in.GetName(), CreatedUnix: now, Roles: in.GetRoles(),
 		RunnerLabels: in.GetRunnerLabels(), CreatedBy: by,
@@ -169,7 +171,7 @@ func checkRoles(roles map[string]waypointv1.Role) error {
 // ListTokens lists tokens that have not been revoked, newest first: those of users and runners, or those of entrypoints.
 func (s *Tokens) ListTokens(ctx context.Context, req *connect.Request[waypointv1.ListTokensRequest]) (*connect.Response[waypointv1.ListTokensResponse], error) {
 	page := req.Msg.GetPage()
-	toks, next, err := s.Table.ListTokens(ctx, req.Msg.GetEntrypoints(), validate.PageSize(page.GetSize()), page.GetToken())
+	toks, next, err := s.Tokens.List(ctx, req.Msg.GetEntrypoints(), validate.PageSize(page.GetSize()), page.GetToken())
 	if err != nil {
 		return nil, err
 	}
@@ -187,11 +189,11 @@ func (s *Tokens) RevokeToken(ctx context.Context, req *connect.Request[waypointv
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMutation(s.Table, p, "", req)
+	m, err := newMutation(s.DB, p, "", req)
 	if err != nil {
 		return nil, err
 	}
-	tok, revoke, err := s.Table.TokenByID(ctx, id)
+	tok, revoke, err := s.Tokens.ByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -199,9 +201,9 @@ func (s *Tokens) RevokeToken(ctx context.Context, req *connect.Request[waypointv
 	if err != nil {
 		return nil, err
 	}
-	tx := table.Tx{}
+	tx := store.Tx{}
 	tx.Add(revoke).Add(more...)
-	if _, _, err := m.repeat(s.Table.Transact(ctx, tx)); err != nil {
+	if _, _, err := m.repeat(s.DB.Transact(ctx, tx)); err != nil {
 		return nil, err
 	}
 	return connect.NewResponse(&waypointv1.RevokeTokenResponse{Token: tok}), nil
@@ -221,14 +223,14 @@ func (s *Tokens) CreateAdminToken(ctx context.Context, name string) (string, err
 	if err != nil {
 		return "", err
 	}
-	m := mutation{table: s.Table, principal: auth.Principal{Name: "direct invocation"}, method: "create_admin_token"}
+	m := mutation{db: s.DB, principal: auth.Principal{Name: "direct invocation"}, method: "create_admin_token"}
 	more, err := m.actions(nil, map[string]string{"token_id": tok.GetId(), "name": name})
 	if err != nil {
 		return "", err
 	}
-	tx := table.Tx{}
-	tx.Add(table.NewToken(tok, hash)).Add(more...)
-	if err := s.Table.Transact(ctx, tx); err != nil {
+	tx := store.Tx{}
+	tx.Add(tokens.Put(tok, hash)).Add(more...)
+	if err := s.DB.Transact(ctx, tx); err != nil {
 		return "", err
 	}
 	return secret, nil

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 const (
@@ -28,9 +29,11 @@ const (
 
 // Sweeper is the function `sweep`.
 type Sweeper struct {
-	Table  *table.Table
-	Queues *queue.Queues
-	Logger *slog.Logger
+	DB       *store.DB
+	Jobs     *jobs.Store
+	Dispatch *jobs.Dispatcher
+	Queues   *queue.Queues
+	Logger   *slog.Logger
 	// Hold is how long after its beginning a run may wait for the moment at which it is decided what becomes of a job whose
 	// runner is silent. The next run would be up to a minute late. 0: not at all.
 	Hold time.Duration
@@ -50,10 +53,10 @@ type Report struct {
 // Run sweeps once, and once more at each moment within Hold at which the fate of a job is decided. Jobs that fail are tried
 // again by the next run; the error names them.
 func (s *Sweeper) Run(ctx context.Context) (Report, error) {
-	began := s.Table.Now()
+	began := s.DB.Now()
 	report, err := s.pass(ctx)
 	for report.Fate != 0 && !time.UnixMilli(report.Fate).After(began.Add(s.Hold)) {
-		timer := time.NewTimer(max(time.UnixMilli(report.Fate).Sub(s.Table.Now()), time.Second))
+		timer := time.NewTimer(max(time.UnixMilli(report.Fate).Sub(s.DB.Now()), time.Second))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -73,10 +76,10 @@ func (s *Sweeper) pass(ctx context.Context) (Report, error) {
 	defer cancel()
 	var report Report
 	var err error
-	if report.Spared, err = s.Table.BeginSweep(ctx); err != nil {
+	if report.Spared, err = s.Dispatch.BeginSweep(ctx); err != nil {
 		return report, fmt.Errorf("beginning to sweep: %w", err)
 	}
-	ids, err := s.Table.DueJobs(ctx, perPartition)
+	ids, err := s.Dispatch.Due(ctx, perPartition)
 	if err != nil {
 		return report, fmt.Errorf("finding what is due: %w", err)
 	}
@@ -110,14 +113,14 @@ func (s *Sweeper) pass(ctx context.Context) (Report, error) {
 }
 
 func (s *Sweeper) job(ctx context.Context, id string, spared bool) (rung int, fate int64, err error) {
-	d, err := s.Table.SweepJob(ctx, id, spared)
+	d, err := s.Dispatch.Sweep(ctx, id, spared)
 	if fault.Is(err, fault.JobNotFound) {
 		return 0, 0, nil // the index lags
 	}
 	if err != nil {
 		return 0, 0, err
 	}
-	rings, err := s.Table.Follow(ctx, d)
+	rings, err := s.Jobs.Follow(ctx, d)
 	all := append(d.Ring, rings...)
 	return len(all), d.Fate, errors.Join(err, s.Queues.Ring(ctx, all))
 }

@@ -21,12 +21,14 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Jobs reads the output and state of jobs.
 type Jobs struct {
-	Table *table.Table
+	DB   *store.DB
+	Jobs *jobs.Store
 	// Hold is how long a read is held at most; 0: answered at once.
 	Hold time.Duration
 }
@@ -91,12 +93,12 @@ func (s *Jobs) TailJob(ctx context.Context, req *connect.Request[waypointv1.Tail
 	if err := validate.ID("job_id", in.GetJobId()); err != nil {
 		return nil, err
 	}
-	cursor, err := parseJobCursor(in.GetCursor(), s.Table.Now())
+	cursor, err := parseJobCursor(in.GetCursor(), s.DB.Now())
 	if err != nil {
 		return nil, err
 	}
 	hold := min(time.Duration(min(in.GetWaitMs(), validate.MaxTailWaitMS))*time.Millisecond, s.Hold)
-	out, err := s.follow(ctx, &jobReader{table: s.Table, id: in.GetJobId(), cursor: cursor}, hold)
+	out, err := s.follow(ctx, &jobReader{db: s.DB, jobs: s.Jobs, id: in.GetJobId(), cursor: cursor}, hold)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +113,7 @@ func (s *Jobs) follow(ctx context.Context, r *jobReader, hold time.Duration) (*w
 		if err != nil {
 			return nil, err
 		}
-		if since := time.Duration(s.Table.Now().UnixMilli()-r.cursor.news) * time.Millisecond; since > jobEager {
+		if since := time.Duration(s.DB.Now().UnixMilli()-r.cursor.news) * time.Millisecond; since > jobEager {
 			wait = min(wait*3/2, time.Second)
 		} else {
 			wait = min(max(since/16, jobSoon), jobLook)
@@ -134,7 +136,8 @@ func (s *Jobs) follow(ctx context.Context, r *jobReader, hold time.Duration) (*w
 
 // jobReader looks at one job again and again.
 type jobReader struct {
-	table  *table.Table
+	db     *store.DB
+	jobs   *jobs.Store
 	id     string
 	cursor jobCursor
 	// asked is when it was last found out why the job waits.
@@ -144,7 +147,7 @@ type jobReader struct {
 // look reads once: one read unit while nothing is new. It returns nil then.
 func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobResponse, error) {
 	// The first look is strong: a job that was queued a moment ago is there.
-	m, lease, err := r.table.JobState(ctx, r.id, first)
+	m, lease, err := r.jobs.State(ctx, r.id, first)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +158,7 @@ func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobRe
 	}
 	if m.State.Ended() && !first {
 		// Once more and strongly, so that no output that came before the end is missed.
-		if m, lease, err = r.table.JobState(ctx, r.id, true); err != nil {
+		if m, lease, err = r.jobs.State(ctx, r.id, true); err != nil {
 			return nil, err
 		}
 	}
@@ -173,7 +176,7 @@ func (r *jobReader) look(ctx context.Context, first bool) (*waypointv1.TailJobRe
 	if out.GetJob() == nil && len(out.GetEvents()) == 0 && !out.GetDone() {
 		return nil, nil
 	}
-	r.cursor.news = r.table.Now().UnixMilli()
+	r.cursor.news = r.db.Now().UnixMilli()
 	out.NextCursor = r.cursor.String()
 	return out, nil
 }
@@ -191,7 +194,7 @@ func (r *jobReader) output(ctx context.Context, m job.Meta, lease *job.Lease, ou
 		return nil
 	}
 	from, to := lease.Readable(r.cursor.next)
-	batches, next, err := r.table.Output(ctx, r.id, from, to, bytesMost, m.State.Ended())
+	batches, next, err := r.jobs.ReadOutput(ctx, r.id, from, to, bytesMost, m.State.Ended())
 	if err != nil {
 		return err
 	}
@@ -210,7 +213,7 @@ func (r *jobReader) output(ctx context.Context, m job.Meta, lease *job.Lease, ou
 
 // expiredLine says, once and as the last line, how much of a job's output is gone and why.
 func expiredLine(expired, written, endedAt int64) *waypointv1.OutputEvent {
-	days := int(table.OutputLife.Hours() / 24)
+	days := int(jobs.OutputLife.Hours() / 24)
 	text := fmt.Sprintf("%d of the %d parts of this job's output have expired and are not shown: output is kept for %d days.", expired, written, days)
 	if expired >= written {
 		text = fmt.Sprintf("The output of this job has expired: output is kept for %d days.", days)
@@ -238,23 +241,23 @@ func (r *jobReader) state(ctx context.Context, m job.Meta, lease *job.Lease, out
 		return nil
 	}
 	r.cursor.state = state
-	out.Job = table.JobProto(m)
+	out.Job = jobs.Proto(m)
 	out.Job.Spec, out.Job.CancelRequested, out.Job.WhyNot = nil, canceling, why
 	if m.State.Ended() {
-		return r.table.JobEnd(ctx, out.GetJob())
+		return r.jobs.AddEnd(ctx, out.GetJob())
 	}
 	return nil
 }
 
 func (r *jobReader) why(ctx context.Context, m job.Meta, lease *job.Lease) (*waypointv1.WhyNot, error) {
-	silent := m.State == job.Running && lease != nil && lease.Silent(r.table.Now())
+	silent := m.State == job.Running && lease != nil && lease.Silent(r.db.Now())
 	waiting := m.State == job.Blocked || m.State == job.Ready || silent
 	since := max(m.QueuedAt, m.ReadyAt)
-	if !waiting || r.table.Now().UnixMilli()-since < whyAfter.Milliseconds() || time.Since(r.asked) < whyEvery {
+	if !waiting || r.db.Now().UnixMilli()-since < whyAfter.Milliseconds() || time.Since(r.asked) < whyEvery {
 		return nil, nil
 	}
 	r.asked = time.Now()
-	return r.table.WhyNot(ctx, m, lease)
+	return r.jobs.WhyNot(ctx, m, lease)
 }
 
 // mark is a short sign of some values, to notice that they changed.

@@ -13,12 +13,18 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/logs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/projects"
+	"github.com/waypoint-serverless/waypoint/functions/internal/records"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Logs reads the logs of apps, each instance in its own order.
 type Logs struct {
-	Table *table.Table
+	DB       *store.DB
+	Records  *records.Store
+	Projects *projects.Store
+	Logs     *logs.Store
 	// Hold is how long a read is held at most; 0: answered at once.
 	Hold time.Duration
 }
@@ -35,7 +41,7 @@ const (
 	// bytesMost bounds an answer: 4 MB is the most that it may be.
 	bytesMost = 2 << 20
 	// markEvery is how often a reader says that it reads.
-	markEvery = table.TailedFor / 3
+	markEvery = logs.TailedFor / 3
 	// instancesEvery is how often, within one held read, new instances are looked for.
 	instancesEvery = 2 * time.Second
 )
@@ -93,7 +99,7 @@ func (l *Logs) TailLogs(ctx context.Context, req *connect.Request[waypointv1.Tai
 			delete(cursor.Next, id)
 		}
 	}
-	r := reader{table: l.Table, deployments: deployments, cursor: cursor, read: read}
+	r := reader{logs: l.Logs, deployments: deployments, cursor: cursor, read: read}
 	if in.GetCursor() == "" {
 		err = r.backlog(ctx, backlogOf(in))
 	} else {
@@ -132,13 +138,13 @@ func backlogOf(in *waypointv1.TailLogsRequest) int {
 func (l *Logs) deployments(ctx context.Context, in *waypointv1.TailLogsRequest) (map[string]int64, error) {
 	out := map[string]int64{}
 	if id := in.GetDeploymentId(); id != "" {
-		record, err := l.Table.RecordByID(ctx, table.Deployments, id)
+		record, err := l.Records.ByID(ctx, records.Deployments, id)
 		if err != nil {
 			return nil, err
 		}
 		meta := record.GetDeployment().GetMeta()
 		if meta.GetProject() != in.GetProject() || meta.GetApp() != in.GetApp() {
-			return nil, table.RecordNotFound(table.Deployments, "with the id "+id+" in "+in.GetProject()+"/"+in.GetApp())
+			return nil, records.NotFound(records.Deployments, "with the id "+id+" in "+in.GetProject()+"/"+in.GetApp())
 		}
 		out[id] = meta.GetSequence()
 		return out, nil
@@ -147,16 +153,16 @@ func (l *Logs) deployments(ctx context.Context, in *waypointv1.TailLogsRequest) 
 	if workspace == "" {
 		workspace = "default"
 	}
-	list := table.RecordList{
-		Kind: table.Deployments, Project: in.GetProject(), App: in.GetApp(), Workspace: workspace, Size: deploymentsMost,
+	list := records.ListRequest{
+		Kind: records.Deployments, Project: in.GetProject(), App: in.GetApp(), Workspace: workspace, Size: deploymentsMost,
 	}
 	for seen := 0; ; {
-		records, next, err := l.Table.ListRecords(ctx, list)
+		records, next, err := l.Records.List(ctx, list)
 		if err != nil {
 			return nil, err
 		}
 		if seen == 0 && len(records) == 0 {
-			return out, l.Table.CheckApp(ctx, in.GetProject(), in.GetApp())
+			return out, l.Projects.CheckApp(ctx, in.GetProject(), in.GetApp())
 		}
 		for _, r := range records {
 			if d := r.GetDeployment(); mayRun(d) && len(out) < deploymentsMost {
@@ -180,12 +186,12 @@ func mayRun(d *waypointv1.Deployment) bool {
 
 // mark says to the entrypoints that somebody reads, so that they send their lines each second.
 func (l *Logs) mark(ctx context.Context, deployments map[string]int64, c *logCursor) error {
-	now := l.Table.Now().Unix()
+	now := l.DB.Now().Unix()
 	if now-c.Marked < int64(markEvery.Seconds()) {
 		return nil
 	}
 	for id := range deployments {
-		if err := l.Table.MarkTailed(ctx, id); err != nil {
+		if err := l.Logs.MarkTailed(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -230,10 +236,10 @@ func slower(wait time.Duration) time.Duration { return min(wait*3/2, lastLook) }
 
 // reader collects lines of some deployments.
 type reader struct {
-	table       *table.Table
+	logs        *logs.Store
 	deployments map[string]int64
 	cursor      logCursor
-	instances   map[string][]table.InstanceInfo
+	instances   map[string][]logs.Instance
 	// read is when the reader last said that it reads, before this call: Unix seconds.
 	read  int64
 	lines []*waypointv1.LogLine
@@ -241,9 +247,9 @@ type reader struct {
 }
 
 func (r *reader) list(ctx context.Context) error {
-	r.instances = map[string][]table.InstanceInfo{}
+	r.instances = map[string][]logs.Instance{}
 	for id := range r.deployments {
-		all, err := r.table.ListInstances(ctx, id)
+		all, err := r.logs.ListInstances(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -274,7 +280,7 @@ func (r *reader) backlog(ctx context.Context, lines int) error {
 	}
 	for deployment, instances := range r.instances {
 		for _, i := range instances {
-			batches, err := r.table.ReadLastLogs(ctx, deployment, i.ID, lines, bytesMost)
+			batches, err := r.logs.ReadLast(ctx, deployment, i.ID, lines, bytesMost)
 			if err != nil {
 				return err
 			}
@@ -293,7 +299,7 @@ func (r *reader) keepLast(lines int) {
 	r.lines = r.sorted()
 	first, size := len(r.lines), 0
 	for first > 0 && len(r.lines)-first < lines {
-		next := size + table.LineSize(r.lines[first-1])
+		next := size + logs.LineSize(r.lines[first-1])
 		if size > 0 && next > bytesMost {
 			break
 		}
@@ -324,16 +330,16 @@ const startedAround = time.Minute
 
 // since reads what an instance wrote since the cursor. One that the cursor does not know is read from its beginning if it has
 // started since; else it is one that was not listed for a while, of whose lines only the last are news.
-func (r *reader) since(ctx context.Context, deployment string, i table.InstanceInfo) ([]table.LogBatchRead, error) {
+func (r *reader) since(ctx context.Context, deployment string, i logs.Instance) ([]logs.Batch, error) {
 	next, known := r.cursor.Next[deployment][i.ID]
 	if !known && i.Registered < r.read-int64(startedAround.Seconds()) {
-		return r.table.ReadLastLogs(ctx, deployment, i.ID, backlogDefault, bytesMost)
+		return r.logs.ReadLast(ctx, deployment, i.ID, backlogDefault, bytesMost)
 	}
-	return r.table.ReadLogs(ctx, deployment, i.ID, next, batchesMost)
+	return r.logs.Read(ctx, deployment, i.ID, next, batchesMost)
 }
 
 // take adds batches until the answer is full; an entrypoint sends its batches one after the other, in their order.
-func (r *reader) take(deployment, instance string, batches []table.LogBatchRead) {
+func (r *reader) take(deployment, instance string, batches []logs.Batch) {
 	for _, b := range batches {
 		if r.bytes >= bytesMost {
 			return
@@ -342,9 +348,9 @@ func (r *reader) take(deployment, instance string, batches []table.LogBatchRead)
 	}
 }
 
-func (r *reader) batch(deployment, instance string, b table.LogBatchRead) {
+func (r *reader) batch(deployment, instance string, b logs.Batch) {
 	if b.Dropped > 0 {
-		r.add(deployment, instance, &waypointv1.LogLine{Text: table.LeftOut(b.Dropped, b.DroppedBytes, ""), Entrypoint: true, TimeUnixMs: firstTime(b)})
+		r.add(deployment, instance, &waypointv1.LogLine{Text: logs.LeftOut(b.Dropped, b.DroppedBytes, ""), Entrypoint: true, TimeUnixMs: firstTime(b)})
 	}
 	for _, line := range b.Lines {
 		r.add(deployment, instance, line)
@@ -352,7 +358,7 @@ func (r *reader) batch(deployment, instance string, b table.LogBatchRead) {
 	r.advance(deployment, instance, b.Sequence+1)
 }
 
-func firstTime(b table.LogBatchRead) int64 {
+func firstTime(b logs.Batch) int64 {
 	if len(b.Lines) == 0 {
 		return 0
 	}
@@ -362,7 +368,7 @@ func firstTime(b table.LogBatchRead) int64 {
 func (r *reader) add(deployment, instance string, line *waypointv1.LogLine) {
 	line.DeploymentId, line.DeploymentSequence, line.InstanceId = deployment, r.deployments[deployment], instance
 	r.lines = append(r.lines, line)
-	r.bytes += table.LineSize(line)
+	r.bytes += logs.LineSize(line)
 }
 
 func (r *reader) advance(deployment, instance string, next int64) {

@@ -2,7 +2,7 @@
 //
 // Each function takes facts as they were read and the server's time, and returns a Decision: guards and writes of one
 // transaction, and what is to be done after it. It has no SDK, clock or randomness, so that it can be tested over
-// millions of schedules; package table carries decisions out. Every rule is a row of the protocol table (rows 1 to 18,
+// millions of schedules; package jobs carries decisions out. Every rule is a row of the protocol table (rows 1 to 18,
 // named in the comments), which was model-checked: leaving out any guard breaks an invariant.
 //
 // Facts that a decision relies on are either final (a job that has ended stays so), or guarded in the transaction.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// memory carries decisions out on maps, as package table does on DynamoDB: all guards, then all writes.
+// memory carries decisions out on maps, as package jobs does on DynamoDB: all guards, then all writes.
 type memory struct {
 	items map[Item]attrs
 }

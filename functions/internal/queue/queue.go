@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 )
 
 // Options of an installation.
@@ -231,4 +231,4 @@ func (q *Queues) arn(ctx context.Context, pool, url string) (string, error) {
 	return arn, nil
 }
 
-func count(ctx context.Context) { table.MeterFrom(ctx).AddQueue(1) }
+func count(ctx context.Context) { store.MeterFrom(ctx).AddQueue(1) }

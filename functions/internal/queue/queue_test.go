@@ -21,10 +21,10 @@ import (
 
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/queue"
-	"github.com/waypoint-serverless/waypoint/functions/internal/table"
+	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
-	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
+	engine "github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
 )
 
@@ -58,7 +58,7 @@ func newDoors(t *testing.T) (*queue.Queues, aws.Config) {
 		return elsewhere(t, endpoint)
 	}
 	ctx := context.Background()
-	files, err := store.Open(ctx, store.Options{})
+	files, err := engine.Open(ctx, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func received(t *testing.T, cfg aws.Config, url string) []string {
 
 func TestRingSendsOneMessageAJobToItsPool(t *testing.T) {
 	q, cfg := newDoors(t)
-	ctx, meter := table.WithMeter(context.Background())
+	ctx, meter := store.WithMeter(context.Background())
 	var rings []job.Ring
 	var want []string
 	for i := range 13 {

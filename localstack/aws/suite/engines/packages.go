@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// What the table and queue packages' tests take an endpoint from; see functions/internal/table/tabletest.
+// What the table and queue packages' tests take an endpoint from; see localstack/enginetest.
 const (
 	tableEndpoint = "WAYPOINT_TEST_DYNAMODB"
 	queueEndpoint = "WAYPOINT_TEST_SQS"
@@ -21,7 +21,8 @@ const (
 // parents: a test is one.
 func (r *run) ownTests(ctx context.Context, engine, tables, queues string) {
 	for _, p := range []struct{ name, path, variable, url string }{
-		{"table package", "./functions/internal/table/...", tableEndpoint, tables},
+		{"store package", "./functions/internal/store/...", tableEndpoint, tables},
+		{"jobs package", "./functions/internal/jobs/...", tableEndpoint, tables},
 		{"queue package", "./functions/internal/queue/...", queueEndpoint, queues},
 	} {
 		if p.url == "" && engine != "embedded" {

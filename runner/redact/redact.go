@@ -37,6 +37,7 @@ type Secrets struct {
 	// text is searched in what people read, data in what programs read back.
 	text, data index
 	public     []string
+	onAdd      func(values []string, textOnly bool)
 }
 
 // kind says where a value is hidden.
@@ -82,6 +83,13 @@ func (s *Secrets) add(k kind, values []string) {
 	if s == nil {
 		return
 	}
+	if added, onAdd := s.learn(k, values); onAdd != nil && len(added) > 0 {
+		onAdd(added, k == inText)
+	}
+}
+
+// learn returns which of the values were not known.
+func (s *Secrets) learn(k kind, values []string) (added []string, onAdd func([]string, bool)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, value := range values {
@@ -89,12 +97,14 @@ func (s *Secrets) add(k kind, values []string) {
 			continue
 		}
 		s.known[value] = k
+		added = append(added, value)
 		patterns := forms(value)
 		s.text.add(patterns)
 		if k == inTextAndData && !s.isPublic(value) {
 			s.data.add(slices.DeleteFunc(patterns, func(p string) bool { return len(p) < minDataLength }))
 		}
 	}
+	return added, s.onAdd
 }
 
 func (s *Secrets) isPublic(value string) bool {
@@ -249,4 +259,12 @@ func (in *index) pending(text string) int {
 		}
 	}
 	return len(text)
+}
+
+// OnAdd has f called with values that are added from now on, before Add returns, so that another process hides them before
+// it gets any output that holds them. textOnly: they are hidden in what people read alone. It is called before Add.
+func (s *Secrets) OnAdd(f func(values []string, textOnly bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onAdd = f
 }

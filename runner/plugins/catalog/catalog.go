@@ -27,6 +27,9 @@ type Definition struct {
 	Platform func() plugin.Platform
 	Releaser func() plugin.Releaser
 
+	// OutOfProcess lists the kinds whose components waypoint-plugins serves: package pluginpipe makes their constructors.
+	OutOfProcess []schema.Kind
+
 	TaskLauncher  func() plugin.TaskLauncher
 	ConfigSourcer func() plugin.ConfigSourcer
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/lifecycle"
 	"github.com/waypoint-serverless/waypoint/cli/login"
 	"github.com/waypoint-serverless/waypoint/cli/logs"
+	"github.com/waypoint-serverless/waypoint/cli/open"
 	"github.com/waypoint-serverless/waypoint/cli/project"
 	"github.com/waypoint-serverless/waypoint/cli/runner"
 	"github.com/waypoint-serverless/waypoint/cli/server"
@@ -99,7 +100,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 		}
 	}
 	in("common", initialize.New(sh), lifecycle.NewUp(sh), lifecycle.NewBuild(sh), lifecycle.NewDeploy(sh), lifecycle.NewRelease(sh),
-		lifecycle.NewDestroy(sh), status.New(sh), logs.New(sh), login.New(sh))
+		lifecycle.NewDestroy(sh), status.New(sh), logs.New(sh), open.New(sh), login.New(sh))
 	in("look", project.New(sh), workspace.New(sh), artifact.New(sh), deployment.New(sh),
 		job.New(sh), config.New(sh), config.NewVariable(sh))
 	in("server", install.NewInstall(sh), install.NewUpgrade(sh), install.NewUninstall(sh), doctor.New(sh), server.New(sh), runner.New(sh), token.New(sh), login.NewContext(sh))

@@ -1,0 +1,20 @@
+// Package open has the command open.
+package open
+
+import (
+	"context"
+
+	"github.com/waypoint-serverless/waypoint/cli/scope"
+	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/internal/client"
+)
+
+// Host is what this package needs of the shell.
+type Host interface {
+	scope.Host
+	Env() *shell.Env
+	Look(ctx context.Context) (*client.Client, error)
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Sayf(format string, args ...any)
+}

@@ -85,9 +85,10 @@ generate: $(TOOLS)/protogen ## Generate the Go code of the contract
 
 # The pages are made of what the program has embedded, so that comes first.
 .PHONY: docs
-docs: ## Write the reference of the plugins (waypoint docs, docs/reference/plugins) from their structs
+docs: ## Write the reference (docs/reference) from the plugins' structs, the contract and the language's rules
 	$(GO) run ./runner/plugins/schema/generate fields
 	$(GO) run ./runner/plugins/schema/generate pages
+	$(GO) test -count=1 -run TestReferencePage ./api/access ./internal/config -update
 
 # Whether it compiles shows without optimizing, in two thirds of the time; this system's is the build's own. The programs
 # keep their symbols: without them govulncheck takes every function of a module for linked on Windows.

@@ -19,6 +19,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/command"
+	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/dockerref"
@@ -106,6 +107,7 @@ type world struct {
 	shell *shell
 	// plugins are there besides the shell.
 	plugins []catalog.Definition
+	guard   *guard.Guard
 	dir     string
 }
 
@@ -129,7 +131,7 @@ func (w *world) write(name, text string) {
 func (w *world) runner() *runner.Runner {
 	w.t.Helper()
 	r, err := runner.New(runner.Options{
-		Client: w.c, Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, LocalDir: w.dir, Concurrency: 2,
+		Client: w.c, Guard: w.guard, Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, LocalDir: w.dir, Concurrency: 2,
 		Catalog: catalog.NewCatalog(append(w.plugins, w.shell.definition(), null.Definition(), dockerref.Definition())...),
 		Environ: append(os.Environ(), "WP_VAR_from_env=env", "WAYPOINT_SERVER_TOKEN=leak"),
 	})

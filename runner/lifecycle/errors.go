@@ -54,7 +54,7 @@ func jobError(err error, step string, secrets *redact.Secrets) *waypointv1.JobEr
 	switch {
 	case errors.Is(err, lease.ErrCanceled):
 		e.Reason, e.Message = string(fault.Canceled), "the job was canceled"
-	case errors.Is(err, lease.ErrLapsed):
+	case errors.Is(err, lease.ErrLapsed), errors.Is(err, plugin.ErrProcessLost):
 		e.Reason = string(fault.RunnerLost)
 		e.Hint = "The step cannot be run again by itself: look at what it left behind, then run the operation again."
 	case errors.As(err, &own):

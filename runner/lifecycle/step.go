@@ -22,6 +22,10 @@ const (
 	stepStatus  = "status"
 )
 
+// lostMost is how often a step is run again because its plugin process ended: with the first try that makes three, as many
+// as a job has attempts when runners are lost.
+const lostMost = 2
+
 // finished is the step as an earlier attempt finished it; nil if none did.
 func (j *job) finished(name string) *waypointv1.JobStep {
 	for _, s := range j.claim.GetJob().GetSteps() {
@@ -45,10 +49,12 @@ func (j *job) ready(ctx context.Context) error {
 // step runs act as a step: begun on the server before act, ended after it. act returns the record that it made. A step
 // that an earlier attempt finished is only run again if what it made is of no use here.
 //
-// A step that is cut because the lease may be over is run again once the lease is renewed, if it may be; else its
-// error says so. The step's end is written only after act succeeded.
+// A step that is cut because the lease may have expired is run again once the lease is renewed, if it may be; otherwise
+// its error says so. The same holds for a step whose plugin process ended, up to lostMost times. The step's end is written
+// only after act succeeded.
 func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
 	j.current = name
+	lost := 0
 	for again := j.finished(name) != nil; ; again = true {
 		if err := j.ready(ctx); err != nil {
 			return err
@@ -72,10 +78,17 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 			j.current = ""
 			return nil
 		}
-		if !errors.Is(err, lease.ErrLapsed) || !rerunnable {
+		switch {
+		case !rerunnable:
+			return err
+		case errors.Is(err, lease.ErrLapsed):
+			j.ui.Line(plugin.Warning, "The server was away for too long: the step %s is run again.", name)
+		case errors.Is(err, plugin.ErrProcessLost) && lost < lostMost:
+			lost++
+			j.ui.Line(plugin.Warning, "%s: the step %s is run again in a new process.", err, name)
+		default:
 			return err
 		}
-		j.ui.Line(plugin.Warning, "The server was away for too long: the step %s is run again.", name)
 	}
 }
 

@@ -28,8 +28,9 @@ down: build ## Destroy what `make up` made and stop the local server (data is ke
 	@examples/down.sh $(CURDIR)/$(BIN)/waypoint
 
 .PHONY: build
-build: ## Build the CLI, the entrypoint and the functions' bootstrap into bin/
+build: ## Build the CLI, waypoint-plugins, the entrypoint and the functions' bootstrap into bin/
 	$(GOBUILD) -o $(BIN)/waypoint ./cli/waypoint
+	$(GOBUILD) -o $(BIN)/waypoint-plugins ./runner/waypoint-plugins
 	$(GOBUILD) -o $(BIN)/waypoint-entrypoint ./entrypoint/waypoint-entrypoint
 	@# What is put into images: a release carries both.
 	@for arch in amd64 arm64; do \
@@ -100,7 +101,7 @@ cross: ## Compile for linux, darwin and windows on amd64 and arm64
 	  echo "compiling for $$os/$$arch"; \
 	  quick=; [ "$$os/$$arch" = "$(NATIVE)" ] || quick='-gcflags=all=-N -l'; \
 	  mkdir -p $(BIN)/cross/$$os-$$arch; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath $${quick:+"$$quick"} -o $(BIN)/cross/$$os-$$arch/ ./cli/waypoint ./entrypoint/waypoint-entrypoint || exit 1; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath $${quick:+"$$quick"} -o $(BIN)/cross/$$os-$$arch/ ./cli/waypoint ./runner/waypoint-plugins ./entrypoint/waypoint-entrypoint || exit 1; \
 	done; done
 
 # A release is made, and CI runs, with this version of Go: the standard library's newest fixes are in what is handed out.
@@ -118,7 +119,7 @@ notice: ## Write NOTICE, the licences of what the programs of a release link
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in the programs of a release, offline once the database is there
 	GOTOOLCHAIN=$(TOOLCHAIN) $(MAKE) build cross
-	.ci/vulncheck $(BIN)/bootstrap $(BIN)/cross/*/waypoint $(BIN)/cross/*/waypoint.exe $(BIN)/cross/*/waypoint-entrypoint $(BIN)/cross/*/waypoint-entrypoint.exe
+	.ci/vulncheck $(BIN)/bootstrap $(foreach p,waypoint waypoint-plugins waypoint-entrypoint,$(BIN)/cross/*/$(p) $(BIN)/cross/*/$(p).exe)
 
 .PHONY: sizes
 sizes: build ## Check the binaries' sizes, the zip's size, start-up time and memory

@@ -50,7 +50,7 @@ func run(ctx context.Context, bin string) error {
 	for _, b := range []struct {
 		name  string
 		limit float64
-	}{{"waypoint", 60}, {"waypoint-entrypoint", 12}, {"bootstrap", 20}} {
+	}{{"waypoint", 60}, {"waypoint-plugins", 120}, {"waypoint-entrypoint", 12}, {"bootstrap", 20}} {
 		info, err := os.Stat(filepath.Join(bin, b.name))
 		if err != nil {
 			return err

@@ -51,6 +51,11 @@ func (b *builder) cli(t target) string {
 	return filepath.Join(b.out, t.exe("waypoint-"+t.String()))
 }
 
+// plugins is the path of the program that serves plugins, for a target.
+func (b *builder) plugins(t target) string {
+	return filepath.Join(b.out, t.exe("waypoint-plugins-"+t.String()))
+}
+
 // all makes everything. What is embedded comes first, since the commands are compiled around it.
 func (b *builder) all(ctx context.Context) error {
 	embedded := filepath.Join(b.root, "internal", "release", "embedded")
@@ -90,6 +95,12 @@ func (b *builder) all(ctx context.Context) error {
 				return err
 			}
 			if err := b.bill(gctx, b.cli(t), "waypoint-"+t.String()); err != nil {
+				return err
+			}
+			if err := b.compile(gctx, t, "", "./runner/waypoint-plugins", b.plugins(t)); err != nil {
+				return err
+			}
+			if err := b.bill(gctx, b.plugins(t), "waypoint-plugins-"+t.String()); err != nil {
 				return err
 			}
 			return b.archive(t)

@@ -1,5 +1,6 @@
 // Command dist makes a release: the functions' zips, the command line for linux, darwin and windows on amd64 and arm64
-// (each alone is all one needs: it carries the zips and the entrypoints inside), archives of them with the licences (NOTICE), an SBOM of each program, and SHA256SUMS.
+// (each carries the zips and the entrypoints inside), waypoint-plugins for the same systems (it lies beside the command, for
+// the plugins that it serves), archives of the two with the licences (NOTICE), an SBOM of each program, and SHA256SUMS.
 //
 // Equal sources make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
 // by making everything again from a copy of the sources in another folder, and tries the command of this machine alone
@@ -20,6 +21,7 @@ import (
 // Limits in bytes, promised by the design.
 const (
 	maxCLI      = 60 << 20
+	maxPlugins  = 120 << 20 // client-go and Helm come to it
 	maxFunction = 7 << 20
 )
 

@@ -51,10 +51,12 @@ func Systems() []System {
 	return all
 }
 
-// All are the programs of a release. The command carries the other two inside.
+// All are the programs of a release. The command carries the entrypoint and the bootstrap inside; waypoint-plugins lies
+// beside it.
 func All() []Program {
 	return []Program{
 		{Name: "waypoint", Package: "./cli/waypoint", Systems: Systems()},
+		{Name: "waypoint-plugins", Package: "./runner/waypoint-plugins", Systems: Systems()},
 		{Name: "waypoint-entrypoint", Package: "./entrypoint/waypoint-entrypoint", Systems: Systems()},
 		{Name: "bootstrap", Package: "./functions/bootstrap", Tags: "lambda.norpc", Systems: []System{{"linux", "amd64"}, {"linux", "arm64"}}},
 	}

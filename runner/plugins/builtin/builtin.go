@@ -3,6 +3,7 @@
 package builtin
 
 import (
+	"github.com/waypoint-serverless/waypoint/runner/pluginpipe"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsalb"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsami"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/awsec2"
@@ -35,9 +36,10 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/vault"
 )
 
-// Catalog makes the catalog. The options are for the plugin "process"; the zero value is for the waypoint binary.
+// Catalog makes the catalog. Components of the kinds that a definition lists as OutOfProcess are served by waypoint-plugins,
+// which runner/waypoint-plugins lists too. The options are for the plugin "process"; the zero value is for the waypoint binary.
 func Catalog(o process.Options) *catalog.Catalog {
-	return catalog.NewCatalog(
+	defs := []catalog.Definition{
 		awsalb.Definition(),
 		awsami.Definition(),
 		awsec2.Definition(),
@@ -67,5 +69,10 @@ func Catalog(o process.Options) *catalog.Catalog {
 		process.Definition(o),
 		terraformcloud.Definition(),
 		vault.Definition(),
-	)
+	}
+	served := pluginpipe.NewProcess(pluginpipe.Options{}) // it starts with the first component that it serves
+	for i := range defs {
+		defs[i] = pluginpipe.Remote(defs[i], served)
+	}
+	return catalog.NewCatalog(defs...)
 }

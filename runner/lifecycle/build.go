@@ -29,7 +29,7 @@ func (j *job) build(ctx context.Context) (*waypointv1.Build, error) {
 	if stage == nil {
 		return nil, &failure{reason: fault.ConfigInvalid, message: fmt.Sprintf("the app %q has no build stanza", j.app.Name)}
 	}
-	builder, err := component(j, stage, j.h.Catalog.Builder)
+	builder, err := component(j.stages, stage, j.h.Catalog.Builder)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (j *job) push(ctx context.Context, build *waypointv1.Build) (*waypointv1.Ar
 	if err := j.reachable("build", build.GetMeta(), build.GetResult()); err != nil {
 		return nil, err
 	}
-	registry, err := component(j, stage, j.h.Catalog.Registry)
+	registry, err := component(j.stages, stage, j.h.Catalog.Registry)
 	if err != nil {
 		return nil, err
 	}
@@ -114,17 +114,4 @@ func (j *job) newArtifact(build *waypointv1.Build, pluginName string, labels map
 	artifact := &waypointv1.Artifact{Meta: meta, BuildId: build.GetMeta().GetId(), BuildSequence: build.GetMeta().GetSequence()}
 	j.result.Artifact = artifact
 	return artifact, nil
-}
-
-// reachable refuses what only another machine can use.
-func (j *job) reachable(what string, meta *waypointv1.RecordMeta, r *waypointv1.PluginResult) error {
-	host := meta.GetLabels()[labelHost]
-	if r.GetPortable() || host == "" || host == j.h.Hostname {
-		return nil
-	}
-	return &failure{
-		reason:  fault.RunnerLost,
-		message: fmt.Sprintf("the %s v%d is on the machine %s, and this runner is on %s", what, meta.GetSequence(), host, j.h.Hostname),
-		hint:    "Build again (waypoint up), or add a registry that both machines reach.",
-	}
 }

@@ -25,7 +25,7 @@ var callWaits = retry.Policy{First: 100 * time.Millisecond, Most: 5 * time.Secon
 type Method[Req, Res any] = func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error)
 
 // call makes a call of the job without its sensitive values; what the apps are to have is sent by syncConfig.
-func call[Req, Res any](ctx context.Context, j *job, f Method[Req, Res], req *Req) (*Res, error) {
+func call[Req, Res any](ctx context.Context, j *attempt, f Method[Req, Res], req *Req) (*Res, error) {
 	if m, ok := any(req).(proto.Message); ok {
 		req, _ = any(redact.Message(j.secrets, m)).(*Req)
 	}

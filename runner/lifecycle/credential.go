@@ -11,7 +11,7 @@ import (
 )
 
 // credential answers a plugin that asks for a credential: the one of the job's git source, for its own origin alone.
-func (j *job) credential(_ context.Context, req plugin.CredentialRequest) (plugin.Credential, error) {
+func (j *attempt) credential(_ context.Context, req plugin.CredentialRequest) (plugin.Credential, error) {
 	if req.Kind != plugin.CredentialGit {
 		return plugin.Credential{}, fmt.Errorf("%w: kind %q", plugin.ErrNoCredential, req.Kind)
 	}
@@ -36,4 +36,11 @@ func gitCredential(git *waypointv1.GitSource, address string) (plugin.Credential
 		return plugin.Credential{}, plugin.ErrNoCredential
 	}
 	return c, nil
+}
+
+func (j *attempt) dataSource() *waypointv1.DataSource {
+	if ds := j.claim.GetDataSource(); ds.GetSource() != nil {
+		return ds
+	}
+	return j.spec.GetDataSource()
 }

@@ -2,13 +2,9 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
@@ -45,7 +41,7 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 	j.result.Artifact, j.result.Deployment = artifact, d
 	rerun, _ := plugin.As[plugin.RerunnableDeployer](platform)
 	j.ui.Line(plugin.Header, "Deploying %s", j.app.Name)
-	if err := j.removeLeftovers(ctx, d); err != nil {
+	if err := j.removals.removeLeftovers(ctx, d); err != nil {
 		return nil, err
 	}
 	err = j.runStage(ctx, stageRun{
@@ -57,13 +53,13 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 		return d, err
 	}
 	j.result.DeployUrl = d.GetUrl()
-	j.reportDeployment(ctx, platform, stage.Labels, d)
+	j.reports.reportDeployment(ctx, platform, stage.Labels, d)
 	return d, nil
 }
 
 // callPlatform gives the deployment its token and configuration, and has the plugin make it.
 func (j *job) callPlatform(ctx context.Context, env *plugin.Call, artifact *waypointv1.Artifact, d *waypointv1.Deployment) error {
-	token, err := call(ctx, j, j.h.Server.Agent.CreateEntrypointToken, &waypointv1.CreateEntrypointTokenRequest{
+	token, err := call(ctx, j.attempt, j.h.Server.Agent.CreateEntrypointToken, &waypointv1.CreateEntrypointTokenRequest{
 		Fence: j.claim.GetFence(), DeploymentId: d.GetMeta().GetId(),
 	})
 	if err != nil {
@@ -106,87 +102,3 @@ func (j *job) callPlatform(ctx context.Context, env *plugin.Call, artifact *wayp
 
 // resourcesMost bounds the resources in the record of a deployment or release, which are for display alone.
 const resourcesMost = 64 << 10
-
-// takeBack removes a deployment whose state cannot be stored, so that nobody could remove it later. It returns why that is.
-func (j *job) takeBack(ctx context.Context, env *plugin.Call, platform plugin.Platform, d *waypointv1.Deployment, why error) error {
-	destroyer, ok := plugin.As[plugin.DeploymentDestroyer](platform)
-	if !ok {
-		return why
-	}
-	if err := destroyer.DestroyDeployment(ctx, env, pluginDeployment(d)); err != nil {
-		return errors.Join(why, fmt.Errorf("removing the deployment again: %w", err))
-	}
-	d.Result, d.Resources, d.Url = nil, nil, ""
-	d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
-	return why
-}
-
-// deployInput is what the deploy stage sees.
-func (j *job) deployInput(artifact *waypointv1.Artifact, deploymentID, token string) config.StageInput {
-	return config.StageInput{
-		Artifact: template(artifact.GetResult()),
-		EntrypointEnv: map[string]string{
-			"WAYPOINT_SERVER_ADDR": j.h.EntrypointServerAddr, "WAYPOINT_ENTRYPOINT_TOKEN": token, "WAYPOINT_DEPLOYMENT_ID": deploymentID,
-		},
-	}
-}
-
-// platform is the deploy stage and its configured plugin.
-func (j *job) platform(in config.StageInput) (*config.Stage, plugin.Platform, error) {
-	stage, err := j.stage(config.Deploy, in)
-	if err != nil {
-		return nil, nil, err
-	}
-	if stage == nil {
-		return nil, nil, &failure{reason: fault.ConfigInvalid, message: fmt.Sprintf("the app %q has no deploy stanza", j.app.Name)}
-	}
-	p, err := component(j, stage, j.h.Catalog.Platform)
-	return stage, p, err
-}
-
-// syncConfig brings the file's config stanzas to the server before the app starts with them. Variables that left the
-// file stay, as in Waypoint.
-func (j *job) syncConfig(ctx context.Context) error {
-	project, diags := j.project.ConfigEntries()
-	if err := j.diagnosed(diags); err != nil {
-		return err
-	}
-	app, diags := j.app.ConfigEntries()
-	if err := j.diagnosed(diags); err != nil {
-		return err
-	}
-	req := &waypointv1.SyncConfigRequest{Fence: j.claim.GetFence()}
-	for _, e := range append(project, app...) {
-		if what := beyond(e); what != "" {
-			return &failure{
-				reason:  fault.ConfigInvalid,
-				message: fmt.Sprintf("%s:%d:%d: config value %s: %s cannot be used yet", e.Range.Filename, e.Range.Start.Line, e.Range.Start.Column, e.Name, what),
-				hint:    "Set it with: waypoint config set",
-			}
-		}
-		req.Entries = append(req.Entries, &waypointv1.ConfigEntry{
-			Name: e.Name, Value: e.Value, Internal: e.Kind == config.ConfigInternal, File: e.Kind == config.ConfigFile,
-			Workspace: e.Workspace, AppScope: e.App != "", Sensitive: e.Sensitive,
-		})
-	}
-	if len(req.Entries) == 0 {
-		return nil
-	}
-	_, err := Call(ctx, j.lease, j.h.Server.Agent.SyncConfig, req) // with the values: the server keeps them for the app
-	return err
-}
-
-// beyond names what the server cannot keep of an entry; empty if it can keep it.
-func beyond(e config.ConfigEntry) string {
-	switch {
-	case e.Dynamic != nil:
-		return "a dynamic value"
-	case e.Template != "":
-		return "a value that refers to one known only in the app"
-	case e.LabelSelector != "":
-		return "a label scope"
-	case e.Runner:
-		return "a runner scope"
-	}
-	return ""
-}

@@ -13,7 +13,7 @@ import (
 
 // destroy removes everything of the app in the workspace: releases, then deployments, then what they shared; or only
 // the deployments that are named, with their releases. Removing what is gone succeeds, so it may be run again.
-func (j *job) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
+func (j *removals) destroy(ctx context.Context, op *waypointv1.DestroyOp) error {
 	j.ui.Line(plugin.Header, "Destroying %s in workspace %s", j.app.Name, j.workspace())
 	return j.step(ctx, stepDestroy, true, func(ctx context.Context) (string, error) {
 		j.result.Destroyed = 0
@@ -63,7 +63,7 @@ func named(all []*waypointv1.Deployment, ids []string) []*waypointv1.Deployment 
 }
 
 // destroyThese destroys deployments after their releases. Only the newest release has traffic; the others are marked.
-func (j *job) destroyThese(ctx context.Context, releases []*waypointv1.Release, deployments []*waypointv1.Deployment, force bool) error {
+func (j *removals) destroyThese(ctx context.Context, releases []*waypointv1.Release, deployments []*waypointv1.Deployment, force bool) error {
 	var failed []error
 	for i, r := range releases {
 		at := slices.IndexFunc(deployments, func(d *waypointv1.Deployment) bool { return d.GetMeta().GetId() == r.GetDeploymentId() })
@@ -95,7 +95,7 @@ func (j *job) destroyThese(ctx context.Context, releases []*waypointv1.Release, 
 	return errors.Join(failed...)
 }
 
-func (j *job) removeRelease(ctx context.Context, r *waypointv1.Release, target *waypointv1.Deployment) error {
+func (j *removals) removeRelease(ctx context.Context, r *waypointv1.Release, target *waypointv1.Deployment) error {
 	if r.GetUnimplemented() || len(r.GetResult().GetStateJson()) == 0 {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (j *job) removeRelease(ctx context.Context, r *waypointv1.Release, target *
 }
 
 // destroyShared removes what all deployments of the app in the workspace shared: the releaser's, then the platform's.
-func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) error {
+func (j *removals) destroyShared(ctx context.Context, latest *waypointv1.Deployment) error {
 	in, err := j.inputOf(ctx, latest)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (j *job) destroyShared(ctx context.Context, latest *waypointv1.Deployment) 
 
 // destroyUnrecorded removes what the platform has of the app in the workspace though no deployment is recorded, as after the
 // server lost its data. Without a deployment the stage may not be evaluated: the platform is asked without configuration.
-func (j *job) destroyUnrecorded(ctx context.Context) error {
+func (j *removals) destroyUnrecorded(ctx context.Context) error {
 	stage, diags := j.app.Stage(config.Deploy, config.StageInput{})
 	if diags.HasErrors() || stage == nil {
 		return nil
@@ -179,7 +179,7 @@ func (j *job) destroyUnrecorded(ctx context.Context) error {
 
 // destroyBuilds removes what the builder keeps for the app in the workspace: images, directories. It needs no
 // configuration, so that a build stanza which cannot be evaluated any more does not keep it from going.
-func (j *job) destroyBuilds(ctx context.Context) error {
+func (j *removals) destroyBuilds(ctx context.Context) error {
 	stage, diags := j.app.Stage(config.Build, config.StageInput{})
 	if err := j.diagnosed(diags); err != nil || stage == nil {
 		return err

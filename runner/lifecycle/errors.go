@@ -83,7 +83,7 @@ func clip(s string, most int, secrets *redact.Secrets) string {
 }
 
 // diagnosed turns errors in waypoint.hcl into a failure, after showing them with their lines. Warnings are shown alone.
-func (j *job) diagnosed(diags hcl.Diagnostics) error {
+func (j *evaluation) diagnosed(diags hcl.Diagnostics) error {
 	if len(diags) == 0 {
 		return nil
 	}

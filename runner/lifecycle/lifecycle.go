@@ -13,13 +13,11 @@ import (
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
-	"github.com/waypoint-serverless/waypoint/internal/config"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 	"github.com/waypoint-serverless/waypoint/runner/redact"
-	"github.com/waypoint-serverless/waypoint/runner/source"
 )
 
 // Server is what a job calls.
@@ -74,31 +72,24 @@ type UI interface {
 // errHandBack stops a job between two steps.
 var errHandBack = errors.New("the runner drains")
 
-// job is one run.
+// job is one run: its operations and the stages that act for them. What it stands on is in layers, each of which knows those
+// below alone: attempt (the claim, its steps and calls), records (what the server keeps), evaluation (source and
+// waypoint.hcl) and stages (a stage of the app and its plugin). reports and removals stand beside it, on the stages.
 type job struct {
-	h     *Host
-	claim *waypointv1.ClaimJobResponse
-	spec  *waypointv1.JobSpec
-	ui    UI
-	lease *lease.Keeper
-	drain <-chan struct{}
-	// secrets are taken out of all that leaves the runner: by ui, by call, and by log.
-	secrets *redact.Secrets
-	log     *slog.Logger
+	*stages
+	reports  *reports
+	removals *removals
+}
 
-	temp string
-	// environ is for what runs on the runner's behalf, appEnviron for apps.
-	environ, appEnviron []string
-	source              *source.Fetched
-	file                *config.File
-	input               config.Input
-	project             *config.Project
-	app                 *config.App
-	// stopEvaluating ends what evaluates the file.
-	stopEvaluating func()
-	// current is the step that runs, for the error.
-	current string
-	result  *waypointv1.JobResult
+func newJob(h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, secrets *redact.Secrets, drain <-chan struct{}) *job {
+	a := &attempt{
+		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain, secrets: secrets, log: secrets.Logger(h.Logger),
+		result: &waypointv1.JobResult{},
+	}
+	s := &stages{&evaluation{
+		records: &records{attempt: a}, environ: environment(h.Environ, claim.GetRunnerEnv()), appEnviron: plugin.AppEnviron(h.Environ),
+	}}
+	return &job{stages: s, reports: &reports{s}, removals: &removals{s}}
 }
 
 // Run runs the job. ctx bounds everything, writes included; what the lease says stops the plugins alone. drain, when
@@ -106,10 +97,7 @@ type job struct {
 func Run(
 	ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, secrets *redact.Secrets, drain <-chan struct{},
 ) Outcome {
-	j := &job{
-		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain, secrets: secrets, log: secrets.Logger(h.Logger),
-		environ: environment(h.Environ, claim.GetRunnerEnv()), appEnviron: plugin.AppEnviron(h.Environ), result: &waypointv1.JobResult{},
-	}
+	j := newJob(h, claim, keeper, ui, secrets, drain)
 	j.learn()
 	err := j.run(ctx)
 	switch {
@@ -174,9 +162,9 @@ func (j *job) operate(ctx context.Context) error {
 	case *waypointv1.Operation_Up:
 		return j.up(ctx, op.Up)
 	case *waypointv1.Operation_Destroy:
-		return j.destroy(ctx, op.Destroy)
+		return j.removals.destroy(ctx, op.Destroy)
 	case *waypointv1.Operation_Status:
-		return j.status(ctx, op.Status)
+		return j.reports.status(ctx, op.Status)
 	}
 	return &failure{
 		reason: "INVALID_ARGUMENT", message: "this runner does not know the job's operation",

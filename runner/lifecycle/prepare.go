@@ -21,8 +21,22 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/source"
 )
 
-// prepare brings the source here, reads waypoint.hcl, resolves the variables and reports both.
-func (j *job) prepare(ctx context.Context) error {
+// evaluation is the job's source, on this machine, and its waypoint.hcl with the variables resolved.
+type evaluation struct {
+	*records
+	temp string
+	// environ is for what runs on the runner's behalf, appEnviron for apps.
+	environ, appEnviron []string
+	file                *config.File
+	input               config.Input
+	project             *config.Project
+	app                 *config.App
+	// stopEvaluating ends what evaluates the file.
+	stopEvaluating func()
+}
+
+// prepare fetches the source to this machine, reads waypoint.hcl, resolves the variables and reports both.
+func (j *evaluation) prepare(ctx context.Context) error {
 	if err := j.fetch(ctx); err != nil {
 		return err
 	}
@@ -54,7 +68,7 @@ func (j *job) prepare(ctx context.Context) error {
 }
 
 // untilStopped ends when somebody asks for the job's end, or it is lost: evaluating a file can take seconds.
-func (j *job) untilStopped(ctx context.Context) (context.Context, func()) {
+func (j *evaluation) untilStopped(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
@@ -68,7 +82,7 @@ func (j *job) untilStopped(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(context.Canceled) }
 }
 
-func (j *job) fetch(ctx context.Context) error {
+func (j *evaluation) fetch(ctx context.Context) error {
 	dir := filepath.Join(j.temp, "source")
 	limits, err := source.LimitsFrom(j.environ)
 	if err != nil {
@@ -107,15 +121,8 @@ func (j *job) fetch(ctx context.Context) error {
 	}
 }
 
-func (j *job) dataSource() *waypointv1.DataSource {
-	if ds := j.claim.GetDataSource(); ds.GetSource() != nil {
-		return ds
-	}
-	return j.spec.GetDataSource()
-}
-
 // load reads waypoint.hcl: the job's own, else the source's, else the one that is kept with the server.
-func (j *job) load() (hcl.Diagnostics, error) {
+func (j *evaluation) load() (hcl.Diagnostics, error) {
 	name := j.spec.GetWaypointHclName()
 	if name == "" {
 		name = "waypoint.hcl"
@@ -150,23 +157,16 @@ func (j *job) load() (hcl.Diagnostics, error) {
 }
 
 // findFile looks in the source's directory; a local directory may also be below the project's.
-func (j *job) findFile() (string, error) {
+func (j *evaluation) findFile() (string, error) {
 	if j.source.Local {
 		return config.Find(j.source.Dir)
 	}
 	return config.FindIn(j.source.Dir)
 }
 
-func (j *job) workspace() string {
-	if w := j.spec.GetWorkspace(); w != "" {
-		return w
-	}
-	return "default"
-}
-
 // resolve picks the variables' values: defaults, then the server's, the runner's environment, the source's automatic
 // files, and the job's own.
-func (j *job) resolve() ([]config.VarUsed, error) {
+func (j *evaluation) resolve() ([]config.VarUsed, error) {
 	given := inputs(j.claim.GetServerVariables(), config.SourceServer)
 	given = append(given, j.file.VarsFromEnv(j.environ, config.SourceRunnerEnv)...)
 	files, err := config.FindAutoFiles(j.input.ProjectDir)
@@ -213,7 +213,7 @@ func inputs(vars []*waypointv1.Variable, unnamed config.VarSource) []config.VarI
 	return out
 }
 
-func (j *job) report(ctx context.Context, used []config.VarUsed) error {
+func (j *evaluation) report(ctx context.Context, used []config.VarUsed) error {
 	req := &waypointv1.ReportJobRequest{Fence: j.claim.GetFence(), Source: j.source.Ref}
 	for _, v := range used {
 		row := &waypointv1.VariableUsed{
@@ -227,7 +227,7 @@ func (j *job) report(ctx context.Context, used []config.VarUsed) error {
 	if req.Source == nil && len(req.VariablesUsed) == 0 {
 		return nil
 	}
-	_, err := call(ctx, j, j.h.Server.Agent.ReportJob, validate.ShortReport(redact.Message(j.secrets, req)))
+	_, err := call(ctx, j.attempt, j.h.Server.Agent.ReportJob, validate.ShortReport(redact.Message(j.secrets, req)))
 	return err
 }
 
@@ -254,7 +254,7 @@ func wireSource(s config.VarSource) waypointv1.VariableSource {
 }
 
 // chooseApp finds the job's app in the file. An operation on the whole project has none.
-func (j *job) chooseApp() error {
+func (j *evaluation) chooseApp() error {
 	if j.spec.GetOperation().GetInit() != nil {
 		return nil
 	}
@@ -273,12 +273,12 @@ func (j *job) chooseApp() error {
 }
 
 // init registers the apps that the file names.
-func (j *job) init(ctx context.Context) error {
+func (j *evaluation) init(ctx context.Context) error {
 	req := &waypointv1.UpsertProjectRequest{Project: &waypointv1.Project{Name: j.spec.GetProject()}}
 	for _, a := range j.project.Apps {
 		req.Apps = append(req.Apps, &waypointv1.App{Project: j.spec.GetProject(), Name: a.Name, Labels: a.Labels})
 	}
-	if _, err := call(ctx, j, j.h.Server.Projects.UpsertProject, req); err != nil {
+	if _, err := call(ctx, j.attempt, j.h.Server.Projects.UpsertProject, req); err != nil {
 		return err
 	}
 	j.ui.Line(plugin.Success, "Registered %d app(s)", len(req.Apps))

@@ -36,9 +36,12 @@ func toPrune(all []*waypointv1.Deployment, target *waypointv1.Deployment, retain
 	return others[min(int(retain), len(others)):]
 }
 
+// removals removes deployments and releases: old ones, interrupted ones, or all of the app in the workspace.
+type removals struct{ *stages }
+
 // prune destroys the deployments that a release left over. Its failure fails the job, which says that the release
 // itself stands.
-func (j *job) prune(ctx context.Context, target *waypointv1.Deployment, retain int32) error {
+func (j *removals) prune(ctx context.Context, target *waypointv1.Deployment, retain int32) error {
 	all, err := j.listDeployments(ctx)
 	if err != nil {
 		return err
@@ -80,9 +83,9 @@ func isLeftover(d, current *waypointv1.Deployment) bool {
 
 // removeLeftovers removes what deploys before this one left when they were cut short, and might be in the way. That it fails is a
 // warning: the next deploy or destroy tries again.
-func (j *job) removeLeftovers(ctx context.Context, current *waypointv1.Deployment) error {
+func (j *removals) removeLeftovers(ctx context.Context, current *waypointv1.Deployment) error {
 	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: leftoversSeen}}
-	res, err := call(ctx, j, j.h.Server.Deployments.ListDeployments, req)
+	res, err := call(ctx, j.attempt, j.h.Server.Deployments.ListDeployments, req)
 	if err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "Interrupted deployments could not be looked for: %s", err)
 		return nil
@@ -101,7 +104,7 @@ func (j *job) removeLeftovers(ctx context.Context, current *waypointv1.Deploymen
 	return nil
 }
 
-func (j *job) removeLeftover(ctx context.Context, d *waypointv1.Deployment) error {
+func (j *removals) removeLeftover(ctx context.Context, d *waypointv1.Deployment) error {
 	n := d.GetMeta().GetSequence()
 	step := j.ui.Step("Removing what the interrupted deployment v%d left", n)
 	err := j.removeDeployment(ctx, d)
@@ -122,7 +125,7 @@ func (j *job) removeLeftover(ctx context.Context, d *waypointv1.Deployment) erro
 }
 
 // markDestroyed marks the record of a deployment of which nothing is left; one that was cut short says so.
-func (j *job) markDestroyed(d *waypointv1.Deployment) {
+func (j *removals) markDestroyed(d *waypointv1.Deployment) {
 	d.PhysicalState = waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
 	if d.GetMeta().GetState() == waypointv1.RecordState_RECORD_STATE_RUNNING {
 		d.Meta.State, d.Meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_ERROR, j.h.Now().UnixMilli()
@@ -131,7 +134,7 @@ func (j *job) markDestroyed(d *waypointv1.Deployment) {
 }
 
 // retireReleases marks releases of destroyed deployments. No plugin is called: a newer release took their traffic over.
-func (j *job) retireReleases(ctx context.Context, releases []*waypointv1.Release, gone []*waypointv1.Deployment) error {
+func (j *removals) retireReleases(ctx context.Context, releases []*waypointv1.Release, gone []*waypointv1.Deployment) error {
 	for _, r := range releases {
 		if !slices.ContainsFunc(gone, func(d *waypointv1.Deployment) bool { return d.GetMeta().GetId() == r.GetDeploymentId() }) {
 			continue
@@ -145,7 +148,7 @@ func (j *job) retireReleases(ctx context.Context, releases []*waypointv1.Release
 }
 
 // destroyAll destroys deployments one after another, goes on after a failure, and returns all failures.
-func (j *job) destroyAll(ctx context.Context, deployments []*waypointv1.Deployment) error {
+func (j *removals) destroyAll(ctx context.Context, deployments []*waypointv1.Deployment) error {
 	var failed []error
 	for _, d := range deployments {
 		err := j.destroyDeployment(ctx, d)
@@ -160,7 +163,7 @@ func (j *job) destroyAll(ctx context.Context, deployments []*waypointv1.Deployme
 }
 
 // destroyDeployment removes what a deployment made and marks its record. With a platform that cannot remove, it is only marked.
-func (j *job) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) error {
+func (j *removals) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) error {
 	step := j.ui.Step("Destroying deployment v%d", d.GetMeta().GetSequence())
 	err := j.removeDeployment(ctx, d)
 	if err == nil {
@@ -178,7 +181,7 @@ func (j *job) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) e
 
 // removeDeployment removes what a deployment made, by its id alone if the deploy was cut short before its state was recorded:
 // then nobody knows how far it came.
-func (j *job) removeDeployment(ctx context.Context, d *waypointv1.Deployment) error {
+func (j *removals) removeDeployment(ctx context.Context, d *waypointv1.Deployment) error {
 	platform, labels, err := j.platformOf(ctx, d)
 	if err != nil && !stopped(err) && len(d.GetResult().GetStateJson()) == 0 {
 		// Its stage cannot be evaluated, with an artifact that is gone, say. What it left is removed without configuration.
@@ -194,18 +197,4 @@ func (j *job) removeDeployment(ctx context.Context, d *waypointv1.Deployment) er
 	return j.guarded(ctx, func(work context.Context) error {
 		return destroyer.DestroyDeployment(work, j.env(labels, d.GetMeta().GetId()), pluginDeployment(d))
 	})
-}
-
-// platformOf is the plugin that made a deployment. It has its configuration if waypoint.hcl still deploys with it.
-func (j *job) platformOf(ctx context.Context, d *waypointv1.Deployment) (plugin.Platform, map[string]string, error) {
-	in, err := j.inputOf(ctx, d)
-	if err != nil {
-		return nil, nil, err
-	}
-	stage, platform, err := j.platform(in)
-	if err != nil || stage.Plugin == d.GetMeta().GetPlugin() {
-		return platform, d.GetMeta().GetLabels(), err
-	}
-	platform, err = j.h.Catalog.Platform(d.GetMeta().GetPlugin())
-	return platform, d.GetMeta().GetLabels(), err
 }

@@ -104,7 +104,7 @@ func TestErrorsHaveAStableReason(t *testing.T) {
 }
 
 func TestAnArtifactOfAnotherMachineIsRefused(t *testing.T) {
-	j := &job{h: &Host{Hostname: "here"}}
+	j := &records{attempt: &attempt{h: &Host{Hostname: "here"}}}
 	meta := func(host string) *waypointv1.RecordMeta {
 		return &waypointv1.RecordMeta{Sequence: 3, Labels: map[string]string{labelHost: host}}
 	}

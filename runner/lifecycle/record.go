@@ -17,10 +17,18 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/redact"
+	"github.com/waypoint-serverless/waypoint/runner/source"
 )
 
 // labelHost names, on a record that other machines cannot use, the machine that can.
 const labelHost = "waypoint/host"
+
+// records reads and writes what the server keeps of the app in the workspace.
+type records struct {
+	*attempt
+	// source is what was fetched; a record names it.
+	source *source.Fetched
+}
 
 // recordID is the id of the record that a step of a job makes: the same in each attempt, so that an attempt after a
 // lost runner goes on with the record, the sequence number and the deployment id of the one before.
@@ -36,7 +44,7 @@ func recordID(jobID, step string) (string, error) {
 	return id.String(), nil
 }
 
-func (j *job) newMeta(step, pluginName string, labels map[string]string) (*waypointv1.RecordMeta, error) {
+func (j *records) newMeta(step, pluginName string, labels map[string]string) (*waypointv1.RecordMeta, error) {
 	id, err := recordID(j.claim.GetJob().GetId(), step)
 	if err != nil {
 		return nil, err
@@ -64,11 +72,11 @@ func metaOf(r *waypointv1.Record) *waypointv1.RecordMeta {
 
 // put writes a record and takes the sequence that the server gave it. One that is too large is refused here: it may be
 // larger than what the server reads at all.
-func (j *job) put(ctx context.Context, r *waypointv1.Record) error {
+func (j *records) put(ctx context.Context, r *waypointv1.Record) error {
 	if err := tooLarge(r); err != nil {
 		return err
 	}
-	res, err := call(ctx, j, j.h.Server.Agent.PutRecord, &waypointv1.PutRecordRequest{Fence: j.claim.GetFence(), Record: r})
+	res, err := call(ctx, j.attempt, j.h.Server.Agent.PutRecord, &waypointv1.PutRecordRequest{Fence: j.claim.GetFence(), Record: r})
 	if err != nil {
 		return err
 	}
@@ -122,7 +130,7 @@ func releaseRecord(r *waypointv1.Release) *waypointv1.Record {
 }
 
 // keep turns a component's result into what records hold, and adds its labels to the record's.
-func (j *job) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypointv1.PluginResult, error) {
+func (j *records) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypointv1.PluginResult, error) {
 	state, err := r.MarshalState(meta.GetPlugin())
 	if large := (*plugin.Error)(nil); errors.As(err, &large) {
 		return nil, &failure{reason: fault.TooLarge, message: large.Message, hint: large.Hint}
@@ -150,7 +158,7 @@ func (j *job) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypointv1.P
 }
 
 // dropLabels takes labels of a plugin out of a record that the server would refuse: what was made must not be lost for them.
-func (j *job) dropLabels(meta *waypointv1.RecordMeta, made map[string]string) {
+func (j *records) dropLabels(meta *waypointv1.RecordMeta, made map[string]string) {
 	dropped := 0
 	for _, k := range slices.Backward(slices.Sorted(maps.Keys(made))) {
 		one := validate.Labels("label", map[string]string{k: made[k]})
@@ -174,12 +182,12 @@ func template(r *waypointv1.PluginResult) map[string]any {
 	return out
 }
 
-func (j *job) selector() *waypointv1.RecordSelector {
+func (j *records) selector() *waypointv1.RecordSelector {
 	return &waypointv1.RecordSelector{Project: j.spec.GetProject(), App: j.spec.GetApp(), Workspace: j.workspace()}
 }
 
 // ref is a record by its id, or the latest that succeeded.
-func (j *job) ref(id string) *waypointv1.RecordRef {
+func (j *records) ref(id string) *waypointv1.RecordRef {
 	if id != "" {
 		return &waypointv1.RecordRef{Ref: &waypointv1.RecordRef_Id{Id: id}}
 	}
@@ -190,7 +198,7 @@ func missing(err error) bool {
 	return fault.Is(err, fault.RecordNotFound) || fault.Is(err, fault.NotFound)
 }
 
-func (j *job) none(what, hint string) error {
+func (j *records) none(what, hint string) error {
 	return &failure{
 		reason:  fault.RecordNotFound,
 		message: fmt.Sprintf("%s has no %s in workspace %s", j.spec.GetApp(), what, j.workspace()), hint: hint,
@@ -198,8 +206,8 @@ func (j *job) none(what, hint string) error {
 }
 
 // findBuild gets a build by id, or the latest.
-func (j *job) findBuild(ctx context.Context, id string) (*waypointv1.Build, error) {
-	res, err := call(ctx, j, j.h.Server.Builds.GetBuild, &waypointv1.GetBuildRequest{Ref: j.ref(id)})
+func (j *records) findBuild(ctx context.Context, id string) (*waypointv1.Build, error) {
+	res, err := call(ctx, j.attempt, j.h.Server.Builds.GetBuild, &waypointv1.GetBuildRequest{Ref: j.ref(id)})
 	if missing(err) && id == "" {
 		return nil, j.none("build", "Run: waypoint build")
 	}
@@ -210,8 +218,8 @@ func (j *job) findBuild(ctx context.Context, id string) (*waypointv1.Build, erro
 }
 
 // findArtifact gets an artifact by id, or the latest.
-func (j *job) findArtifact(ctx context.Context, id string) (*waypointv1.Artifact, error) {
-	res, err := call(ctx, j, j.h.Server.Artifacts.GetArtifact, &waypointv1.GetArtifactRequest{Ref: j.ref(id)})
+func (j *records) findArtifact(ctx context.Context, id string) (*waypointv1.Artifact, error) {
+	res, err := call(ctx, j.attempt, j.h.Server.Artifacts.GetArtifact, &waypointv1.GetArtifactRequest{Ref: j.ref(id)})
 	if missing(err) && id == "" {
 		return nil, j.none("artifact", "Run: waypoint build")
 	}
@@ -222,8 +230,8 @@ func (j *job) findArtifact(ctx context.Context, id string) (*waypointv1.Artifact
 }
 
 // findDeployment gets a deployment by id, or the latest.
-func (j *job) findDeployment(ctx context.Context, id string) (*waypointv1.Deployment, error) {
-	res, err := call(ctx, j, j.h.Server.Deployments.GetDeployment, &waypointv1.GetDeploymentRequest{Ref: j.ref(id)})
+func (j *records) findDeployment(ctx context.Context, id string) (*waypointv1.Deployment, error) {
+	res, err := call(ctx, j.attempt, j.h.Server.Deployments.GetDeployment, &waypointv1.GetDeploymentRequest{Ref: j.ref(id)})
 	if missing(err) && id == "" {
 		return nil, j.none("deployment", "Run: waypoint deploy")
 	}
@@ -234,8 +242,8 @@ func (j *job) findDeployment(ctx context.Context, id string) (*waypointv1.Deploy
 }
 
 // latestRelease gets the latest release; nil if there is none.
-func (j *job) latestRelease(ctx context.Context) (*waypointv1.Release, error) {
-	res, err := call(ctx, j, j.h.Server.Releases.GetRelease, &waypointv1.GetReleaseRequest{Ref: j.ref("")})
+func (j *records) latestRelease(ctx context.Context) (*waypointv1.Release, error) {
+	res, err := call(ctx, j.attempt, j.h.Server.Releases.GetRelease, &waypointv1.GetReleaseRequest{Ref: j.ref("")})
 	if missing(err) {
 		return nil, nil
 	}
@@ -246,11 +254,11 @@ func (j *job) latestRelease(ctx context.Context) (*waypointv1.Release, error) {
 }
 
 // listDeployments lists all deployments of the app in the workspace, destroyed ones too, newest first.
-func (j *job) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, error) {
+func (j *records) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, error) {
 	var all []*waypointv1.Deployment
 	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
 	for {
-		res, err := call(ctx, j, j.h.Server.Deployments.ListDeployments, req)
+		res, err := call(ctx, j.attempt, j.h.Server.Deployments.ListDeployments, req)
 		if err != nil {
 			return nil, err
 		}
@@ -263,11 +271,11 @@ func (j *job) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, er
 }
 
 // listReleases lists all releases of the app in the workspace that are not destroyed, newest first.
-func (j *job) listReleases(ctx context.Context) ([]*waypointv1.Release, error) {
+func (j *records) listReleases(ctx context.Context) ([]*waypointv1.Release, error) {
 	var all []*waypointv1.Release
 	req := &waypointv1.ListReleasesRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
 	for {
-		res, err := call(ctx, j, j.h.Server.Releases.ListReleases, req)
+		res, err := call(ctx, j.attempt, j.h.Server.Releases.ListReleases, req)
 		if err != nil {
 			return nil, err
 		}
@@ -300,5 +308,45 @@ func pluginDeployment(d *waypointv1.Deployment) *plugin.Deployment {
 func pluginRelease(r *waypointv1.Release) *plugin.Release {
 	return &plugin.Release{
 		ID: r.GetMeta().GetId(), State: r.GetResult().GetStateJson(), URL: r.GetUrl(), DeploymentID: r.GetDeploymentId(),
+	}
+}
+
+// putEnd writes a record at the end of its stage, which failed with err, if that is not nil. A record that is too large for
+// what the plugin keeps in it is written without: it still says how the stage ended.
+func (j *records) putEnd(ctx context.Context, r *waypointv1.Record, err error) error {
+	if large := tooLarge(r); large != nil {
+		if err == nil {
+			err = large
+		}
+		withoutResult(r)
+		metaOf(r).State, metaOf(r).Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), messageMost, j.secrets)
+	}
+	if putErr := j.put(ctx, r); putErr != nil && err == nil {
+		return putErr
+	}
+	return err
+}
+
+func (j *records) findRelease(ctx context.Context, id string) (*waypointv1.Release, error) {
+	if id == "" {
+		return j.latestRelease(ctx)
+	}
+	res, err := call(ctx, j.attempt, j.h.Server.Releases.GetRelease, &waypointv1.GetReleaseRequest{Ref: j.ref(id)})
+	if err != nil {
+		return nil, err
+	}
+	return res.GetRelease(), nil
+}
+
+// reachable refuses what only another machine can use.
+func (j *records) reachable(what string, meta *waypointv1.RecordMeta, r *waypointv1.PluginResult) error {
+	host := meta.GetLabels()[labelHost]
+	if r.GetPortable() || host == "" || host == j.h.Hostname {
+		return nil
+	}
+	return &failure{
+		reason:  fault.RunnerLost,
+		message: fmt.Sprintf("the %s v%d is on the machine %s, and this runner is on %s", what, meta.GetSequence(), host, j.h.Hostname),
+		hint:    "Build again (waypoint up), or add a registry that both machines reach.",
 	}
 }

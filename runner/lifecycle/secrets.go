@@ -11,7 +11,7 @@ import (
 
 // learn collects the sensitive values that the claim brings. Those of waypoint.hcl follow when it is evaluated
 // (config.File.OnSensitive), those of plugins' settings when they are decoded (credentials).
-func (j *job) learn() {
+func (j *attempt) learn() {
 	j.secrets.Public(j.spec.GetProject(), j.spec.GetApp(), j.workspace(), j.h.Hostname, j.h.StateDir, j.h.LocalDir)
 	for _, kv := range j.h.Environ {
 		if name, value, _ := strings.Cut(kv, "="); withheld(name) {
@@ -44,7 +44,7 @@ func (j *job) learn() {
 }
 
 // learnSources collects the credentials that waypoint.hcl's own runner stanzas have.
-func (j *job) learnSources() {
+func (j *evaluation) learnSources() {
 	sources := []*config.DataSource{j.project.DataSource}
 	for _, a := range j.project.Apps {
 		sources = append(sources, a.DataSource)

@@ -15,8 +15,11 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
+// stages evaluates the stages of the app and runs them with their plugins and hooks.
+type stages struct{ *evaluation }
+
 // stage evaluates a stage of the app; nil if the app has none of that kind.
-func (j *job) stage(kind config.StageKind, in config.StageInput) (*config.Stage, error) {
+func (j *stages) stage(kind config.StageKind, in config.StageInput) (*config.Stage, error) {
 	temp, err := j.tempDir()
 	if err != nil {
 		return nil, err
@@ -27,7 +30,7 @@ func (j *job) stage(kind config.StageKind, in config.StageInput) (*config.Stage,
 }
 
 // tempDir is what plugins and functions write to; it goes with the job.
-func (j *job) tempDir() (string, error) {
+func (j *stages) tempDir() (string, error) {
 	dir := filepath.Join(j.temp, "tmp")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the job's directory: %w", err)
@@ -36,7 +39,7 @@ func (j *job) tempDir() (string, error) {
 }
 
 // component makes a stage's component and decodes its configuration.
-func component[C plugin.Component](j *job, stage *config.Stage, of func(name string) (C, error)) (C, error) {
+func component[C plugin.Component](j *stages, stage *config.Stage, of func(name string) (C, error)) (C, error) {
 	c, err := of(stage.Plugin)
 	if err != nil {
 		var unknown *plugin.Error
@@ -54,7 +57,7 @@ func component[C plugin.Component](j *job, stage *config.Stage, of func(name str
 }
 
 // env is what a component gets for a call; deploymentID names the deployment that the call is about, if it is about one.
-func (j *job) env(labels map[string]string, deploymentID string) *plugin.Call {
+func (j *stages) env(labels map[string]string, deploymentID string) *plugin.Call {
 	temp, _ := j.tempDir() // made when the stage was evaluated
 	return &plugin.Call{
 		Host: plugin.Host{
@@ -85,7 +88,7 @@ type stageRun struct {
 }
 
 // runStage runs a stage: its record says RUNNING, the hooks before, act, the hooks after, its record says how it ended.
-func (j *job) runStage(ctx context.Context, s stageRun) error {
+func (j *stages) runStage(ctx context.Context, s stageRun) error {
 	meta := metaOf(s.record)
 	return j.step(ctx, s.step, s.rerunnable, func(ctx context.Context) (string, error) {
 		meta.State, meta.Error, meta.CompletedUnixMs = waypointv1.RecordState_RECORD_STATE_RUNNING, "", 0
@@ -110,25 +113,9 @@ func (j *job) runStage(ctx context.Context, s stageRun) error {
 	})
 }
 
-// putEnd writes a record at the end of its stage, which failed with err, if that is not nil. A record that is too large for
-// what the plugin keeps in it is written without: it still says how the stage ended.
-func (j *job) putEnd(ctx context.Context, r *waypointv1.Record, err error) error {
-	if large := tooLarge(r); large != nil {
-		if err == nil {
-			err = large
-		}
-		withoutResult(r)
-		metaOf(r).State, metaOf(r).Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), messageMost, j.secrets)
-	}
-	if putErr := j.put(ctx, r); putErr != nil && err == nil {
-		return putErr
-	}
-	return err
-}
-
 // runHooks runs the hooks of one time in their order: no shell, in the project's directory. The first failure that
 // does not allow going on ends it.
-func (j *job) runHooks(ctx context.Context, hooks []config.Hook, when string) error {
+func (j *stages) runHooks(ctx context.Context, hooks []config.Hook, when string) error {
 	for _, hook := range hooks {
 		if hook.When != when || len(hook.Command) == 0 {
 			continue

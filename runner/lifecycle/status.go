@@ -10,8 +10,11 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
+// reports asks plugins how deployments and releases are, and reports it to the server.
+type reports struct{ *stages }
+
 // status asks the plugins how a deployment and a release are, and reports it.
-func (j *job) status(ctx context.Context, op *waypointv1.StatusOp) error {
+func (j *reports) status(ctx context.Context, op *waypointv1.StatusOp) error {
 	return j.step(ctx, stepStatus, true, func(ctx context.Context) (string, error) {
 		deployment, err := j.findDeployment(ctx, op.GetDeploymentId())
 		if err != nil {
@@ -38,31 +41,20 @@ func (j *job) status(ctx context.Context, op *waypointv1.StatusOp) error {
 	})
 }
 
-func (j *job) findRelease(ctx context.Context, id string) (*waypointv1.Release, error) {
-	if id == "" {
-		return j.latestRelease(ctx)
-	}
-	res, err := call(ctx, j, j.h.Server.Releases.GetRelease, &waypointv1.GetReleaseRequest{Ref: j.ref(id)})
-	if err != nil {
-		return nil, err
-	}
-	return res.GetRelease(), nil
-}
-
 // reportDeployment reports a deployment just made. Its failure is a warning: the deployment stands.
-func (j *job) reportDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) {
+func (j *reports) reportDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) {
 	if err := j.askDeployment(ctx, p, labels, d); err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "The deployment's status could not be read: %s", err)
 	}
 }
 
-func (j *job) reportRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) {
+func (j *reports) reportRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) {
 	if err := j.askRelease(ctx, r, labels, record); err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "The release's status could not be read: %s", err)
 	}
 }
 
-func (j *job) askDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) error {
+func (j *reports) askDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) error {
 	asker, ok := plugin.As[plugin.DeploymentStatusReporter](p)
 	if !ok {
 		return nil
@@ -72,7 +64,7 @@ func (j *job) askDeployment(ctx context.Context, p plugin.Platform, labels map[s
 	})
 }
 
-func (j *job) askRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) error {
+func (j *reports) askRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) error {
 	asker, ok := plugin.As[plugin.ReleaseStatusReporter](r)
 	if !ok || record.GetUnimplemented() {
 		return nil
@@ -83,7 +75,7 @@ func (j *job) askRelease(ctx context.Context, r plugin.Releaser, labels map[stri
 	})
 }
 
-func (j *job) ask(ctx context.Context, report *waypointv1.StatusReport, f func(context.Context) (*plugin.Status, error)) error {
+func (j *reports) ask(ctx context.Context, report *waypointv1.StatusReport, f func(context.Context) (*plugin.Status, error)) error {
 	var status *plugin.Status
 	err := j.guarded(ctx, func(work context.Context) (err error) {
 		status, err = f(work)
@@ -95,7 +87,7 @@ func (j *job) ask(ctx context.Context, report *waypointv1.StatusReport, f func(c
 	report.Health, report.HealthMessage = wireHealth(status.Health), status.Message
 	report.Resources = wireResources(status.Resources)
 	report.TimeUnixMs = j.h.Now().UnixMilli()
-	_, err = call(ctx, j, j.h.Server.Agent.PutStatusReport, &waypointv1.PutStatusReportRequest{
+	_, err = call(ctx, j.attempt, j.h.Server.Agent.PutStatusReport, &waypointv1.PutStatusReportRequest{
 		Fence: j.claim.GetFence(), Report: validate.ShortStatus(redact.Message(j.secrets, report)),
 	})
 	return err

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/runner/lease"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
+	"github.com/waypoint-serverless/waypoint/runner/redact"
 )
 
 // Names of steps, as the server keeps them.
@@ -22,12 +24,29 @@ const (
 	stepStatus  = "status"
 )
 
+// attempt is what a job has of its claim: the lease under which it works, its output, and the result that it collects.
+type attempt struct {
+	h     *Host
+	claim *waypointv1.ClaimJobResponse
+	spec  *waypointv1.JobSpec
+	ui    UI
+	lease *lease.Keeper
+	drain <-chan struct{}
+	// secrets are taken out of all that leaves the runner: by ui, by call, and by log.
+	secrets *redact.Secrets
+	log     *slog.Logger
+
+	// current is the step that runs, for the error.
+	current string
+	result  *waypointv1.JobResult
+}
+
 // lostMost is how often a step is run again because its plugin process ended: with the first try that makes three, as many
 // as a job has attempts when runners are lost.
 const lostMost = 2
 
 // finished is the step as an earlier attempt finished it; nil if none did.
-func (j *job) finished(name string) *waypointv1.JobStep {
+func (j *attempt) finished(name string) *waypointv1.JobStep {
 	for _, s := range j.claim.GetJob().GetSteps() {
 		if s.GetName() == name && s.GetEndedUnixMs() != 0 {
 			return s
@@ -37,7 +56,7 @@ func (j *job) finished(name string) *waypointv1.JobStep {
 }
 
 // ready waits until a step may begin, and stops the job here if the runner drains.
-func (j *job) ready(ctx context.Context) error {
+func (j *attempt) ready(ctx context.Context) error {
 	select {
 	case <-j.drain:
 		return errHandBack
@@ -52,7 +71,7 @@ func (j *job) ready(ctx context.Context) error {
 // A step that is cut because the lease may have expired is run again once the lease is renewed, if it may be; otherwise
 // its error says so. The same holds for a step whose plugin process ended, up to lostMost times. The step's end is written
 // only after act succeeded.
-func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
+func (j *attempt) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
 	j.current = name
 	lost := 0
 	for again := j.finished(name) != nil; ; again = true {
@@ -93,7 +112,7 @@ func (j *job) step(ctx context.Context, name string, rerunnable bool, act func(c
 }
 
 // flush waits until what a step printed is safe. A step whose output is lost counts all the same.
-func (j *job) flush(ctx context.Context, step string) {
+func (j *attempt) flush(ctx context.Context, step string) {
 	if err := j.ui.Flush(ctx); err != nil {
 		j.log.WarnContext(ctx, "a step's output is not whole", "step", step, "error", err)
 	}
@@ -101,7 +120,7 @@ func (j *job) flush(ctx context.Context, step string) {
 
 // guarded calls a plugin under a context that the lease can end, and returns why it ended rather than what the plugin
 // made of that. A plugin that panics fails its job, not the runner.
-func (j *job) guarded(ctx context.Context, f func(ctx context.Context) error) (err error) {
+func (j *attempt) guarded(ctx context.Context, f func(ctx context.Context) error) (err error) {
 	work, end := j.lease.Work(ctx)
 	defer end()
 	defer func() {
@@ -118,4 +137,11 @@ func (j *job) guarded(ctx context.Context, f func(ctx context.Context) error) (e
 		return cause
 	}
 	return err
+}
+
+func (j *attempt) workspace() string {
+	if w := j.spec.GetWorkspace(); w != "" {
+		return w
+	}
+	return "default"
 }

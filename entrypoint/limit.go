@@ -8,8 +8,8 @@ import (
 
 // How much an app's instance may log: what is above is left out and counted, as where the buffer is full.
 const (
-	// EnvLogRate sets how many bytes a second are sent in the long run; 0: any number.
-	EnvLogRate = "WAYPOINT_LOG_RATE"
+	// envLogRate sets how many bytes a second are sent in the long run; 0: any number.
+	envLogRate = "WAYPOINT_LOG_RATE"
 	// defaultLogRate is 1 MB a second; at once, as much is sent as twice the rate gives in logBurstSeconds.
 	defaultLogRate  = 1 << 20
 	logBurstSeconds = 10
@@ -22,7 +22,7 @@ func parseLogRate(text string) (int, error) {
 	}
 	rate, err := strconv.Atoi(text)
 	if err != nil || rate < 0 {
-		return 0, fmt.Errorf("invalid %s %q: give a number of bytes a second, or 0 for no limit", EnvLogRate, text)
+		return 0, fmt.Errorf("invalid %s %q: give a number of bytes a second, or 0 for no limit", envLogRate, text)
 	}
 	if rate == 0 {
 		rate = -1

@@ -14,27 +14,27 @@ import (
 
 // Environment variables that the entrypoint reads. Platforms set the first three on everything they deploy.
 const (
-	EnvServerAddr   = "WAYPOINT_SERVER_ADDR"
-	EnvToken        = "WAYPOINT_ENTRYPOINT_TOKEN"
-	EnvDeploymentID = "WAYPOINT_DEPLOYMENT_ID"
-	EnvPort         = "PORT"
-	EnvDisable      = "WAYPOINT_CEB_DISABLE"
+	envServerAddr   = "WAYPOINT_SERVER_ADDR"
+	envToken        = "WAYPOINT_ENTRYPOINT_TOKEN"
+	envDeploymentID = "WAYPOINT_DEPLOYMENT_ID"
+	envPort         = "PORT"
+	envDisable      = "WAYPOINT_CEB_DISABLE"
 	EnvRequired     = "WAYPOINT_CEB_SERVER_REQUIRED"
-	EnvLogLevel     = "WAYPOINT_LOG_LEVEL"
-	// EnvConfigCache names a file that keeps the last configuration for a start without the server. It is
+	envLogLevel     = "WAYPOINT_LOG_LEVEL"
+	// envConfigCache names a file that keeps the last configuration for a start without the server. It is
 	// encrypted with a key derived from the token, so it is useless to who has only the disk.
-	EnvConfigCache = "WAYPOINT_CONFIG_CACHE"
-	// EnvFileMode is the mode of configuration files, in octal; without it they are 0600.
-	EnvFileMode = "WAYPOINT_CONFIG_FILE_MODE"
-	// EnvPin is the hash of the server's key, "sha256/…", for a server on the app's machine.
-	EnvPin = "WAYPOINT_SERVER_TLS_PIN"
-	// EnvInsecure allows a server address with plain HTTP beyond loopback, as a container on a
+	envConfigCache = "WAYPOINT_CONFIG_CACHE"
+	// envFileMode is the mode of configuration files, in octal; without it they are 0600.
+	envFileMode = "WAYPOINT_CONFIG_FILE_MODE"
+	// envPin is the hash of the server's key, "sha256/…", for a server on the app's machine.
+	envPin = "WAYPOINT_SERVER_TLS_PIN"
+	// envInsecure allows a server address with plain HTTP beyond loopback, as a container on a
 	// developer's machine needs.
-	EnvInsecure = "WAYPOINT_SERVER_INSECURE"
+	envInsecure = "WAYPOINT_SERVER_INSECURE"
 )
 
-// DefaultPort is the PORT of the app if nobody chose one, as in Waypoint.
-const DefaultPort = "5000"
+// defaultPort is the PORT of the app if nobody chose one, as in Waypoint.
+const defaultPort = "5000"
 
 // Settings is what the environment of the entrypoint says.
 type Settings struct {
@@ -62,29 +62,29 @@ type Settings struct {
 func ReadSettings(environ []string) (Settings, error) {
 	env := parseEnv(environ)
 	s := Settings{
-		ServerAddr:   env[EnvServerAddr],
-		Token:        env[EnvToken],
-		DeploymentID: env[EnvDeploymentID],
-		Disabled:     truthy(env[EnvDisable]) || env[EnvServerAddr] == "",
+		ServerAddr:   env[envServerAddr],
+		Token:        env[envToken],
+		DeploymentID: env[envDeploymentID],
+		Disabled:     truthy(env[envDisable]) || env[envServerAddr] == "",
 		Required:     truthy(env[EnvRequired]),
-		Insecure:     truthy(env[EnvInsecure]),
-		Pin:          env[EnvPin],
-		CachePath:    env[EnvConfigCache],
+		Insecure:     truthy(env[envInsecure]),
+		Pin:          env[envPin],
+		CachePath:    env[envConfigCache],
 		FileMode:     defaultFileMode,
 		LogLevel:     slog.LevelWarn,
 	}
-	if text := env[EnvFileMode]; text != "" {
+	if text := env[envFileMode]; text != "" {
 		mode, err := strconv.ParseUint(text, 8, 32)
 		if err != nil || mode > 0o777 || mode&0o400 == 0 {
-			return s, fmt.Errorf("invalid %s %q: use an octal mode that lets the owner read, such as 0640", EnvFileMode, text)
+			return s, fmt.Errorf("invalid %s %q: use an octal mode that lets the owner read, such as 0640", envFileMode, text)
 		}
 		s.FileMode = fs.FileMode(mode)
 	}
 	var err error
-	if s.LogRate, err = parseLogRate(env[EnvLogRate]); err != nil {
+	if s.LogRate, err = parseLogRate(env[envLogRate]); err != nil {
 		return s, err
 	}
-	switch level := strings.ToLower(env[EnvLogLevel]); level {
+	switch level := strings.ToLower(env[envLogLevel]); level {
 	case "", "warn", "warning":
 	case "trace", "debug":
 		s.LogLevel = slog.LevelDebug
@@ -93,16 +93,16 @@ func ReadSettings(environ []string) (Settings, error) {
 	case "error":
 		s.LogLevel = slog.LevelError
 	default:
-		return s, fmt.Errorf("%s is %q: use debug, info, warn or error", EnvLogLevel, level)
+		return s, fmt.Errorf("%s is %q: use debug, info, warn or error", envLogLevel, level)
 	}
 	if s.Disabled {
 		return s, nil
 	}
 	if s.DeploymentID == "" {
-		return s, fmt.Errorf("%s is set but %s is not: the platform that deployed this sets both", EnvServerAddr, EnvDeploymentID)
+		return s, fmt.Errorf("%s is set but %s is not: the platform that deployed this sets both", envServerAddr, envDeploymentID)
 	}
 	if s.Token == "" {
-		return s, fmt.Errorf("%s is set but %s is not: the platform that deployed this sets both", EnvServerAddr, EnvToken)
+		return s, fmt.Errorf("%s is set but %s is not: the platform that deployed this sets both", envServerAddr, envToken)
 	}
 	return s, nil
 }
@@ -119,16 +119,16 @@ func truthy(v string) bool {
 // over both. It is sorted, so that two of them can be compared.
 func childEnv(environ []string, config map[string]string) []string {
 	env := parseEnv(environ)
-	if env[EnvPort] == "" {
-		env[EnvPort] = DefaultPort
+	if env[envPort] == "" {
+		env[envPort] = defaultPort
 	}
 	for name, value := range config {
 		if usableName(name) && !strings.ContainsRune(value, 0) {
 			env[name] = value
 		}
 	}
-	delete(env, EnvToken)
-	delete(env, EnvConfigCache)
+	delete(env, envToken)
+	delete(env, envConfigCache)
 	out := make([]string, 0, len(env))
 	for name, value := range env {
 		out = append(out, name+"="+value)

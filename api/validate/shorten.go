@@ -18,8 +18,8 @@ const (
 	MaxReport       = 200 << 10
 	MaxResult       = 100 << 10
 	MaxStatusReport = 300 << 10
-	// MaxText bounds a message of a commit or an error in a record.
-	MaxText = 4 << 10
+	// maxText bounds a message of a commit or an error in a record.
+	maxText = 4 << 10
 	// MaxRecord bounds a record, with what its plugin keeps in it: it is one item, and so refused if it has more.
 	MaxRecord = 350 << 10
 )
@@ -44,8 +44,8 @@ func ShortReport(in *waypointv1.ReportJobRequest) *waypointv1.ReportJobRequest {
 	used := in.GetVariablesUsed()
 	used = used[:min(len(used), MaxVariables)]
 	// Each variable has its share; what short ones leave of theirs is not handed on, so that the same value is always cut alike.
-	share := (MaxReport - 2*MaxText) / max(len(used), 1)
-	each := min(max(share-64, 64)/4, MaxText)
+	share := (MaxReport - 2*maxText) / max(len(used), 1)
+	each := min(max(share-64, 64)/4, maxText)
 	for _, v := range used {
 		value := v.GetValue()
 		if v.GetSensitive() {
@@ -64,7 +64,7 @@ func shortSource(s *waypointv1.SourceRef) *waypointv1.SourceRef {
 		return nil
 	}
 	out := proto.CloneOf(s)
-	out.Commit, out.CommitMessage = Shorten(s.GetCommit(), MaxText), Shorten(s.GetCommitMessage(), MaxText)
+	out.Commit, out.CommitMessage = Shorten(s.GetCommit(), maxText), Shorten(s.GetCommitMessage(), maxText)
 	return out
 }
 
@@ -74,7 +74,7 @@ func ShortMeta(m *waypointv1.RecordMeta) *waypointv1.RecordMeta {
 		return nil
 	}
 	out := proto.CloneOf(m)
-	out.Error, out.Source = Shorten(m.GetError(), MaxText), shortSource(m.GetSource())
+	out.Error, out.Source = Shorten(m.GetError(), maxText), shortSource(m.GetSource())
 	return out
 }
 
@@ -84,7 +84,7 @@ func ShortResult(in *waypointv1.JobResult) *waypointv1.JobResult {
 	if in == nil {
 		return nil
 	}
-	out := &waypointv1.JobResult{DeployUrl: Shorten(in.GetDeployUrl(), MaxText), ReleaseUrl: Shorten(in.GetReleaseUrl(), MaxText), Destroyed: in.GetDestroyed()}
+	out := &waypointv1.JobResult{DeployUrl: Shorten(in.GetDeployUrl(), maxText), ReleaseUrl: Shorten(in.GetReleaseUrl(), maxText), Destroyed: in.GetDestroyed()}
 	if b := in.GetBuild(); b != nil {
 		out.Build = &waypointv1.Build{Meta: ShortMeta(b.GetMeta())}
 	}
@@ -94,14 +94,14 @@ func ShortResult(in *waypointv1.JobResult) *waypointv1.JobResult {
 	if d := in.GetDeployment(); d != nil {
 		out.Deployment = &waypointv1.Deployment{
 			Meta: ShortMeta(d.GetMeta()), ArtifactId: d.GetArtifactId(), ArtifactSequence: d.GetArtifactSequence(),
-			PhysicalState: d.GetPhysicalState(), Url: Shorten(d.GetUrl(), MaxText), Generation: Shorten(d.GetGeneration(), MaxText),
+			PhysicalState: d.GetPhysicalState(), Url: Shorten(d.GetUrl(), maxText), Generation: Shorten(d.GetGeneration(), maxText),
 			HasLogsPlugin: d.GetHasLogsPlugin(), HasExecPlugin: d.GetHasExecPlugin(),
 		}
 	}
 	if r := in.GetRelease(); r != nil {
 		out.Release = &waypointv1.Release{
 			Meta: ShortMeta(r.GetMeta()), DeploymentId: r.GetDeploymentId(), DeploymentSequence: r.GetDeploymentSequence(),
-			Url: Shorten(r.GetUrl(), MaxText), Unimplemented: r.GetUnimplemented(), PhysicalState: r.GetPhysicalState(),
+			Url: Shorten(r.GetUrl(), maxText), Unimplemented: r.GetUnimplemented(), PhysicalState: r.GetPhysicalState(),
 		}
 	}
 	if proto.Size(out) <= MaxResult {
@@ -122,15 +122,15 @@ func ShortStatus(in *waypointv1.StatusReport) *waypointv1.StatusReport {
 		return nil
 	}
 	out := proto.CloneOf(in)
-	out.HealthMessage = Shorten(in.GetHealthMessage(), MaxText)
+	out.HealthMessage = Shorten(in.GetHealthMessage(), maxText)
 	if proto.Size(out) <= MaxStatusReport {
 		return out
 	}
 	all := len(out.GetResources())
-	out.Resources = ShortResources(out.GetResources(), MaxStatusReport-2*MaxText)
+	out.Resources = ShortResources(out.GetResources(), MaxStatusReport-2*maxText)
 	if left := all - len(out.GetResources()); left > 0 {
 		note := fmt.Sprintf("%d more resources are not shown", left)
-		out.HealthMessage = strings.TrimPrefix(Shorten(out.GetHealthMessage(), MaxText-len(note)-2)+"; "+note, "; ")
+		out.HealthMessage = strings.TrimPrefix(Shorten(out.GetHealthMessage(), maxText-len(note)-2)+"; "+note, "; ")
 	}
 	return out
 }
@@ -151,7 +151,7 @@ func ShortResources(in []*waypointv1.Resource, most int) []*waypointv1.Resource 
 	for _, r := range in {
 		r = proto.CloneOf(r)
 		r.StateJson = nil
-		r.HealthMessage = Shorten(r.GetHealthMessage(), MaxText)
+		r.HealthMessage = Shorten(r.GetHealthMessage(), maxText)
 		if size += proto.Size(r) + overhead; size > most {
 			break
 		}

@@ -18,7 +18,7 @@ const (
 	// MaxWaypointHCL bounds a stored waypoint.hcl (Waypoint: 5 MB; ours must fit a message).
 	MaxWaypointHCL = 2 << 20
 	MaxPage        = 200
-	DefaultPage    = 50
+	defaultPage    = 50
 	// MaxTailWaitMS is how long a read is held: below API Gateway's 29 s.
 	MaxTailWaitMS = 20_000
 	// MaxEvents bounds one append of output.
@@ -26,7 +26,7 @@ const (
 	// MaxAppendBytes bounds one append of output before compression, far under DynamoDB's 400 KB item.
 	MaxAppendBytes = 256 << 10
 	MaxLabels      = 64
-	MaxLabelKey    = 255
+	maxLabelKey    = 255
 	MaxLabelValue  = 255
 	MaxConfigValue = 64 << 10
 	// MaxConfigLevel bounds the variables that apps see of one level (the global ones, a project's own, an app's), names and
@@ -135,8 +135,8 @@ func Labels(field string, labels map[string]string) error {
 	}
 	for k, v := range labels {
 		switch {
-		case k == "" || len(k) > MaxLabelKey:
-			return invalid(field, "label key %q must have 1 to %d characters", clip(k), MaxLabelKey)
+		case k == "" || len(k) > maxLabelKey:
+			return invalid(field, "label key %q must have 1 to %d characters", clip(k), maxLabelKey)
 		case len(v) > MaxLabelValue:
 			return invalid(field, "the value of label %q has more than %d characters", clip(k), MaxLabelValue)
 		}
@@ -157,7 +157,7 @@ func Size(field string, got, limit int) error {
 func PageSize(asked int32) int {
 	switch {
 	case asked <= 0:
-		return DefaultPage
+		return defaultPage
 	case asked > MaxPage:
 		return MaxPage
 	}

@@ -58,8 +58,8 @@ func Projects(sh Host) cobra.CompletionFunc {
 	}
 }
 
-// Apps completes the apps of the nearest waypoint.hcl.
-func Apps(sh Host) cobra.CompletionFunc {
+// apps completes the apps of the nearest waypoint.hcl.
+func apps(sh Host) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		s, err := scope.Find(sh)
 		if err != nil {
@@ -69,8 +69,8 @@ func Apps(sh Host) cobra.CompletionFunc {
 	}
 }
 
-// Workspaces completes the workspaces of the project.
-func Workspaces(sh Host) cobra.CompletionFunc {
+// workspaces completes the workspaces of the project.
+func workspaces(sh Host) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		c, ctx, cancel := sh.Asking(cmd.Context())
 		defer cancel()
@@ -129,7 +129,7 @@ func Contexts(sh Host) cobra.CompletionFunc {
 // Globals completes the flags that every command has.
 func Globals(sh Host, root *cobra.Command) {
 	for flag, f := range map[string]cobra.CompletionFunc{
-		"project": Projects(sh), "app": Apps(sh), "workspace": Workspaces(sh),
+		"project": Projects(sh), "app": apps(sh), "workspace": workspaces(sh),
 	} {
 		_ = root.RegisterFlagCompletionFunc(flag, f) // fails only for a flag that does not exist
 	}

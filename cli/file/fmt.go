@@ -39,7 +39,7 @@ func runFmt(sh Host, o *fmtOptions, args []string) error {
 	if len(args) == 0 {
 		path, err := config.Find(sh.Env().Dir)
 		if err != nil {
-			return NotFound(err)
+			return notFound(err)
 		}
 		args = []string{path}
 	}
@@ -57,8 +57,8 @@ func runFmt(sh Host, o *fmtOptions, args []string) error {
 	return nil
 }
 
-// NotFound words that there is no waypoint.hcl.
-func NotFound(err error) error {
+// notFound words that there is no waypoint.hcl.
+func notFound(err error) error {
 	if errors.Is(err, config.ErrNoFile) {
 		return problem.New("NO_FILE", "there is no waypoint.hcl in this directory or its parents").
 			WithHint("Name a file, or make one with `waypoint init`.")

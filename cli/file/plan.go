@@ -112,7 +112,7 @@ func runPlan(sh Host, o *planOptions) error {
 	}
 	path, err := config.Find(sh.Env().Dir)
 	if err != nil {
-		return NotFound(err)
+		return notFound(err)
 	}
 	file, diags := config.Load(path)
 	if err := problem.InFile(file, diags); err != nil {

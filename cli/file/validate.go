@@ -36,7 +36,7 @@ func runValidate(sh Host, args []string, asJSON bool) error {
 	} else {
 		var err error
 		if path, err = config.Find(sh.Env().Dir); err != nil {
-			return NotFound(err)
+			return notFound(err)
 		}
 	}
 	file, diags := config.Load(path)

@@ -56,39 +56,39 @@ type Usage struct {
 	GBSeconds float64
 }
 
-// LogBytesPerRequest bounds what a request leaves in the logs: our line, and Lambda's three.
-const LogBytesPerRequest = 750
+// logBytesPerRequest bounds what a request leaves in the logs: our line, and Lambda's three.
+const logBytesPerRequest = 750
 
 // USD is what usage costs at list prices, without what AWS gives for free.
 func (p Prices) USD(u Usage) float64 {
 	of := func(price string, amount float64) float64 { return p.Prices[price].USD * amount }
 	n := float64(u.Requests)
-	return of("rest-api-request", n) + of("lambda-request", n) + of("logs-gb", n*LogBytesPerRequest/1e9) +
+	return of("rest-api-request", n) + of("lambda-request", n) + of("logs-gb", n*logBytesPerRequest/1e9) +
 		of("lambda-gb-second-arm64", u.GBSeconds) + of("dynamodb-read", u.ReadUnits) + of("dynamodb-write", u.WriteUnits) +
 		of("sqs-request", float64(u.QueueCalls))
 }
 
 // What an idle server does. A month has 30 days.
 const (
-	// SweepsPerMonth is one a minute.
-	SweepsPerMonth = 30 * 24 * 60
+	// sweepsPerMonth is one a minute.
+	sweepsPerMonth = 30 * 24 * 60
 	// SweepReadUnits and SweepWriteUnits are those of one idle run with no pool, measured.
 	SweepReadUnits  = 1.5
 	SweepWriteUnits = 1.0
 	// SweepCalls is how many calls of DynamoDB one idle run makes, one after the other, measured.
 	SweepCalls = 4
-	// CallSeconds bounds the time of a call from Lambda with 128 MB. It is an estimate, as is RunSeconds: only a real
+	// callSeconds bounds the time of a call from Lambda with 128 MB. It is an estimate, as is RunSeconds: only a real
 	// account can measure them.
-	CallSeconds = 0.010
-	// RunSeconds bounds what a run takes beside its calls.
-	RunSeconds = 0.010
-	// SweepSeconds is the time that Lambda bills for one idle run.
-	SweepSeconds = SweepCalls*CallSeconds + RunSeconds
+	callSeconds = 0.010
+	// runSeconds bounds what a run takes beside its calls.
+	runSeconds = 0.010
+	// sweepSeconds is the time that Lambda bills for one idle run.
+	sweepSeconds = SweepCalls*callSeconds + runSeconds
 	// SweepLogBytes is what an idle run logs: it has no line of its own, and Lambda writes none about runs that succeed
 	// (SystemLogLevel WARN).
 	SweepLogBytes = 0
-	// CodeGB is a generous bound on the size of the code in the bucket.
-	CodeGB = 0.02
+	// codeGB is a generous bound on the size of the code in the bucket.
+	codeGB = 0.02
 )
 
 // Item is a resource.
@@ -203,7 +203,7 @@ func (b *builder) items() {
 		b.Items = append(b.Items, item)
 	}
 	bucket := Item{Type: "AWS::S3::Bucket", Name: b.expand("${NamePrefix}-code-${AWS::AccountId}-${AWS::Region}"), Basis: "each GB of code"}
-	bucket.List, bucket.Charged = b.cost("s3-gb-month", CodeGB)
+	bucket.List, bucket.Charged = b.cost("s3-gb-month", codeGB)
 	b.Items = append(b.Items, bucket)
 	if b.params[template.ParamKMSKeyArn] == "" {
 		b.Items = append(b.Items, Item{Type: "AWS::SSM::Parameter", Name: b.expand(template.KeyParameter)})
@@ -213,8 +213,8 @@ func (b *builder) items() {
 // table costs by what is read and written: while idle, by the sweep alone.
 func (b *builder) table(item *Item) {
 	item.Basis = fmt.Sprintf("each read, write and GB; idle: %v read units and %v write unit a minute", SweepReadUnits, SweepWriteUnits)
-	readList, readCharged := b.cost("dynamodb-read", SweepsPerMonth*SweepReadUnits)
-	writeList, writeCharged := b.cost("dynamodb-write", SweepsPerMonth*SweepWriteUnits)
+	readList, readCharged := b.cost("dynamodb-read", sweepsPerMonth*SweepReadUnits)
+	writeList, writeCharged := b.cost("dynamodb-write", sweepsPerMonth*SweepWriteUnits)
 	item.List, item.Charged = readList+writeList, readCharged+writeCharged
 }
 
@@ -225,9 +225,9 @@ func (b *builder) sweep(item *Item) {
 			memory = float64(f.MemoryMB) / 1024
 		}
 	}
-	item.Basis = fmt.Sprintf("each run, one a minute: %.0f ms with %.3f GB", SweepSeconds*1000, memory)
-	runList, runCharged := b.cost("lambda-request", SweepsPerMonth)
-	timeList, timeCharged := b.cost("lambda-gb-second-"+b.params[template.ParamArchitecture], SweepsPerMonth*SweepSeconds*memory)
+	item.Basis = fmt.Sprintf("each run, one a minute: %.0f ms with %.3f GB", sweepSeconds*1000, memory)
+	runList, runCharged := b.cost("lambda-request", sweepsPerMonth)
+	timeList, timeCharged := b.cost("lambda-gb-second-"+b.params[template.ParamArchitecture], sweepsPerMonth*sweepSeconds*memory)
 	item.List, item.Charged = runList+timeList, runCharged+timeCharged
 }
 

@@ -13,7 +13,7 @@ const (
 	ParamVersion                 = "Version"
 	ParamCodeBucket              = "CodeBucket"
 	ParamCodeKey                 = "CodeKey"
-	ParamAPIStage                = "ApiStage"
+	paramAPIStage                = "ApiStage"
 	ParamPermissionsBoundaryArn  = "PermissionsBoundaryArn"
 	ParamKMSKeyArn               = "KmsKeyArn"
 	ParamLogRetentionDays        = "LogRetentionDays"
@@ -45,9 +45,9 @@ const (
 	TableAdopted = "adopted"
 )
 
-// NoBoundary is the value of ParamPermissionsBoundaryArn for roles without one. It is as long as an ARN must be,
+// noBoundary is the value of ParamPermissionsBoundaryArn for roles without one. It is as long as an ARN must be,
 // because validators put a parameter's default into the property, whatever the condition says.
-const NoBoundary = "no-permissions-boundary"
+const noBoundary = "no-permissions-boundary"
 
 // MaxPrefix is the longest name of an installation: role names hold it, the region and the function's name in
 // IAM's 64 characters, bucket names it, account and region in 63.
@@ -84,8 +84,8 @@ func parameters() map[string]Object {
 		ParamVersion:                required("Of the functions' code."),
 		ParamCodeBucket:             required("Bucket that holds the functions' code."),
 		ParamCodeKey:                required("Key of the functions' code: a hash of it."),
-		ParamAPIStage:               with(text("Stage of the REST API.", "v1"), Object{"AllowedPattern": "^[a-z0-9_]{1,20}$"}),
-		ParamPermissionsBoundaryArn: text("Policy that bounds every role of the stack.", NoBoundary),
+		paramAPIStage:               with(text("Stage of the REST API.", "v1"), Object{"AllowedPattern": "^[a-z0-9_]{1,20}$"}),
+		ParamPermissionsBoundaryArn: text("Policy that bounds every role of the stack.", noBoundary),
 		ParamKMSKeyArn: text(
 			"KMS key of your own that encrypts secrets; empty: a SecureString of Parameter Store, which costs nothing.", ""),
 		ParamLogRetentionDays: with(text("Days for which the functions' logs are kept.", "14"),
@@ -132,7 +132,7 @@ func conditions() map[string]Object {
 		return Object{"Fn::Not": []any{Object{"Fn::Equals": []any{ref(parameter), nothing}}}}
 	}
 	return map[string]Object{
-		boundaryGiven: given(ParamPermissionsBoundaryArn, NoBoundary),
+		boundaryGiven: given(ParamPermissionsBoundaryArn, noBoundary),
 		ownKMSKey:     given(ParamKMSKeyArn, ""),
 		tailReserved:  given(ParamTailReservedConcurrency, "0"),
 		alarmsWanted:  given(ParamAlarmTopicArn, ""),
@@ -147,7 +147,7 @@ const (
 	OutputAPIStage    = "ApiStage"
 	OutputServerID    = "ServerId"
 	OutputVersion     = "Version"
-	OutputRunnerRole  = "RunnerRoleArn"
+	outputRunnerRole  = "RunnerRoleArn"
 	OutputAPIFunction = "ApiFunctionName"
 )
 
@@ -156,10 +156,10 @@ func outputs() map[string]Object {
 	return map[string]Object{
 		OutputAddress:     out("Address of the API.", sub("https://${RestApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${ApiStage}")),
 		OutputAPIID:       out("Id of the REST API.", ref(restAPIName)),
-		OutputAPIStage:    out("Stage of the REST API.", ref(ParamAPIStage)),
+		OutputAPIStage:    out("Stage of the REST API.", ref(paramAPIStage)),
 		OutputServerID:    out("Id of the server.", ref(ParamServerID)),
 		OutputVersion:     out("Version of the functions.", ref(ParamVersion)),
-		OutputRunnerRole:  out("Role whose keys, cut down to one queue, runners get.", getAtt(runnerRoleName, "Arn")),
+		outputRunnerRole:  out("Role whose keys, cut down to one queue, runners get.", getAtt(runnerRoleName, "Arn")),
 		OutputAPIFunction: out("Function that makes admin tokens when it is invoked directly.", ref(apiFunction().logical("Function"))),
 	}
 }

@@ -51,7 +51,7 @@ func restAPI(functions []Function) map[string]Object {
 	out["Stage"] = resource("AWS::ApiGateway::Stage", Object{
 		"RestApiId":      ref(restAPIName),
 		"DeploymentId":   ref(deployment),
-		"StageName":      ref(ParamAPIStage),
+		"StageName":      ref(paramAPIStage),
 		"Description":    "Waypoint's API.",
 		"MethodSettings": throttles(functions),
 	})

@@ -17,8 +17,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/config/functions"
 )
 
-// MaxFileSize is the largest waypoint.hcl that is read, in bytes; the same as the server stores.
-const MaxFileSize = 5 << 20
+// maxFileSize is the largest waypoint.hcl that is read, in bytes; the same as the server stores.
+const maxFileSize = 5 << 20
 
 // maxNesting is how deep brackets may nest, and maxOperators how many operators a file may have: parser and evaluator
 // recurse over both. Nobody writes this.
@@ -84,7 +84,7 @@ func (f *File) variable(name string) *VariableDecl {
 
 // Load is Parse of a file on disk.
 func Load(path string) (*File, hcl.Diagnostics) {
-	src, diag := readBounded(path, MaxFileSize)
+	src, diag := readBounded(path, maxFileSize)
 	if diag != nil {
 		return &File{Name: path, body: hcl.EmptyBody(), secrets: &secrets{}}, hcl.Diagnostics{diag}
 	}
@@ -171,11 +171,11 @@ func (f *File) checkNumbers() (diags hcl.Diagnostics) {
 
 // parseBody parses either syntax. The body is nil if nothing could be read.
 func parseBody(src []byte, filename string) (hcl.Body, hcl.Diagnostics) {
-	if len(src) > MaxFileSize {
+	if len(src) > maxFileSize {
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  fmt.Sprintf("Cannot read %s", filename),
-			Detail:   fmt.Sprintf("It is larger than %d MB.", MaxFileSize>>20),
+			Detail:   fmt.Sprintf("It is larger than %d MB.", maxFileSize>>20),
 		}}
 	}
 	if diag := tooDeep(src, filename); diag != nil {

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// FileNames are the names a project's file may have, in the order in which they are looked for.
-func FileNames() []string { return []string{"waypoint.hcl", "waypoint.hcl.json"} }
+// fileNames are the names a project's file may have, in the order in which they are looked for.
+func fileNames() []string { return []string{"waypoint.hcl", "waypoint.hcl.json"} }
 
 // ErrNoFile says that neither the directory nor any of its parents has a waypoint.hcl.
 var ErrNoFile = errors.New("no waypoint.hcl in this directory or its parents")
@@ -36,7 +36,7 @@ func Find(dir string) (string, error) {
 
 // FindIn is Find without the walk upward: what a runner does in a checkout.
 func FindIn(dir string) (string, error) {
-	for _, name := range FileNames() {
+	for _, name := range fileNames() {
 		path := filepath.Join(dir, name)
 		info, err := os.Stat(path)
 		switch {

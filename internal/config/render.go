@@ -36,7 +36,7 @@ func (s *sources) get(name string) []byte {
 		return src
 	}
 	// A file of values, most likely.
-	src, diag := readBounded(name, MaxFileSize)
+	src, diag := readBounded(name, maxFileSize)
 	if diag != nil {
 		src = nil
 	}

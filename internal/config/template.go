@@ -117,8 +117,8 @@ func (s *scope) renderTemplate(src []byte, name string, vars map[string]cty.Valu
 	if !utf8.Valid(src) {
 		return "", false, &templateError{fmt.Sprintf("%s is not UTF-8 text.", name)}
 	}
-	if len(src) > MaxFileSize {
-		return "", false, &templateError{fmt.Sprintf("%s is larger than %d MB.", name, MaxFileSize>>20)}
+	if len(src) > maxFileSize {
+		return "", false, &templateError{fmt.Sprintf("%s is larger than %d MB.", name, maxFileSize>>20)}
 	}
 	if d := tooDeep(src, name); d != nil {
 		return "", false, &templateError{templateDetail(d)}

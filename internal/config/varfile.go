@@ -35,7 +35,7 @@ func FindAutoFiles(dir string) ([]string, error) {
 // LoadVarFile reads a file of values: HCL attributes, or a JSON object if its name ends in .json. source is
 // SourceAutoFile or SourceFile. Values are constants.
 func LoadVarFile(path string, source VarSource) ([]VarInput, hcl.Diagnostics) {
-	src, diag := readBounded(path, MaxFileSize)
+	src, diag := readBounded(path, maxFileSize)
 	if diag != nil {
 		return nil, hcl.Diagnostics{diag}
 	}

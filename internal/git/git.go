@@ -39,7 +39,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 var (
 	ErrNoRepository = errors.New("not in a git repository")
 	ErrNoCommit     = errors.New("the git repository has no commit yet")
-	ErrNoWorkTree   = errors.New("the git repository has no work tree")
+	errNoWorkTree   = errors.New("the git repository has no work tree")
 )
 
 // The oldest git that is used: `git rev-parse --end-of-options` and the protections of fetched content are in it.
@@ -261,7 +261,7 @@ func (r Repo) explain(what, stderr string, err error) error {
 	case strings.Contains(stderr, "not a git repository"):
 		return fmt.Errorf("%s is %w", r.Dir, ErrNoRepository)
 	case strings.Contains(stderr, "must be run in a work tree"):
-		return ErrNoWorkTree
+		return errNoWorkTree
 	case strings.Contains(stderr, "bad revision 'HEAD'"), strings.Contains(stderr, "ambiguous argument 'HEAD'"):
 		return ErrNoCommit
 	}

@@ -54,7 +54,7 @@ func (r Repo) Changed(ctx context.Context, untracked bool) (bool, error) {
 		which = "--untracked-files=normal"
 	}
 	out, err := r.Output(ctx, nil, "status", "--porcelain", which)
-	if errors.Is(err, ErrNoWorkTree) {
+	if errors.Is(err, errNoWorkTree) {
 		return false, nil
 	}
 	if errors.Is(err, errTooMuch) {

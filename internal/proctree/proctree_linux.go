@@ -30,8 +30,8 @@ func Adopt() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-// Stat is what /proc says of a process.
-type Stat struct {
+// stat is what /proc says of a process.
+type stat struct {
 	PID, Parent int
 	// State is the letter: 'Z' is a zombie.
 	State byte
@@ -40,8 +40,8 @@ type Stat struct {
 }
 
 // Children lists the processes whose parent is this one, zombies too.
-func Children() []Stat {
-	var own []Stat
+func Children() []stat {
+	var own []stat
 	self := os.Getpid()
 	for _, s := range all() {
 		if s.Parent == self {
@@ -52,12 +52,12 @@ func Children() []Stat {
 }
 
 // all reads /proc; nil where there is none.
-func all() []Stat {
+func all() []stat {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	var list []Stat
+	var list []stat
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -67,7 +67,7 @@ func all() []Stat {
 		if err != nil {
 			continue
 		}
-		if s, ok := ParseStat(line); ok {
+		if s, ok := parseStat(line); ok {
 			s.PID = pid
 			list = append(list, s)
 		}
@@ -75,21 +75,21 @@ func all() []Stat {
 	return list
 }
 
-// ParseStat reads /proc/PID/stat. The name in it is in parentheses and may hold anything, parentheses too.
-func ParseStat(line []byte) (s Stat, ok bool) {
+// parseStat reads /proc/PID/stat. The name in it is in parentheses and may hold anything, parentheses too.
+func parseStat(line []byte) (s stat, ok bool) {
 	i := bytes.LastIndexByte(line, ')')
 	if i < 0 {
-		return Stat{}, false
+		return stat{}, false
 	}
 	// State is the third field of the whole line, the parent the fourth, the start the 22nd.
 	fields := bytes.Fields(line[i+1:])
 	if len(fields) < 20 || len(fields[0]) != 1 {
-		return Stat{}, false
+		return stat{}, false
 	}
 	s.State = fields[0][0]
 	var err error
 	if s.Parent, err = strconv.Atoi(string(fields[1])); err != nil {
-		return Stat{}, false
+		return stat{}, false
 	}
 	s.Start, err = strconv.ParseUint(string(fields[19]), 10, 64)
 	return s, err == nil
@@ -101,7 +101,7 @@ func remaining(group int) []process {
 	if list == nil {
 		return groupOf(group)
 	}
-	children := map[int][]Stat{}
+	children := map[int][]stat{}
 	for _, s := range list {
 		children[s.Parent] = append(children[s.Parent], s)
 	}

@@ -18,8 +18,8 @@ import (
 	"connectrpc.com/connect"
 )
 
-// HeaderAfter is the HTTP header in which a server says how long to stay away: seconds, or a date.
-const HeaderAfter = "Retry-After"
+// headerAfter is the HTTP header in which a server says how long to stay away: seconds, or a date.
+const headerAfter = "Retry-After"
 
 // maxAfter is the longest wait that an answer can ask for. A wrong clock or a hostile answer must not stop a client
 // for hours; two minutes are longer than any throttle of ours needs.
@@ -97,7 +97,7 @@ func After(err error) (time.Duration, bool) {
 	if !errors.As(err, &c) {
 		return 0, false
 	}
-	return ParseAfter(c.Meta().Get(HeaderAfter), time.Now())
+	return ParseAfter(c.Meta().Get(headerAfter), time.Now())
 }
 
 // ParseAfter reads a Retry-After header: a number of seconds, or an HTTP date. A date in the past means at once.

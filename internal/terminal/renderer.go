@@ -359,7 +359,7 @@ func (r *Renderer) block() (out []string) {
 		out = append(out, Paint(" "+frame+" "+Clean(r.note, false), Dim, r.o.Color))
 	}
 	for i, line := range out {
-		out[i] = Truncate(line, r.o.Columns-1)
+		out[i] = truncate(line, r.o.Columns-1)
 	}
 	return out
 }

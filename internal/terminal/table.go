@@ -94,7 +94,7 @@ func (t Table) fit(keep, widths []int, columns int) []int {
 func (t Table) line(cells []string, keep, widths []int) string {
 	parts := make([]string, 0, len(keep))
 	for _, j := range keep {
-		cell := Truncate(cells[j], widths[j])
+		cell := truncate(cells[j], widths[j])
 		if t.Columns[j].Right {
 			cell = strings.Repeat(" ", max(0, widths[j]-Width(cell))) + cell
 		}

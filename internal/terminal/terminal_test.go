@@ -351,7 +351,7 @@ func TestWidthAndTruncate(t *testing.T) {
 		if got := Width(c.in); got != c.width {
 			t.Errorf("Width(%q) = %d, want %d", c.in, got, c.width)
 		}
-		if got := Truncate(c.in, c.columns); got != c.want {
+		if got := truncate(c.in, c.columns); got != c.want {
 			t.Errorf("Truncate(%q, %d) = %q, want %q", c.in, c.columns, got, c.want)
 		}
 	}

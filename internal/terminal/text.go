@@ -40,9 +40,9 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// Truncate shortens text to at most columns columns, ending in "…" if something was cut. Colour sequences are
+// truncate shortens text to at most columns columns, ending in "…" if something was cut. Colour sequences are
 // kept, so that a cut text still resets its colour.
-func Truncate(text string, columns int) string {
+func truncate(text string, columns int) string {
 	if Width(text) <= columns {
 		return text
 	}

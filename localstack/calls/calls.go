@@ -42,8 +42,8 @@ type Call struct {
 
 func (c Call) String() string { return c.Function + " " + c.Operation + " " + c.Resource }
 
-// Parse reads what String wrote.
-func Parse(line string) (Call, error) {
+// parse reads what String wrote.
+func parse(line string) (Call, error) {
 	parts := strings.Fields(line)
 	if len(parts) != 3 {
 		return Call{}, fmt.Errorf("reading recorded calls: %q is none", line)
@@ -113,7 +113,7 @@ func Read(dir string) ([]Call, error) {
 			return nil, fmt.Errorf("reading recorded calls: %w", err)
 		}
 		for line := range strings.Lines(string(raw)) {
-			c, err := Parse(line)
+			c, err := parse(line)
 			if err != nil {
 				return nil, err
 			}

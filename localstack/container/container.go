@@ -24,16 +24,16 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// DefaultImage is the last image of LocalStack that needs no token.
-const DefaultImage = "localstack/localstack:4.14.0"
+// defaultImage is the last image of LocalStack that needs no token.
+const defaultImage = "localstack/localstack:4.14.0"
 
 // Variables of the environment.
 const (
-	// ImageVariable chooses another image; TokenVariable is handed to it, for those that want one.
-	ImageVariable = "WAYPOINT_LOCALSTACK_IMAGE"
-	TokenVariable = "LOCALSTACK_AUTH_TOKEN"
-	// EndpointVariable names an endpoint that is there already; then no container is started.
-	EndpointVariable = "AWS_ENDPOINT_URL"
+	// imageVariable chooses another image; TokenVariable is handed to it, for those that want one.
+	imageVariable = "WAYPOINT_LOCALSTACK_IMAGE"
+	tokenVariable = "LOCALSTACK_AUTH_TOKEN"
+	// endpointVariable names an endpoint that is there already; then no container is started.
+	endpointVariable = "AWS_ENDPOINT_URL"
 )
 
 const (
@@ -65,14 +65,14 @@ func (e *Endpoint) Describe() string {
 	switch e.Edition {
 	case "":
 		return where + ", which does not say that it is LocalStack"
-	case StandInEdition:
+	case standInEdition:
 		return where + ", which is not LocalStack: this proves the harness, not LocalStack"
 	}
 	return fmt.Sprintf("LocalStack %s (%s), %s", e.Version, e.Edition, where)
 }
 
-// StandInEdition is what this project's own engines say where LocalStack names its edition.
-const StandInEdition = "waypoint-stand-in"
+// standInEdition is what this project's own engines say where LocalStack names its edition.
+const standInEdition = "waypoint-stand-in"
 
 // ask finds out what runs at the endpoint. An AWS endpoint of another make says nothing, which is no error.
 func (e *Endpoint) ask(ctx context.Context) {
@@ -95,13 +95,13 @@ func (e *Endpoint) ask(ctx context.Context) {
 
 // Environ is what the AWS SDKs read.
 func (e *Endpoint) Environ() []string {
-	return []string{EndpointVariable + "=" + e.URL, "AWS_REGION=" + e.Region, "AWS_ACCESS_KEY_ID=" + e.AccessKeyID,
+	return []string{endpointVariable + "=" + e.URL, "AWS_REGION=" + e.Region, "AWS_ACCESS_KEY_ID=" + e.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + e.SecretAccessKey, "AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true"}
 }
 
 // Start finds or starts the endpoint. The error says what is missing and how to get it. Stop ends what was started.
 func Start(ctx context.Context) (*Endpoint, error) {
-	if url := os.Getenv(EndpointVariable); url != "" {
+	if url := os.Getenv(endpointVariable); url != "" {
 		e := &Endpoint{URL: url, Region: env("AWS_REGION", "us-east-1"), AccessKeyID: env("AWS_ACCESS_KEY_ID", "test"),
 			SecretAccessKey: env("AWS_SECRET_ACCESS_KEY", "test")}
 		if err := reachable(ctx, url); err != nil {
@@ -115,14 +115,14 @@ func Start(ctx context.Context) (*Endpoint, error) {
 	if err := engine(ctx); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{Region: "us-east-1", AccessKeyID: "test", SecretAccessKey: "test", Image: env(ImageVariable, DefaultImage)}
+	e := &Endpoint{Region: "us-east-1", AccessKeyID: "test", SecretAccessKey: "test", Image: env(imageVariable, defaultImage)}
 	settings := map[string]string{"AWS_ACCESS_KEY_ID": e.AccessKeyID}
 	if !strings.Contains(e.Image, "localstack/localstack") {
 		e.SecretAccessKey = secret() // LocalStack takes any keys, others need not
 		settings["AWS_SECRET_ACCESS_KEY"] = e.SecretAccessKey
 	}
-	if token := os.Getenv(TokenVariable); token != "" {
-		settings[TokenVariable] = token
+	if token := os.Getenv(tokenVariable); token != "" {
+		settings[tokenVariable] = token
 	}
 	c, err := localstack.Run(ctx, e.Image, testcontainers.WithEnv(settings), testcontainers.WithWaitStrategyAndDeadline(
 		startWithin, wait.ForHTTP("/_localstack/health").WithPort(port).WithStartupTimeout(startWithin)))
@@ -167,11 +167,11 @@ func reachable(ctx context.Context, url string) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("%s=%q is no URL: %w", EndpointVariable, url, err)
+		return fmt.Errorf("%s=%q is no URL: %w", endpointVariable, url, err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("nothing answers at %s=%s; start it, or unset the variable to start LocalStack in a container: %w", EndpointVariable, url, err)
+		return fmt.Errorf("nothing answers at %s=%s; start it, or unset the variable to start LocalStack in a container: %w", endpointVariable, url, err)
 	}
 	return res.Body.Close()
 }
@@ -180,7 +180,7 @@ func reachable(ctx context.Context, url string) error {
 func engine(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // testcontainers panics where it finds no engine at all
-			err = fmt.Errorf("no Docker engine is reachable (%v); install and start one (Debian: apt-get install docker.io), or set DOCKER_HOST, or name a running endpoint in %s", p, EndpointVariable)
+			err = fmt.Errorf("no Docker engine is reachable (%v); install and start one (Debian: apt-get install docker.io), or set DOCKER_HOST, or name a running endpoint in %s", p, endpointVariable)
 		}
 	}()
 	provider, err := testcontainers.NewDockerProvider()
@@ -188,7 +188,7 @@ func engine(ctx context.Context) (err error) {
 		err = errors.Join(provider.Health(ctx), provider.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("no Docker engine is reachable (%w); install and start one (Debian: apt-get install docker.io), or set DOCKER_HOST, or name a running endpoint in %s", err, EndpointVariable)
+		return fmt.Errorf("no Docker engine is reachable (%w); install and start one (Debian: apt-get install docker.io), or set DOCKER_HOST, or name a running endpoint in %s", err, endpointVariable)
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func explain(image string, err error) error {
 	for _, sign := range []string{"no such image", "pull access", "manifest", "pulling", "failed to pull", "registry", "not found"} {
 		if strings.Contains(text, sign) {
 			return fmt.Errorf("the image %s is not on this machine and cannot be pulled; `docker pull %s` where there is a network, or name another in %s: %w",
-				image, image, ImageVariable, err)
+				image, image, imageVariable, err)
 		}
 	}
 	return fmt.Errorf("starting %s: %w", image, err)

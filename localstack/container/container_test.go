@@ -10,12 +10,12 @@ import (
 )
 
 func TestWhatIsMissingIsSaidWithHowToGetIt(t *testing.T) {
-	t.Setenv(EndpointVariable, "http://127.0.0.1:9")
+	t.Setenv(endpointVariable, "http://127.0.0.1:9")
 	if _, err := Start(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing answers at AWS_ENDPOINT_URL=http://127.0.0.1:9") {
 		t.Errorf("with a dead endpoint: %v", err)
 	}
-	err := explain(DefaultImage, errors.New("create container: Error response from daemon: No such image: localstack/localstack:4.14.0"))
-	if !strings.Contains(err.Error(), "docker pull "+DefaultImage) || !strings.Contains(err.Error(), ImageVariable) {
+	err := explain(defaultImage, errors.New("create container: Error response from daemon: No such image: localstack/localstack:4.14.0"))
+	if !strings.Contains(err.Error(), "docker pull "+defaultImage) || !strings.Contains(err.Error(), imageVariable) {
 		t.Errorf("without the image: %v", err)
 	}
 }
@@ -37,7 +37,7 @@ func TestWhatRanIsSaid(t *testing.T) {
 		if got := e.Describe(); !strings.Contains(got, want) {
 			t.Errorf("of the health %s: %s", health, got)
 		}
-		t.Setenv(EndpointVariable, server.URL)
+		t.Setenv(endpointVariable, server.URL)
 		there, err := Start(t.Context())
 		if err != nil || !strings.Contains(there.Describe(), "was there already") {
 			t.Errorf("of an endpoint that is there: %v %v", there, err)

@@ -59,10 +59,10 @@ func (c *Clock) Pass(d time.Duration) {
 }
 
 // New starts engines in memory; they end with the test.
-func New(t testing.TB) *Engines { return Open(t, "") }
+func New(t testing.TB) *Engines { return open(t, "") }
 
-// Open starts engines over a data file, or in memory without one; they end with the test.
-func Open(t testing.TB, file string) *Engines {
+// open starts engines over a data file, or in memory without one; they end with the test.
+func open(t testing.TB, file string) *Engines {
 	t.Helper()
 	ctx := context.Background()
 	files, err := store.Open(ctx, store.Options{Path: file})

@@ -48,7 +48,7 @@ func (g *Gateway) encodeEvent(r *http.Request, rt *route, params []param, path, 
 	b = g.appendBody(b, r, body)
 	b = append(b, '}')
 
-	if len(b) > MaxPayload {
+	if len(b) > maxPayload {
 		putBuffer(buf)
 		return nil, failTooLong
 	}

@@ -27,15 +27,15 @@ import (
 
 // Limits of API Gateway and Lambda.
 const (
-	// MaxRequestBody is API Gateway's limit on a request body, in bytes.
-	MaxRequestBody = 10 << 20
-	// MaxHeader is the limit on the request line and all headers together, in bytes.
-	MaxHeader = 10240
-	// MaxPayload is Lambda's limit on an event and on a response, in bytes of JSON. A
+	// maxRequestBody is API Gateway's limit on a request body, in bytes.
+	maxRequestBody = 10 << 20
+	// maxHeader is the limit on the request line and all headers together, in bytes.
+	maxHeader = 10240
+	// maxPayload is Lambda's limit on an event and on a response, in bytes of JSON. A
 	// binary body counts as base64.
-	MaxPayload = 6 << 20
-	// IntegrationTimeout is the default limit on the time that a function takes.
-	IntegrationTimeout = 29 * time.Second
+	maxPayload = 6 << 20
+	// integrationTimeout is the default limit on the time that a function takes.
+	integrationTimeout = 29 * time.Second
 )
 
 // Invoker runs a function: aws-lambda-go's lambda.Handler is one. It must not keep the
@@ -124,7 +124,7 @@ func New(opt Options) (*Gateway, error) {
 		return nil, errors.New("gateway: Clock and NewID are required")
 	}
 	if opt.Timeout == 0 {
-		opt.Timeout = IntegrationTimeout
+		opt.Timeout = integrationTimeout
 	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
@@ -184,7 +184,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // accept turns a request into an event, or into a failure.
 func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, id string, large *arriving) (*bytes.Buffer, Invoker, *failure) {
-	if headerSize(r) > MaxHeader {
+	if headerSize(r) > maxHeader {
 		return nil, nil, failHeader
 	}
 	path, ok := g.stripStage(r.URL.EscapedPath())
@@ -317,11 +317,11 @@ func readBody(w http.ResponseWriter, r *http.Request, large *arriving) (*bytes.B
 	if r.Body == nil || r.Body == http.NoBody {
 		return buf, nil
 	}
-	if r.ContentLength > MaxRequestBody {
+	if r.ContentLength > maxRequestBody {
 		putBuffer(buf)
 		return nil, failTooLong
 	}
-	large.Reader = http.MaxBytesReader(w, r.Body, MaxRequestBody)
+	large.Reader = http.MaxBytesReader(w, r.Body, maxRequestBody)
 	if _, err := buf.ReadFrom(large); err != nil {
 		putBuffer(buf)
 		var tooLarge *http.MaxBytesError

@@ -131,7 +131,7 @@ func TestLimits(t *testing.T) {
 	})
 	in, out := serve(t, echo, binary), serve(t, big, nil)
 	// base64 makes 4 bytes of 3, so 6 MiB of event carry less than 4.5 MiB of body.
-	const fits = (MaxPayload - 4096) / 4 * 3
+	const fits = (maxPayload - 4096) / 4 * 3
 	tests := []struct {
 		name   string
 		do     func() (*http.Response, []byte)
@@ -142,22 +142,22 @@ func TestLimits(t *testing.T) {
 			return post(t, in.URL+"/x", bytes.NewReader(make([]byte, fits)))
 		}, 200, ""},
 		{"a body whose base64 does not", func() (*http.Response, []byte) {
-			return post(t, in.URL+"/x", bytes.NewReader(make([]byte, MaxPayload/4*3)))
+			return post(t, in.URL+"/x", bytes.NewReader(make([]byte, maxPayload/4*3)))
 		}, 413, `{"message":"Request Too Long"}`},
 		{"a body over 10 MB", func() (*http.Response, []byte) {
-			return post(t, in.URL+"/x", bytes.NewReader(make([]byte, MaxRequestBody+1)))
+			return post(t, in.URL+"/x", bytes.NewReader(make([]byte, maxRequestBody+1)))
 		}, 413, `{"message":"Request Too Long"}`},
 		{"a body over 10 MB of unknown length", func() (*http.Response, []byte) {
-			return post(t, in.URL+"/x", struct{ io.Reader }{bytes.NewReader(make([]byte, MaxRequestBody+1))})
+			return post(t, in.URL+"/x", struct{ io.Reader }{bytes.NewReader(make([]byte, maxRequestBody+1))})
 		}, 413, `{"message":"Request Too Long"}`},
 		{"a response of 6 MB", func() (*http.Response, []byte) {
-			return post(t, fmt.Sprint(out.URL, "/x?n=", MaxPayload), nil)
+			return post(t, fmt.Sprint(out.URL, "/x?n=", maxPayload), nil)
 		}, 200, ""},
 		{"a response over 6 MB", func() (*http.Response, []byte) {
-			return post(t, fmt.Sprint(out.URL, "/x?n=", MaxPayload+1), nil)
+			return post(t, fmt.Sprint(out.URL, "/x?n=", maxPayload+1), nil)
 		}, 502, `{"message": "Internal server error"}`},
 		{"headers over 10,240 bytes", func() (*http.Response, []byte) {
-			return post(t, in.URL+"/x?"+strings.Repeat("x", MaxHeader), nil)
+			return post(t, in.URL+"/x?"+strings.Repeat("x", maxHeader), nil)
 		}, 431, `{"message":"Request Header Fields Too Large"}`},
 	}
 	for _, tt := range tests {
@@ -178,7 +178,7 @@ func TestHeaderLimitIsExact(t *testing.T) {
 	const rest = len("GET /x HTTP/1.1\r\nHost: example.com\r\nA: \r\n")
 	for extra, want := range map[int]int{0: 200, 1: 431} {
 		r := httptest.NewRequest(http.MethodGet, "/x", nil)
-		r.Header = http.Header{"A": {strings.Repeat("a", MaxHeader-rest+extra)}}
+		r.Header = http.Header{"A": {strings.Repeat("a", maxHeader-rest+extra)}}
 		rec := httptest.NewRecorder()
 		g.ServeHTTP(rec, r)
 		if rec.Code != want {

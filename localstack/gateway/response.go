@@ -93,8 +93,8 @@ func (g *Gateway) respond(w http.ResponseWriter, r *http.Request, out []byte, id
 }
 
 func (g *Gateway) decodeResponse(r *http.Request, out []byte) (*proxyResponse, []byte, error) {
-	if len(out) > MaxPayload {
-		return nil, nil, fmt.Errorf("response of %d bytes is over the limit of %d", len(out), MaxPayload)
+	if len(out) > maxPayload {
+		return nil, nil, fmt.Errorf("response of %d bytes is over the limit of %d", len(out), maxPayload)
 	}
 	res := new(proxyResponse)
 	if err := json.Unmarshal(out, res); err != nil {

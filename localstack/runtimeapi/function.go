@@ -35,8 +35,8 @@ import (
 const MaxPayload = 6 << 20
 
 const (
-	// DefaultTimeout is Lambda's for a function that names none.
-	DefaultTimeout = 3 * time.Second
+	// defaultTimeout is Lambda's for a function that names none.
+	defaultTimeout = 3 * time.Second
 	// InitTimeout is Lambda's limit on the time from start to the first /next.
 	InitTimeout = 10 * time.Second
 	// settle is how long an invocation waits for a sandbox that has just answered and
@@ -155,7 +155,7 @@ func setDefaults(opt *Options) {
 		opt.MemoryMB = 128
 	}
 	if opt.Timeout == 0 {
-		opt.Timeout = DefaultTimeout
+		opt.Timeout = defaultTimeout
 	}
 	if opt.InitTimeout == 0 {
 		opt.InitTimeout = InitTimeout

@@ -10,14 +10,14 @@ import (
 const (
 	// EnvDir overrides DefaultDir.
 	EnvDir = "WAYPOINT_LOCAL_DIR"
-	// EnvLog names the file that the output of a process in the background goes to; it keeps that file small.
-	EnvLog = "WAYPOINT_LOCAL_LOG"
+	// envLog names the file that the output of a process in the background goes to; it keeps that file small.
+	envLog = "WAYPOINT_LOCAL_LOG"
 	// EnvRunner is set for the runner that `install` starts: it then holds the directory's runner lock.
 	EnvRunner = "WAYPOINT_LOCAL_RUNNER"
 )
 
-// DefaultListen is where browsers, containers and curl find the API.
-const DefaultListen = "127.0.0.1:9701"
+// defaultListen is where browsers, containers and curl find the API.
+const defaultListen = "127.0.0.1:9701"
 
 // DefaultDir is the local server's data directory: $WAYPOINT_LOCAL_DIR, or waypoint/local below
 // $XDG_STATE_HOME (~/.local/state).

@@ -28,7 +28,7 @@ func (g *guard) loop(ctx context.Context) {
 	tick := time.NewTicker(guardEvery)
 	defer tick.Stop()
 	for {
-		boundLog(os.Getenv(EnvLog))
+		boundLog(os.Getenv(envLog))
 		select {
 		case <-ctx.Done():
 			return

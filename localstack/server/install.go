@@ -64,7 +64,7 @@ type settings struct {
 
 // loadSettings reads what was chosen, also by an installation that was removed since.
 func loadSettings(d dir) settings {
-	s := settings{Listen: DefaultListen}
+	s := settings{Listen: defaultListen}
 	for _, path := range []string{d.settings(), d.formerSettings()} {
 		if data, err := os.ReadFile(path); err == nil {
 			_ = json.Unmarshal(data, &s) // a damaged file means the defaults

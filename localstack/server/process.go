@@ -28,7 +28,7 @@ func spawn(ctx context.Context, d dir, executable string, args, env []string, lo
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), executable, args...)
 	// The server outlives this command. Values of input variables are for a job, which the server does not run.
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "WP_VAR_") }), env...)
-	cmd.Env = append(cmd.Env, EnvDir+"="+string(d), EnvLog+"="+logPath)
+	cmd.Env = append(cmd.Env, EnvDir+"="+string(d), envLog+"="+logPath)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = string(d) // no project's directory is kept busy, and it is there whatever TMPDIR says
 	detach(cmd)

@@ -35,7 +35,7 @@ func (s *Server) startFunctions(ctx context.Context, o Options) (*functions.Hand
 		f, err := runtimeapi.New(runtimeapi.Options{
 			Command: []string{o.Bootstrap},
 			Env:     s.functionEnv(name, endpoint, o.RunnerRoles),
-			Name:    Prefix + "-" + name, Region: Region, Account: Account,
+			Name:    prefix + "-" + name, Region: Region, Account: Account,
 			MemoryMB: functionMemoryMB, Timeout: functionTimeout, MaxSandboxes: maxSandboxes,
 			Output: o.FunctionOutput, Clock: o.Clock, NewID: func() string { return ulid.Make().String() }, Logger: o.Logger,
 		})
@@ -63,7 +63,7 @@ func (s *Server) startFunctions(ctx context.Context, o Options) (*functions.Hand
 func (s *Server) functionEnv(name, endpoint, runnerRoles string) []string {
 	return []string{
 		"WAYPOINT_FUNCTION=" + name,
-		"WAYPOINT_PREFIX=" + Prefix,
+		"WAYPOINT_PREFIX=" + prefix,
 		"WAYPOINT_SERVER_ID=" + s.keys.ServerID,
 		"WAYPOINT_PLATFORM=local",
 		"WAYPOINT_RUNNER_ROLE_ARN=" + runnerRole,

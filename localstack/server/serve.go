@@ -26,8 +26,8 @@ const (
 	stopGrace     = 5 * time.Second
 )
 
-// ErrRunning says that a server runs on the same data already.
-var ErrRunning = errors.New("a local server is already running on this data")
+// errRunning says that a server runs on the same data already.
+var errRunning = errors.New("a local server is already running on this data")
 
 // ServeOptions configure Serve.
 type ServeOptions struct {
@@ -76,7 +76,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	}
 	s, err := New(ctx, Options{Dir: o.Dir, Bootstrap: o.Bootstrap, Throttles: o.Throttles, AppLogsPerDay: perDay, Logger: o.Logger})
 	if errors.Is(err, store.ErrInUse) {
-		return fmt.Errorf("%w (%s)", ErrRunning, o.Dir)
+		return fmt.Errorf("%w (%s)", errRunning, o.Dir)
 	}
 	if err != nil {
 		return explainData(err, d)
@@ -95,7 +95,7 @@ const lockWait = 2 * time.Second
 // well as the lock file's, which somebody may have removed under a server that runs.
 func takeServer(ctx context.Context, d dir, log *slog.Logger) (*guard, error) {
 	if running, err := filelock.Held(d.serverLock()); err != nil || running {
-		return nil, errors.Join(err, fmt.Errorf("%w (%s)", ErrRunning, string(d)))
+		return nil, errors.Join(err, fmt.Errorf("%w (%s)", errRunning, string(d)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
@@ -109,7 +109,7 @@ func takeServer(ctx context.Context, d dir, log *slog.Logger) (*guard, error) {
 		pid, err = takePIDFile(d.serverPIDFile())
 	}
 	if errors.Is(err, filelock.ErrHeld) {
-		err = fmt.Errorf("%w (%s)", ErrRunning, string(d))
+		err = fmt.Errorf("%w (%s)", errRunning, string(d))
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Release(), whole.Release())

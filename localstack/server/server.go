@@ -36,7 +36,7 @@ import (
 
 // Names of what the server makes on this machine.
 const (
-	Prefix     = "waypoint"
+	prefix     = "waypoint"
 	runnerRole = "arn:aws:iam::" + Account + ":role/waypoint-runner"
 	// queueHost stands in queue URLs. Runners reach it over the queue socket, whatever its name.
 	queueHost = "http://sqs.waypoint.internal"
@@ -170,7 +170,7 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 		HTTPClient:   &http.Client{Transport: transport},
 		BaseEndpoint: aws.String("http://aws.waypoint.internal"),
 	}
-	if err := functions.Provision(ctx, cfg, functions.Resources(Prefix)); err != nil {
+	if err := functions.Provision(ctx, cfg, functions.Resources(prefix)); err != nil {
 		return fmt.Errorf("making the table: %w", err)
 	}
 	s.Handlers, err = functions.New(cfg, s.settings(o))
@@ -250,7 +250,7 @@ func (s *Server) engines(ctx context.Context, o Options, st *store.Store) (*inPr
 
 func (s *Server) settings(o Options) functions.Settings {
 	return functions.Settings{
-		Prefix:        Prefix,
+		Prefix:        prefix,
 		ServerID:      s.keys.ServerID,
 		Platform:      "local",
 		RunnerRoleARN: runnerRole,

@@ -18,8 +18,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// MaxFileSize bounds what file() and its like read.
-const MaxFileSize = 64 << 20
+// maxFileSize bounds what file() and its like read.
+const maxFileSize = 64 << 20
 
 // Expand makes a path absolute: ~ is the user's home, a relative path starts at dir.
 func Expand(dir, path string) (string, error) {
@@ -52,17 +52,17 @@ func ReadFile(dir, path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is a directory", full)
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file", full)
-	case info.Size() > MaxFileSize:
-		return nil, fmt.Errorf("%s is larger than %d MB", full, MaxFileSize>>20)
+	case info.Size() > maxFileSize:
+		return nil, fmt.Errorf("%s is larger than %d MB", full, maxFileSize>>20)
 	}
 	f, err := os.Open(full)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1)) // it may grow meanwhile, or not know its size (/proc)
-	if err == nil && len(content) > MaxFileSize {
-		err = fmt.Errorf("%s is larger than %d MB", full, MaxFileSize>>20)
+	content, err := io.ReadAll(io.LimitReader(f, maxFileSize+1)) // it may grow meanwhile, or not know its size (/proc)
+	if err == nil && len(content) > maxFileSize {
+		err = fmt.Errorf("%s is larger than %d MB", full, maxFileSize>>20)
 	}
 	return content, err
 }

@@ -17,8 +17,8 @@ import (
 // entry is the one file; the runtime provided.al2023 demands its name.
 const entry = "bootstrap"
 
-// MaxZip is the largest zip that Lambda takes, in bytes.
-const MaxZip = 50 << 20
+// maxZip is the largest zip that Lambda takes, in bytes.
+const maxZip = 50 << 20
 
 // maxBinary is Lambda's limit on unpacked code, in bytes.
 const maxBinary = 250 << 20
@@ -42,8 +42,8 @@ func Zip(bootstrap []byte) ([]byte, error) {
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, fmt.Errorf("packing the functions: %w", err)
 	}
-	if out.Len() > MaxZip {
-		return nil, fmt.Errorf("packing the functions: the zip has %d bytes, Lambda takes %d", out.Len(), MaxZip)
+	if out.Len() > maxZip {
+		return nil, fmt.Errorf("packing the functions: the zip has %d bytes, Lambda takes %d", out.Len(), maxZip)
 	}
 	return out.Bytes(), nil
 }

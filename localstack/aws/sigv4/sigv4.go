@@ -24,13 +24,13 @@ const (
 	algorithm  = "AWS4-HMAC-SHA256"
 	timeFormat = "20060102T150405Z"
 
-	// DefaultMaxSkew is how far the signing time may be from the verifier's clock.
+	// defaultMaxSkew is how far the signing time may be from the verifier's clock.
 	// AWS allows five minutes.
-	DefaultMaxSkew = 5 * time.Minute
+	defaultMaxSkew = 5 * time.Minute
 
-	// DefaultMaxBody bounds the body that is read to be hashed. The largest request
+	// defaultMaxBody bounds the body that is read to be hashed. The largest request
 	// of the services behind it is DynamoDB's 16 MB batch, as JSON.
-	DefaultMaxBody = 24 << 20
+	defaultMaxBody = 24 << 20
 )
 
 // Principal is who signed a request.
@@ -165,7 +165,7 @@ func (v *Verifier) readBody(w http.ResponseWriter, r *http.Request) ([]byte, err
 	}
 	limit := v.MaxBody
 	if limit == 0 {
-		limit = DefaultMaxBody
+		limit = defaultMaxBody
 	}
 	if r.ContentLength > limit {
 		return nil, errTooLarge
@@ -238,7 +238,7 @@ func (v *Verifier) checkScope(r *http.Request, auth authorization, service strin
 	}
 	skew := v.MaxSkew
 	if skew == 0 {
-		skew = DefaultMaxSkew
+		skew = defaultMaxSkew
 	}
 	now := v.Clock()
 	switch {

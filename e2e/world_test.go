@@ -22,7 +22,7 @@ import (
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
-	"github.com/waypoint-serverless/waypoint/localstack/calls"
+	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 )
 
 // binaries is the folder of the binaries under test, built once; goCache is Go's, so that examples build quickly.
@@ -146,8 +146,8 @@ func (w *world) env(extra ...string) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	if dir := os.Getenv(calls.Variable); dir != "" {
-		env = append(env, calls.Variable+"="+dir) // the server says what its functions call
+	if dir := os.Getenv(awscalls.Variable); dir != "" {
+		env = append(env, awscalls.Variable+"="+dir) // the server says what its functions call
 	}
 	if !w.noServer {
 		env = append(env, "WAYPOINT_SERVER_ADDR="+w.address(), "WAYPOINT_SERVER_TOKEN="+w.token)

@@ -12,11 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/waypoint-serverless/waypoint/functions"
-	"github.com/waypoint-serverless/waypoint/localstack/calls"
+	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 )
 
 // recorded are the calls that the functions made in this package's tests.
-var recorded = calls.New(os.Getenv(calls.Variable))
+var recorded = awscalls.New(os.Getenv(awscalls.Variable))
 
 // callsFile is what the functions' roles are held to; `make record-calls` writes it.
 const callsFile = "../infra/validate/calls.json"
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	// Some tests alone do not make every call; and whoever records compares afterwards, with what other packages recorded.
 	whole := code == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" &&
-		flag.Lookup("test.list").Value.String() == "" && os.Getenv(calls.Variable) == ""
+		flag.Lookup("test.list").Value.String() == "" && os.Getenv(awscalls.Variable) == ""
 	if whole {
 		if problems := compareCalls(); len(problems) > 0 {
 			fmt.Fprintf(os.Stderr, "FAIL: the functions' calls of AWS are not those of %s:\n  %s\nIf that is meant: make record-calls, "+
@@ -83,6 +83,6 @@ func recordedFunctions(cfg aws.Config, s functions.Settings) (*functions.Handler
 		}
 	}
 	return &functions.Handlers{
-		API: calls.Named("api", all[0].API), Tail: calls.Named("tail", all[1].Tail), Sweep: calls.Named("sweep", all[2].Sweep),
+		API: awscalls.Named("api", all[0].API), Tail: awscalls.Named("tail", all[1].Tail), Sweep: awscalls.Named("sweep", all[2].Sweep),
 	}, nil
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/waypoint-serverless/waypoint/localstack/calls"
+	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 )
 
 // callsFile lists, by function, the calls that the test suite saw it make: "operation resource".
@@ -15,12 +15,12 @@ const callsFile = "calls.json"
 
 // fromRecording holds callsFile to what a run of the test suite recorded in dir, or writes it.
 func fromRecording(dir string, write bool) error {
-	seen, err := calls.Read(dir)
+	seen, err := awscalls.Read(dir)
 	if err != nil {
 		return err
 	}
 	if len(seen) == 0 {
-		return fmt.Errorf("nothing is recorded in %s: run the tests with %s=%s", dir, calls.Variable, dir)
+		return fmt.Errorf("nothing is recorded in %s: run the tests with %s=%s", dir, awscalls.Variable, dir)
 	}
 	got := map[string][]string{}
 	for _, c := range seen {

@@ -30,7 +30,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
-	"github.com/waypoint-serverless/waypoint/localstack/calls"
+	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 	"github.com/waypoint-serverless/waypoint/localstack/gateway"
 )
 
@@ -186,7 +186,7 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 // record makes the functions record their calls, in test runs that ask for it (see package calls). Each is assembled for
 // itself, as on Lambda, or one would find in the caches of another what it must ask for.
 func (s *Server) record(cfg aws.Config, o Options) error {
-	r := calls.FromEnvironment()
+	r := awscalls.FromEnvironment()
 	if r == nil {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (s *Server) record(cfg aws.Config, o Options) error {
 		}
 	}
 	s.Handlers = &functions.Handlers{
-		API: calls.Named("api", all[0].API), Tail: calls.Named("tail", all[1].Tail), Sweep: calls.Named("sweep", all[2].Sweep),
+		API: awscalls.Named("api", all[0].API), Tail: awscalls.Named("tail", all[1].Tail), Sweep: awscalls.Named("sweep", all[2].Sweep),
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package calls_test
+package awscalls_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/waypoint-serverless/waypoint/localstack/calls"
+	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 )
 
 // wire answers everything with {} and remembers what was sent.
@@ -33,7 +33,7 @@ func (h handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) { return 
 
 func TestCallsAreRecordedByFunctionOperationAndKindOfResource(t *testing.T) {
 	dir, sent := t.TempDir(), &wire{}
-	r := calls.New(dir)
+	r := awscalls.New(dir)
 	cfg := r.Watch(aws.Config{Region: "eu-west-1", HTTPClient: sent, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
 	db, queues := dynamodb.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
 	key := map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "secret"}}
@@ -56,7 +56,7 @@ func TestCallsAreRecordedByFunctionOperationAndKindOfResource(t *testing.T) {
 		}
 		return res.Body.Close()
 	})
-	if _, err := calls.Named("api", function).Invoke(ctx, nil); err != nil {
+	if _, err := awscalls.Named("api", function).Invoke(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String("https://q"), MessageBody: aws.String("x")})
@@ -67,11 +67,11 @@ func TestCallsAreRecordedByFunctionOperationAndKindOfResource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := calls.Read(dir)
+	read, err := awscalls.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, list := range map[string][]calls.Call{"memory": made, "folder": read} {
+	for name, list := range map[string][]awscalls.Call{"memory": made, "folder": read} {
 		var got []string
 		for _, c := range list {
 			got = append(got, c.String())

@@ -1,11 +1,11 @@
-// Package calls records which AWS calls the functions make, and on what kind of resource, so that their roles can be
+// Package awscalls records which AWS calls the functions make, and on what kind of resource, so that their roles can be
 // held to exactly those: see infra/validate.
 //
 // It is for tests. The local server records too when WAYPOINT_RECORD_CALLS names a folder, so that a test which drives
 // the real command sees what the server inside it does. Calls of SDK clients are seen by a middleware, those that the
 // functions write themselves (SSM, KMS) by the HTTP client; nothing of a request is kept but its operation, its kinds of
 // actions and its kind of resource. It imports nothing of ours.
-package calls
+package awscalls
 
 import (
 	"context"

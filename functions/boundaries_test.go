@@ -161,7 +161,7 @@ func rules() []rule {
 			name: "no binary holds a git of its own: the git program does all git work",
 			check: func(graph map[string]pkg) (broken []string) {
 				for from := range graph {
-					for _, binary := range []string{"cli/waypoint", "entrypoint/waypoint-entrypoint", "functions/bootstrap"} {
+					for _, binary := range []string{"cli/waypoint", "runner/waypoint-plugins", "entrypoint/waypoint-entrypoint", "functions/bootstrap"} {
 						if from != module+binary {
 							continue
 						}
@@ -175,6 +175,35 @@ func rules() []rule {
 				return broken
 			},
 			planted: [2]string{module + "runner/source", "github.com/go-git/go-git/v5"},
+		},
+		{
+			name: "the plugin contract imports the redactor and nothing else of ours",
+			check: func(graph map[string]pkg) (broken []string) {
+				for _, to := range graph[module+"runner/plugin"].Imports {
+					if strings.HasPrefix(to, module) && to != module+"runner/redact" {
+						broken = append(broken, to)
+					}
+				}
+				return broken
+			},
+			planted: [2]string{module + "runner/plugin", module + "runner/plugins/schema"},
+		},
+		{
+			name: "a plugin knows the contract and what it is given: no transport, lifecycle or server",
+			check: func(graph map[string]pkg) (broken []string) {
+				for from, p := range graph {
+					if !inside(from, "runner/plugins") || from == module+"runner/plugins/builtin" {
+						continue
+					}
+					for _, to := range p.Imports {
+						if inside(to, "runner/pluginpipe") || inside(to, "runner/lifecycle") || inside(to, "runner/lease") || inside(to, "internal/client") {
+							broken = append(broken, from+" → "+to)
+						}
+					}
+				}
+				return broken
+			},
+			planted: [2]string{module + "runner/plugins/files", module + "internal/client"},
 		},
 	}
 }

@@ -115,7 +115,7 @@ type Credential struct {
 	Username, Password string
 }
 
-// ErrNoCredential: the runner has no credential of that kind for that address.
+// ErrNoCredential means that the runner has no credential of that kind for that address.
 var ErrNoCredential = errors.New("the runner has no credential for this address")
 
 // Style of a line.

@@ -186,8 +186,8 @@ type Resource struct {
 	Created                                         time.Time
 }
 
-// ErrProcessLost: the process that served the component ended during the call. What the call had made until then may be
-// there. The lifecycle runs a repeatable step again, in a new process.
+// ErrProcessLost means that the process that served the component ended during the call. What the call had made until then
+// may be there. The lifecycle runs a repeatable step again, in a new process.
 var ErrProcessLost = errors.New("the plugin's process ended during the call")
 
 // Error is a failure that a person can act on.

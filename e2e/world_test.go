@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 		})))
 		os.Exit(1)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "e2e-signals" {
+		fmt.Fprintln(os.Stderr, serveSignals())
+		os.Exit(1)
+	}
 	os.Exit(run(m))
 }
 

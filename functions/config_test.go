@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -343,6 +344,42 @@ func TestSyncConfigWritesUnderTheFence(t *testing.T) {
 	}
 	must[waypointv1.CompleteJobResponse](t)(c.agent.CompleteJob(ctx, ask(&waypointv1.CompleteJobRequest{Fence: fence})))
 	wantFault(t, sync(fence), fault.StaleLease)
+}
+
+// The signal that waypoint.hcl names reaches the entrypoints of the app, with the variables of the same job.
+func TestTheFileChangeSignalTravelsWithTheConfiguration(t *testing.T) {
+	w := newWorld(t)
+	ctx, c := t.Context(), w.as(w.admin)
+	c.project(t, "shop") // with the signal HUP
+	d, e, fence := c.deployed(t)
+	instance, etag := w.ID(t), ""
+	signal := func() string {
+		t.Helper()
+		res := must[waypointv1.GetAppConfigResponse](t)(e.entrypoint.GetAppConfig(ctx, ask(&waypointv1.GetAppConfigRequest{DeploymentId: d, InstanceId: instance, Etag: etag})))
+		if res.GetUnchanged() {
+			t.Fatal("the entrypoint is told of no change")
+		}
+		etag = res.GetConfig().GetEtag()
+		return res.GetConfig().GetFileChangeSignal()
+	}
+	if got := signal(); got != "HUP" {
+		t.Errorf("at first %q", got)
+	}
+	for i, tt := range []struct {
+		sent *string
+		want string
+	}{{proto.String("USR1"), "USR1"}, {nil, "USR1"}, {proto.String(""), ""}, {proto.String("SIGHUP"), "SIGHUP"}} {
+		entry := &waypointv1.ConfigEntry{Name: "etc/app.conf", Value: fmt.Sprint(i), File: true, AppScope: true}
+		must[waypointv1.SyncConfigResponse](t)(c.agent.SyncConfig(ctx, ask(&waypointv1.SyncConfigRequest{
+			Fence: fence, Entries: []*waypointv1.ConfigEntry{entry}, FileChangeSignal: tt.sent,
+		})))
+		if got := signal(); got != tt.want {
+			t.Errorf("sync %d: %q, want %q", i, got, tt.want)
+		}
+	}
+	must[waypointv1.CompleteJobResponse](t)(c.agent.CompleteJob(ctx, ask(&waypointv1.CompleteJobRequest{Fence: fence})))
+	_, err := c.agent.SyncConfig(ctx, ask(&waypointv1.SyncConfigRequest{Fence: fence, FileChangeSignal: proto.String("USR2")}))
+	wantFault(t, err, fault.StaleLease)
 }
 
 // What an instance cannot do stands beside its deployment until it takes it back, or is gone.

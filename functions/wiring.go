@@ -52,8 +52,8 @@ func (p parts) api() http.Handler {
 		Runners:  &api.Runners{DB: s.DB, Runners: s.Runners},
 		RunnerAgent: &api.RunnerAgent{
 			RecordWrites: api.RecordWrites{DB: s.DB, Jobs: s.Jobs, Records: s.Records, Writer: s.Writer, Tokens: s.Tokens,
-				Configs: s.Configs, Logs: s.Logs, Sealer: p.sealer, Rand: p.Rand},
-			Dispatch: s.Dispatch, Runners: s.Runners, Projects: s.Projects,
+				Configs: s.Configs, Projects: s.Projects, Logs: s.Logs, Sealer: p.sealer, Rand: p.Rand},
+			Dispatch: s.Dispatch, Runners: s.Runners,
 			Queues: p.queues, Matches: selector.Matches, Shared: p.shared(), Logger: p.Logger,
 		},
 		Configs: &api.Configs{DB: s.DB, Configs: s.Configs, Sealer: p.sealer},

@@ -31,7 +31,8 @@ func registration(local *config.Project, update bool) *waypointv1.UpsertProjectR
 		req.UpdateFields = append(req.UpdateFields, "data_source")
 	}
 	for _, a := range local.Apps {
-		req.Apps = append(req.Apps, &waypointv1.App{Project: local.Name, Name: a.Name, Labels: a.Labels})
+		signal, _ := a.FileChangeSignal() // a deploy reports its mistakes
+		req.Apps = append(req.Apps, &waypointv1.App{Project: local.Name, Name: a.Name, Labels: a.Labels, FileChangeSignal: signal})
 	}
 	return req
 }

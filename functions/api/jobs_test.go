@@ -77,9 +77,9 @@ func newServer(t *testing.T) *server {
 	mux.Handle(waypointv1connect.NewRunnerServiceHandler(&api.Runners{DB: w.DB, Runners: w.Runners}, opts...))
 	mux.Handle(waypointv1connect.NewTailServiceHandler(tailService{Jobs: &tail.Jobs{DB: w.DB, Jobs: w.Jobs, Hold: 5 * time.Second}}, opts...))
 	mux.Handle(waypointv1connect.NewRunnerAgentServiceHandler(&api.RunnerAgent{
-		RecordWrites: api.RecordWrites{DB: w.DB, Jobs: w.Jobs, Records: w.Records, Writer: w.Writer, Tokens: w.Tokens, Configs: w.Configs, Logs: w.Logs,
+		RecordWrites: api.RecordWrites{DB: w.DB, Jobs: w.Jobs, Records: w.Records, Writer: w.Writer, Tokens: w.Tokens, Configs: w.Configs, Projects: w.Projects, Logs: w.Logs,
 			Sealer: sealer, Rand: rand.Reader},
-		Dispatch: w.Dispatch, Runners: w.Runners, Projects: w.Projects, Queues: w.Queues, Matches: none, Logger: log,
+		Dispatch: w.Dispatch, Runners: w.Runners, Queues: w.Queues, Matches: none, Logger: log,
 	}, opts...))
 	s := &server{installation: w, t: t, handler: mux, sweeper: &sweep.Sweeper{DB: w.DB, Jobs: w.Jobs, Dispatch: w.Dispatch, Queues: w.Queues, Logger: log}}
 	admin := s.as(person("01ADMIN", waypointv1.Role_ROLE_ADMIN))

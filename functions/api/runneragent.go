@@ -29,7 +29,6 @@ type RunnerAgent struct {
 	RecordWrites
 	Dispatch *jobs.Dispatcher
 	Runners  *runners.Store
-	Projects *projects.Store
 	Queues   *queue.Queues
 	// Matches evaluates label selectors of configuration.
 	Matches func(selector string, labels map[string]string) bool

@@ -14,6 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/job"
 	"github.com/waypoint-serverless/waypoint/functions/internal/jobs"
 	"github.com/waypoint-serverless/waypoint/functions/internal/logs"
+	"github.com/waypoint-serverless/waypoint/functions/internal/projects"
 	"github.com/waypoint-serverless/waypoint/functions/internal/records"
 	"github.com/waypoint-serverless/waypoint/functions/internal/store"
 	"github.com/waypoint-serverless/waypoint/functions/internal/tokens"
@@ -28,8 +29,10 @@ type RecordWrites struct {
 	Writer  *records.Writer
 	Tokens  *tokens.Store
 	Configs *config.Store
-	Logs    *logs.Store
-	Sealer  store.Sealer
+	// Projects keeps the apps' file_change_signal, and has the sources of their projects.
+	Projects *projects.Store
+	Logs     *logs.Store
+	Sealer   store.Sealer
 	// Rand is where tokens come from. It must be safe for concurrent use.
 	Rand io.Reader
 }
@@ -190,6 +193,9 @@ func (s *RecordWrites) CreateEntrypointToken(ctx context.Context, req *connect.R
 	return connect.NewResponse(&waypointv1.CreateEntrypointTokenResponse{Token: secret}), nil
 }
 
+// signalMost bounds the name of a signal; the longest that Linux knows has nine characters.
+const signalMost = 32
+
 // SyncConfig sets what waypoint.hcl's config stanzas say. Keys that are not in the file stay (reference §8).
 func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[waypointv1.SyncConfigRequest]) (*connect.Response[waypointv1.SyncConfigResponse], error) {
 	p, fence, of, err := s.fenced(ctx, req.Msg.GetFence())
@@ -207,6 +213,16 @@ func (s *RecordWrites) SyncConfig(ctx context.Context, req *connect.Request[wayp
 	if len(vars) > 0 {
 		if _, err := checkVariables(vars); err != nil {
 			return nil, err
+		}
+	}
+	// The signal first: entrypoints are told of it with the variables.
+	if req.Msg.FileChangeSignal != nil && of.App != "" {
+		signal := req.Msg.GetFileChangeSignal()
+		if err := validate.Size("file_change_signal", len(signal), signalMost); err != nil {
+			return nil, err
+		}
+		if err := s.Projects.SetFileChangeSignal(ctx, of.Project, of.App, signal, jobs.FenceCheck(fence)); err != nil {
+			return nil, s.staleLease(ctx, fence, err)
 		}
 	}
 	if _, err := s.Configs.Set(ctx, config.Change{Variables: vars, InParts: true, By: p.Name}, s.Sealer, []store.Action{jobs.FenceCheck(fence)}, nil); err != nil {

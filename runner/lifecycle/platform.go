@@ -87,9 +87,14 @@ func (j *stages) syncConfig(ctx context.Context) error {
 			Workspace: e.Workspace, AppScope: e.App != "", Sensitive: e.Sensitive,
 		})
 	}
-	if len(req.Entries) == 0 {
+	signal, diags := j.app.FileChangeSignal()
+	if err := j.diagnosed(diags); err != nil {
+		return err
+	}
+	if len(req.Entries) == 0 && signal == "" {
 		return nil
 	}
+	req.FileChangeSignal = &signal
 	_, err := Call(ctx, j.lease, j.h.Server.Agent.SyncConfig, req) // with the values: the server keeps them for the app
 	return err
 }

@@ -276,7 +276,8 @@ func (j *evaluation) chooseApp() error {
 func (j *evaluation) init(ctx context.Context) error {
 	req := &waypointv1.UpsertProjectRequest{Project: &waypointv1.Project{Name: j.spec.GetProject()}}
 	for _, a := range j.project.Apps {
-		req.Apps = append(req.Apps, &waypointv1.App{Project: j.spec.GetProject(), Name: a.Name, Labels: a.Labels})
+		signal, _ := a.FileChangeSignal() // a deploy reports its mistakes
+		req.Apps = append(req.Apps, &waypointv1.App{Project: j.spec.GetProject(), Name: a.Name, Labels: a.Labels, FileChangeSignal: signal})
 	}
 	if _, err := call(ctx, j.attempt, j.h.Server.Projects.UpsertProject, req); err != nil {
 		return err

@@ -1936,11 +1936,13 @@ func (x *CreateEntrypointTokenResponse) GetToken() string {
 }
 
 type SyncConfigRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Fence         *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
-	Entries       []*ConfigEntry         `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Fence   *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	Entries []*ConfigEntry         `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	// The signal for the job's app when only its configuration files change; empty: it is not told. Absent: it stays as it is.
+	FileChangeSignal *string `protobuf:"bytes,3,opt,name=file_change_signal,json=fileChangeSignal,proto3,oneof" json:"file_change_signal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *SyncConfigRequest) Reset() {
@@ -1985,6 +1987,13 @@ func (x *SyncConfigRequest) GetEntries() []*ConfigEntry {
 		return x.Entries
 	}
 	return nil
+}
+
+func (x *SyncConfigRequest) GetFileChangeSignal() string {
+	if x != nil && x.FileChangeSignal != nil {
+		return *x.FileChangeSignal
+	}
+	return ""
 }
 
 type ConfigEntry struct {
@@ -2555,10 +2564,12 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12#\n" +
 	"\rdeployment_id\x18\x02 \x01(\tR\fdeploymentId\"5\n" +
 	"\x1dCreateEntrypointTokenResponse\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"q\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xbb\x01\n" +
 	"\x11SyncConfigRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x122\n" +
-	"\aentries\x18\x02 \x03(\v2\x18.waypoint.v1.ConfigEntryR\aentries\"\xc0\x01\n" +
+	"\aentries\x18\x02 \x03(\v2\x18.waypoint.v1.ConfigEntryR\aentries\x121\n" +
+	"\x12file_change_signal\x18\x03 \x01(\tH\x00R\x10fileChangeSignal\x88\x01\x01B\x15\n" +
+	"\x13_file_change_signal\"\xc0\x01\n" +
 	"\vConfigEntry\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1a\n" +
@@ -2810,6 +2821,7 @@ func file_waypoint_v1_runner_proto_init() {
 	file_waypoint_v1_job_proto_init()
 	file_waypoint_v1_output_proto_init()
 	file_waypoint_v1_record_proto_init()
+	file_waypoint_v1_runner_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

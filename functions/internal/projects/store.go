@@ -192,6 +192,26 @@ func (st *Store) someProjects(ctx context.Context, names []string) ([]store.Item
 	return out, nil
 }
 
+// SetFileChangeSignal keeps the signal of an app, under the fence of the job that says it. An unchanged one writes nothing.
+func (st *Store) SetFileChangeSignal(ctx context.Context, project, app, signal string, fence store.Action) error {
+	var item appItem
+	found, err := st.db.Get(ctx, store.App(project, app), true, &item)
+	if err != nil || found && item.Signal == signal || !found && signal == "" {
+		return err
+	}
+	key, tx := store.App(project, app), store.Tx{}
+	tx.Add(fence)
+	switch {
+	case !found:
+		tx.Add(store.Put(key, appItem{Name: app, Signal: signal}, store.Absent()))
+	case signal == "":
+		tx.Add(store.Update(key, store.Set("REMOVE #signal"), store.Exists()))
+	default:
+		tx.Add(store.Update(key, store.Set("SET #signal = ?", signal), store.Exists()))
+	}
+	return st.db.Transact(ctx, tx)
+}
+
 // FileChangeSignal is the signal that an app wants when only its configuration files changed; may be empty.
 func (st *Store) FileChangeSignal(ctx context.Context, project, app string) (string, error) {
 	var item appItem

@@ -53,7 +53,7 @@ test-engines: ## Run the conformance suites on the engines, their referees (Java
 	$(GO) run ./localstack/aws/suite/engines $(if $(CI),-require-referees)
 
 .PHONY: validate-infra
-validate-infra: ## Check the AWS template, and that each role may exactly what its function calls (npm, no AWS account)
+validate-infra: ## Check the AWS template, and that each IAM role allows exactly the calls its function makes (npm, no AWS account)
 	@command -v npm >/dev/null || { echo "validate-infra needs npm (Node.js 20 or newer)"; exit 1; }
 	cd infra/validate && npm ci --silent --no-audit --no-fund && npm run -s validate
 

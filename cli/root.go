@@ -82,14 +82,14 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	f.StringVarP(&sh.Flags().Project, "project", "p", "", "project, instead of the one in the nearest waypoint.hcl")
 	f.StringVarP(&sh.Flags().App, "app", "a", "", "app of the project, instead of all")
 	f.StringVarP(&sh.Flags().Workspace, "workspace", "w", "", "workspace (WAYPOINT_WORKSPACE)")
-	f.BoolVar(&sh.Flags().Plain, "plain", false, "plain lines: no colour, nothing redrawn (WAYPOINT_PLAIN)")
-	f.BoolVar(&sh.Flags().Cost, "cost", false, "say what the command cost: requests, units and USD")
+	f.BoolVar(&sh.Flags().Plain, "plain", false, "print plain lines without colour or animation (WAYPOINT_PLAIN)")
+	f.BoolVar(&sh.Flags().Cost, "cost", false, "print what the command cost: requests, units and USD")
 	f.CountVarP(&sh.Flags().Verbose, "verbose", "v", "log to stderr: -v info, -vv debug (WAYPOINT_LOG_LEVEL)")
 	completion.Globals(sh, root)
 
 	root.AddGroup(
 		&cobra.Group{ID: "common", Title: "Common commands:"},
-		&cobra.Group{ID: "look", Title: "Look at and manage what there is:"},
+		&cobra.Group{ID: "look", Title: "Inspect and manage resources:"},
 		&cobra.Group{ID: "server", Title: "Server, runners and access:"},
 		&cobra.Group{ID: "more", Title: "More:"},
 	)
@@ -116,5 +116,5 @@ func newVersion(sh *shell.Shell) *cobra.Command {
 	}
 }
 
-// pluginProcess is no command for people, and none of the tree: its processes stay for long and are kept small.
+// pluginProcess is not a command for people and not part of the command tree: its processes run for long and must stay small.
 const pluginProcess = "plugin-proxy"

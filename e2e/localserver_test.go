@@ -283,7 +283,7 @@ func TestAnUpgradeKeepsWhatWasChosenAndGoesBackIfItFails(t *testing.T) {
 	_, err = server.Upgrade(t.Context(), server.InstallOptions{Dir: w.data(), Executable: program})
 	var trouble *server.Trouble
 	if !errors.As(err, &trouble) || !strings.Contains(trouble.Message, "did not start: the flux is out of order") ||
-		!strings.Contains(trouble.Hint, "The version before serves again") || !strings.Contains(trouble.Hint, "Set it.") {
+		!strings.Contains(trouble.Hint, "The previous version has been started again") || !strings.Contains(trouble.Hint, "Set it.") {
 		t.Errorf("it is said: %v", err)
 	}
 	answers("gone back")
@@ -468,7 +468,7 @@ func TestDoctorCountsAllRunnersButCLIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out := w.must(w.dir, "doctor"); !strings.Contains(out, "1 alive") {
+	if out := w.must(w.dir, "doctor"); !strings.Contains(out, "1 online") {
 		t.Errorf("doctor says\n%s", out)
 	}
 }

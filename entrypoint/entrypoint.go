@@ -3,7 +3,7 @@
 // output and ends with its exit code.
 //
 // Only the end of the app ends the entrypoint. TERM, INT and QUIT go to the app's process group, because a shell around
-// the app would keep them for itself; every other signal goes to the app alone. An app that lives on after one of the
+// the app would keep them for itself; every other signal goes to the app alone. An app that keeps running after one of the
 // three keeps getting its configuration. Before a restart everything that the app left behind is ended, also what has a
 // session of its own.
 //
@@ -71,7 +71,7 @@ func Run(ctx context.Context, o Options) int {
 		o.EndWait = defaultEndWait
 	}
 	if err := proctree.Adopt(); err != nil {
-		o.Logger.Debug("what the app leaves behind in sessions of its own cannot be found", "error", err)
+		o.Logger.Debug("cannot find the processes that the app leaves behind in their own sessions", "error", err)
 	}
 	s := &supervisor{
 		o: o, starter: newStarter(), stdout: o.Stdout, stderr: o.Stderr,
@@ -108,7 +108,7 @@ func (s *supervisor) connect(ctx context.Context, background *sync.WaitGroup) *s
 		logs.add(&waypointv1.LogLine{TimeUnixMs: o.Now().UnixMilli(), Text: text, Entrypoint: true})
 	}
 	failed := func(err error) {
-		s.note(fmt.Sprintf("The output of the app cannot be written to the entrypoint's own: %v. It is still kept here.", bare(err)))
+		s.note(fmt.Sprintf("The entrypoint cannot write the app's output to its own output: %v. It is still shipped to these logs.", bare(err)))
 	}
 	s.stdout = &outlet{lines: out, to: o.Stdout, failed: failed}
 	s.stderr = &outlet{lines: errOut, to: o.Stderr, failed: failed}
@@ -188,7 +188,7 @@ func (s *supervisor) supervise(ctx context.Context) int {
 			return <-s.child.done
 		case <-s.kill:
 			s.kill = nil
-			s.o.Logger.Warn("the app did not end within its grace; killing it", "grace", s.o.StopGrace)
+			s.o.Logger.Warn("the app did not stop within its grace period; killing it", "grace", s.o.StopGrace)
 			s.child.kill()
 		case s.code = <-s.child.done:
 			s.kill = nil
@@ -234,7 +234,7 @@ func (s *supervisor) restartIfNeeded() {
 			return
 		}
 	}
-	s.o.Logger.Info("the app's environment changed; restarting it")
+	s.o.Logger.Info("the app's environment changed; restarting the app")
 	s.asked, s.restarting = time.Time{}, true
 	s.kill = time.After(s.o.StopGrace)
 	s.child.terminate()
@@ -302,7 +302,7 @@ func (s *supervisor) startWithout(why string) {
 		s.adopt(last)
 		return
 	}
-	s.o.Logger.Warn("starting the app without configuration; it restarts when there is one", "because", why)
+	s.o.Logger.Warn("starting the app without configuration; it restarts when the configuration arrives", "because", why)
 }
 
 func (s *supervisor) start() error {
@@ -324,7 +324,7 @@ func (s *supervisor) startFailed(err error) int {
 func (s *supervisor) apply(config *waypointv1.AppConfig) {
 	filesChanged := s.adopt(config)
 	if err := s.cache.store(config); err != nil {
-		s.o.Logger.Warn("cannot keep the configuration for a start without the server", "error", err)
+		s.o.Logger.Warn("cannot cache the configuration for a start without the server", "error", err)
 	}
 	if s.child == nil || !filesChanged || !slices.Equal(childEnv(s.o.Environ, config.GetEnv()), s.env) {
 		return
@@ -368,7 +368,7 @@ func (s *supervisor) writeFiles() (changed bool) {
 	if s.reports.set(problems) {
 		for _, p := range problems {
 			s.o.Logger.Error("configuration files", "error", p)
-			s.note("Problem: " + p + ". It is tried again.")
+			s.note("Problem: " + p + ". The entrypoint tries again.")
 		}
 	}
 	return changed

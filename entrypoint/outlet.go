@@ -24,7 +24,7 @@ type outlet struct {
 	failing bool
 }
 
-// Write returns when our output has taken p, or refused it.
+// Write returns when our output has accepted p, or failed.
 func (o *outlet) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

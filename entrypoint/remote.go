@@ -57,7 +57,7 @@ func (r *remote) run(ctx context.Context) {
 				return
 			}
 		default:
-			r.log.Warn("cannot reach the Waypoint server; the app runs on", "error", err)
+			r.log.Warn("cannot reach the Waypoint server; the app keeps running", "error", err)
 			if refused(err) {
 				select {
 				case r.refusals <- err:

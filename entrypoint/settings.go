@@ -22,7 +22,7 @@ const (
 	EnvRequired     = "WAYPOINT_CEB_SERVER_REQUIRED"
 	envLogLevel     = "WAYPOINT_LOG_LEVEL"
 	// envConfigCache names a file that keeps the last configuration for a start without the server. It is
-	// encrypted with a key derived from the token, so it is useless to who has only the disk.
+	// encrypted with a key derived from the token, so the disk alone does not reveal it.
 	envConfigCache = "WAYPOINT_CONFIG_CACHE"
 	// envFileMode is the mode of configuration files, in octal; without it they are 0600.
 	envFileMode = "WAYPOINT_CONFIG_FILE_MODE"

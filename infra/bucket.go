@@ -27,7 +27,7 @@ func (i codeBucket) bucketExists(ctx context.Context) (bool, error) {
 	case is(err, "NotFound", "NoSuchBucket"):
 		return false, nil
 	}
-	return false, i.explainHead(ctx, "looking for the bucket "+i.names.bucket, err)
+	return false, i.explainHead(ctx, "checking the bucket "+i.names.bucket, err)
 }
 
 // explainHead is explain for an answer to HEAD, which has no body: why something is forbidden, such as a session that has
@@ -49,7 +49,7 @@ func (i codeBucket) ensureBucket(ctx context.Context) error {
 		return err
 	}
 	if !there {
-		i.say("bucket", "Making the bucket "+i.names.bucket+" for the functions' code")
+		i.say("bucket", "Creating the bucket "+i.names.bucket+" for the functions' code")
 		if err := i.createBucket(ctx); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (i codeBucket) createBucket(ctx context.Context) error {
 		return fault.New(connect.CodeAlreadyExists, NameTaken, "the bucket name %s belongs to another account", i.names.bucket).
 			WithHint("Choose another name for the installation with --name.").WithCause(err)
 	}
-	return i.explain("making the bucket "+i.names.bucket, err)
+	return i.explain("creating the bucket "+i.names.bucket, err)
 }
 
 func (i codeBucket) blockPublic(ctx context.Context) error {
@@ -151,7 +151,7 @@ func (i codeBucket) upload(ctx context.Context, key string, archive []byte) erro
 		return nil
 	}
 	if err != nil && !is(err, "NotFound", "NoSuchKey") {
-		return i.explainHead(ctx, "looking for the functions' code", err)
+		return i.explainHead(ctx, "checking the functions' code", err)
 	}
 	i.say("code", fmt.Sprintf("Uploading the functions' code, %.1f MB", float64(len(archive))/1e6))
 	sum := sha256.Sum256(archive)

@@ -105,7 +105,7 @@ func (i stackControl) propose(ctx context.Context, s, before *types.Stack, param
 	}
 	made, err := i.cfn.CreateChangeSet(ctx, in)
 	if err != nil {
-		return nil, i.explain("making the change set", err)
+		return nil, i.explain("creating the change set", err)
 	}
 	i.begun = true
 	return i.awaitChangeSet(ctx, *in.ChangeSetName, aws.ToString(made.StackId))
@@ -161,8 +161,8 @@ func (i stackControl) awaitChangeSet(ctx context.Context, name, stack string) (*
 			if strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed") {
 				return nil, nil
 			}
-			return nil, fault.New(connect.CodeFailedPrecondition, StackFailed, "CloudFormation refuses the change: %s", reason).
-				WithHint("Nothing was changed. Remove the cause. %s", again)
+			return nil, fault.New(connect.CodeFailedPrecondition, StackFailed, "CloudFormation rejects the change: %s", reason).
+				WithHint("Nothing was changed. Fix the cause. %s", again)
 		}
 		if err := i.pause(ctx); err != nil {
 			return nil, i.explain("waiting for the change set", err)
@@ -190,7 +190,7 @@ func (i stackControl) apply(ctx context.Context, c *changeSet) error {
 		return err
 	}
 	if s == nil {
-		return fault.New(connect.CodeFailedPrecondition, StackFailed, "somebody deleted the stack %s meanwhile", i.names.stack)
+		return fault.New(connect.CodeFailedPrecondition, StackFailed, "the stack %s was deleted in the meantime", i.names.stack)
 	}
 	if s.StackStatus != types.StackStatusCreateComplete && s.StackStatus != types.StackStatusUpdateComplete {
 		return i.stuck(s, reasons.texts)

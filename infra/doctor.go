@@ -17,7 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra/template"
 )
 
-// Check is one thing that the doctor looked at.
+// Check is the result of one check.
 type Check struct {
 	// Name is stable: "credentials", "clock", "region", "quotas", "permissions", "stack", "version", "key", "table",
 	// "bucket", "queues", "function-api", "function-tail", "function-sweep", "api".
@@ -54,8 +54,8 @@ func (d *doctor) failed(name string, err error) {
 	d.checks = append(d.checks, c)
 }
 
-// Doctor looks at everything that an installation needs and is made of. It changes nothing. The error is for options
-// that make no sense; whatever AWS answers becomes a check.
+// Doctor checks everything that an installation consists of and depends on. It changes nothing. The error is for options
+// that are invalid; what AWS answers becomes a check.
 func Doctor(ctx context.Context, o Options) ([]Check, error) {
 	d := &doctor{}
 	i, err := begin(ctx, o)
@@ -78,7 +78,7 @@ func Doctor(ctx context.Context, o Options) ([]Check, error) {
 		d.failed("permissions", err)
 		return d.checks, nil
 	}
-	d.ok("permissions", "everything that is looked at may be looked at; `--print-policy` prints what installing needs")
+	d.ok("permissions", "the checks have all permissions that they need; `--print-policy` prints those for installing")
 	d.standing(ctx, before)
 	return d.checks, ctx.Err()
 }
@@ -88,8 +88,8 @@ func (d *doctor) clock() {
 	case err != nil:
 		d.failed("clock", err)
 	case d.ahead.Abs() > clockTolerance:
-		d.bad("clock", "warning", "Set the clock, for example with NTP: AWS refuses requests that are five minutes off.",
-			"this machine's clock is %s off AWS's", d.ahead.Abs().Round(time.Second))
+		d.bad("clock", "warning", "Set the clock, for example with NTP: AWS rejects requests whose time is off by five minutes.",
+			"this machine's clock differs from AWS's by %s", d.ahead.Abs().Round(time.Second))
 	default:
 		d.ok("clock", "within a minute of AWS's")
 	}
@@ -98,7 +98,7 @@ func (d *doctor) clock() {
 func (d *doctor) quotas(ctx context.Context) {
 	out, err := d.lambda.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
 	if err != nil {
-		d.failed("quotas", d.explain("asking for the account's limits", err))
+		d.failed("quotas", d.explain("reading the account's quotas", err))
 		return
 	}
 	limit := 0
@@ -106,11 +106,11 @@ func (d *doctor) quotas(ctx context.Context) {
 		limit = int(out.AccountLimit.ConcurrentExecutions)
 	}
 	if limit < smallAccount {
-		d.bad("quotas", "warning", "Ask AWS for a higher limit of concurrent executions (Service Quotas, Lambda), then run the upgrade: output then comes at once.",
-			"the account may run %d functions at once: long reads are not held, and clients ask each second", limit)
+		d.bad("quotas", "warning", "Request a higher quota of concurrent executions (Service Quotas, Lambda), then run the upgrade: output then arrives without delay.",
+			"the account can run %d functions at once: long reads are not held, and clients poll every second", limit)
 		return
 	}
-	d.ok("quotas", "the account may run %d functions at once", limit)
+	d.ok("quotas", "the account can run %d functions at once", limit)
 }
 
 func (d *doctor) standing(ctx context.Context, s standing) {
@@ -130,7 +130,7 @@ func (d *doctor) standing(ctx context.Context, s standing) {
 		return
 	}
 	if s.stack == nil {
-		d.bad("stack", "failed", "Run "+d.Command("install")+": it goes on where the last run stopped.", "an installation was begun and not finished")
+		d.bad("stack", "failed", "Run "+d.Command("install")+": it continues where the last run stopped.", "an installation was started but not finished")
 		return
 	}
 	if err := d.ours(ctx, s.stack); err != nil {
@@ -142,7 +142,7 @@ func (d *doctor) standing(ctx context.Context, s standing) {
 		d.bad("stack", "warning", "Wait until it finishes.", "a stack operation is in progress: %s", status)
 		return
 	case status != types.StackStatusCreateComplete && status != types.StackStatusUpdateComplete && status != types.StackStatusUpdateRollbackComplete:
-		d.bad("stack", "failed", "Run "+d.Command("install")+": it removes what a failed operation left, and goes on.", "the stack is %s", status)
+		d.bad("stack", "failed", "Run "+d.Command("install")+": it removes what a failed operation left, and continues.", "the stack is %s", status)
 		return
 	default:
 		d.ok("stack", "%s is %s", d.names.stack, status)
@@ -160,12 +160,12 @@ func (d *doctor) gone(contextName string, left []string) {
 	if len(left) > 0 {
 		text = "; an earlier installation left " + strings.Join(left, " and ")
 	}
-	d.bad("stack", "failed", fix, "the installation to which the context %q leads is not there%s", contextName, text)
+	d.bad("stack", "failed", fix, "the installation of the context %q does not exist%s", contextName, text)
 }
 
-// ForgotHint says what to do where an emulator is there and the installation is not. install is the command, quoted.
+// ForgotHint returns the hint for an emulator that lost the installation. install is the command, quoted.
 func ForgotHint(install string) string {
-	return "LocalStack forgets everything when it restarts: " + install + " installs it again."
+	return "LocalStack loses everything when it restarts: " + install + " installs it again."
 }
 
 func (d *doctor) parts(ctx context.Context, s standing) {
@@ -191,11 +191,11 @@ func (d *doctor) parts(ctx context.Context, s standing) {
 	case s.key:
 		d.ok("key", "%s is there", d.names.key)
 	default:
-		d.bad("key", "failed", "Restore the parameter from your backup: without it, what was sealed is lost.", "the encryption key %s is gone", d.names.key)
+		d.bad("key", "failed", "Restore the parameter from your backup: without it, the encrypted values are lost.", "the encryption key %s is missing", d.names.key)
 	}
 	d.there("table", s.table, "the table "+d.names.table)
 	d.there("bucket", s.bucket, "the bucket "+d.names.bucket)
-	d.ok("queues", "%d pools have one", len(s.queues))
+	d.ok("queues", "%d pools have a queue", len(s.queues))
 	for _, f := range template.Functions() {
 		d.function(ctx, f.Name)
 	}
@@ -212,7 +212,7 @@ func (d *doctor) there(name string, there bool, what string) {
 		d.ok(name, "%s is there", what)
 		return
 	}
-	d.bad(name, "failed", "Somebody deleted it. Run "+d.Command("uninstall")+", then install.", "%s is gone", what)
+	d.bad(name, "failed", "Somebody deleted it. Run "+d.Command("uninstall")+", then install.", "%s is missing", what)
 }
 
 func (d *doctor) function(ctx context.Context, name string) {
@@ -222,7 +222,7 @@ func (d *doctor) function(ctx context.Context, name string) {
 	case is(err, "ResourceNotFoundException"):
 		d.there(check, false, "the function "+full)
 	case err != nil:
-		d.failed(check, d.explain("looking at the function "+full, err))
+		d.failed(check, d.explain("reading the function "+full, err))
 	case out.Configuration.State != lambdatypes.StateActive && out.Configuration.State != lambdatypes.StateInactive:
 		d.bad(check, "failed", "Run "+d.Command("upgrade")+".", "the function %s is %s: %s", full, out.Configuration.State, aws.ToString(out.Configuration.StateReason))
 	default:

@@ -41,7 +41,7 @@ func (i *installer) change(ctx context.Context, s *types.Stack, set *changeSet) 
 	if after == nil {
 		return i.notInstalled()
 	}
-	i.say("api", "Deploying the REST API, which the emulator does not do by itself")
+	i.say("api", "Deploying the REST API, because the emulator does not")
 	out := outputsOf(after)
 	return i.explain("deploying the REST API", i.signed.redeploy(ctx, out[template.OutputAPIID], out[template.OutputAPIStage]))
 }
@@ -56,7 +56,7 @@ func (i *installer) reviveAPI(ctx context.Context, out map[string]string) error 
 	if !errors.As(err, &foreign) {
 		return nil // it answers, or health says why not
 	}
-	i.say("api", "Deploying the REST API, whose stage is missing")
+	i.say("api", "Deploying the REST API, because its stage is missing")
 	return i.explain("deploying the REST API", i.signed.redeploy(ctx, out[template.OutputAPIID], out[template.OutputAPIStage]))
 }
 
@@ -70,12 +70,12 @@ func (i *installer) afterFailedChange(ctx context.Context, before *types.Stack) 
 	defer cancel()
 	out := outputsOf(before)
 	if i.emulated() {
-		i.say("api", "Deploying the REST API as it is, so that it goes on serving")
+		i.say("api", "Deploying the unchanged REST API, so that it keeps serving")
 		if err := i.signed.redeploy(ctx, out[template.OutputAPIID], out[template.OutputAPIStage]); err != nil {
 			i.Logger.DebugContext(ctx, "the REST API could not be deployed", "error", err)
 		}
 	}
-	i.say("health", "Asking the API whether it goes on serving")
+	i.say("health", "Checking that the API keeps serving")
 	info, err := serverInfo(ctx, i.address(out), i.Version, afterFailure/2, i.emulated())
 	switch {
 	case err == nil && info.GetServerId() == out[template.OutputServerID]:

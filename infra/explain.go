@@ -16,7 +16,7 @@ import (
 )
 
 // again is what to do after most troubles: a run goes on where the last one stopped.
-const again = "Then run the same command again: it goes on where it stopped."
+const again = "Then run the same command again: it continues where it stopped."
 
 // action finds the permission in AWS's refusals ("… is not authorized to perform: s3:CreateBucket on resource …").
 func action(message string) string {
@@ -51,12 +51,12 @@ func (i *account) explain(doing string, err error) error {
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
-		return fault.New(connect.CodeUnavailable, Unreachable, "%s: there is no host %s", doing, dns.Name).
+		return fault.New(connect.CodeUnavailable, Unreachable, "%s: the host %s does not exist", doing, dns.Name).
 			WithHint("Check the network, and the region: %q may not exist.", i.Config.Region).WithCause(err)
 	}
 	var netErr net.Error
 	if errors.As(err, &netErr) {
-		return fault.New(connect.CodeUnavailable, Unreachable, "%s: AWS cannot be reached: %v", doing, root(err)).
+		return fault.New(connect.CodeUnavailable, Unreachable, "%s: cannot reach AWS: %v", doing, root(err)).
 			WithHint("Check the network and AWS_ENDPOINT_URL. %s", again).WithCause(err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
@@ -74,11 +74,11 @@ func (i *account) explainAnswer(doing string, err error, api smithy.APIError) er
 	}
 	switch {
 	case has("ExpiredToken", "RequestExpired"):
-		return fault.New(connect.CodeUnauthenticated, CredentialsEnded, "the AWS credentials ended while %s", doing).
+		return fault.New(connect.CodeUnauthenticated, CredentialsEnded, "the AWS credentials expired while %s", doing).
 			WithHint("Get new ones (`aws sso login`). %s", again).WithCause(err)
 	case has("RequestTimeTooSkewed") || has("SignatureDoesNotMatch", "InvalidSignature") && strings.Contains(message, "ignature") &&
 		(strings.Contains(message, "expired") || strings.Contains(message, "not yet current")):
-		return fault.New(connect.CodeFailedPrecondition, ClockOff, "this machine's clock is more than five minutes off, so AWS refuses its requests").
+		return fault.New(connect.CodeFailedPrecondition, ClockOff, "this machine's clock is off by more than five minutes, so AWS rejects its requests").
 			WithHint("Set the clock (for example with NTP). %s", again).WithCause(err)
 	case strings.Contains(message, "scoped to a valid region"):
 		return fault.New(connect.CodeInvalidArgument, NoRegion, "%s: the endpoint is not one of the region %q", doing, i.Config.Region).
@@ -89,12 +89,12 @@ func (i *account) explainAnswer(doing string, err error, api smithy.APIError) er
 	case has("AccessDenied", "UnauthorizedOperation", "Forbidden", "NotAuthorized"):
 		if a := action(message); a != "" {
 			return fault.New(connect.CodePermissionDenied, Denied, "%s: the permission %s is missing", doing, a).WithFact("action", a).
-				WithHint("%s prints all permissions that installing needs. %s", i.Command("install", "--print-policy"), again).WithCause(err)
+				WithHint("%s prints all permissions that installing requires. %s", i.Command("install", "--print-policy"), again).WithCause(err)
 		}
-		return fault.New(connect.CodePermissionDenied, Denied, "%s: AWS refuses it: %s", doing, message).
-			WithHint("%s prints all permissions that installing needs. %s", i.Command("install", "--print-policy"), again).WithCause(err)
+		return fault.New(connect.CodePermissionDenied, Denied, "%s: access denied by AWS: %s", doing, message).
+			WithHint("%s prints all permissions that installing requires. %s", i.Command("install", "--print-policy"), again).WithCause(err)
 	case has("Throttl", "TooManyRequests", "LimitExceeded", "SlowDown"):
-		return fault.New(connect.CodeResourceExhausted, fault.Throttled, "%s: AWS is asked too much, or a limit of the account is reached: %s", doing, message).
+		return fault.New(connect.CodeResourceExhausted, fault.Throttled, "%s: AWS is throttling requests, or an account quota is exhausted: %s", doing, message).
 			WithHint("Wait a minute. %s", again).WithCause(err)
 	}
 	return fmt.Errorf("%s: %s: %s (%w)", doing, code, message, err)

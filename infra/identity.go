@@ -31,7 +31,7 @@ func (i *account) rightClock() error {
 	if i.ahead < 0 {
 		side = "ahead of"
 	}
-	return fault.New(connect.CodeFailedPrecondition, ClockOff, "this machine's clock is %s %s AWS's, which refuses what is signed with it",
+	return fault.New(connect.CodeFailedPrecondition, ClockOff, "this machine's clock is %s %s AWS's, so AWS rejects its signatures",
 		i.ahead.Abs().Round(time.Second), side).
 		WithHint("Set the clock (for example with NTP), then run the same command again. Nothing was changed.")
 }
@@ -40,7 +40,7 @@ func (i *account) rightClock() error {
 func (i *account) whoAmI(ctx context.Context) (Identity, time.Duration, error) {
 	out, err := i.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return Identity{}, 0, i.explain("asking AWS who is calling", err)
+		return Identity{}, 0, i.explain("reading the caller's identity from AWS", err)
 	}
 	id := Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), Region: i.Config.Region, Partition: "aws"}
 	if parts := strings.Split(id.ARN, ":"); len(parts) > 2 && parts[1] != "" {

@@ -1,11 +1,11 @@
-// Package infra installs the server into an AWS account, upgrades it, removes it and says how it is.
+// Package infra installs the server into an AWS account, upgrades it, removes it and checks it.
 //
 // It works with the operator's own credentials on the operator's machine, and keeps no state of its own: whatever
-// it needs to know it reads from AWS, so that a run which was interrupted anywhere is completed by the next one.
-// Each step may be done again. It makes, beside the CloudFormation stack of package template, the bucket that holds
+// it has to know it reads from AWS, so that the next run completes one that was interrupted anywhere.
+// Each step may be repeated. It makes, beside the CloudFormation stack of package template, the bucket that holds
 // the functions' code and the SecureString that holds the encryption key.
 //
-// It touches no data: of the table it knows whether it is there, how its keys are called, and how to delete it.
+// It touches no data: of the table it reads only whether it exists and the names of its keys, and it can delete it.
 // It must not import functions or localstack, nor print: progress goes to a callback.
 package infra
 
@@ -37,7 +37,7 @@ import (
 // DefaultName is what an installation is called.
 const DefaultName = "waypoint"
 
-// CommandFlags returns the flags that lead a command to an installation where the defaults do not, with a space before
+// CommandFlags returns the flags that select an installation where the defaults do not, with a space before
 // each; empty strings are defaults.
 func CommandFlags(name, region, profile string) string {
 	text := ""
@@ -67,7 +67,7 @@ type Options struct {
 	Code func(architecture string) ([]byte, error)
 	// AdminToken names an admin token to make at the end of Install; "": none.
 	AdminToken string
-	// KeepToken says whether the caller holds a token that this server accepts; then none is made. nil: it does not.
+	// KeepToken reports whether the caller has a token that this server accepts; then none is made. nil: it has none.
 	KeepToken func(ctx context.Context, address string) bool
 	// Purge makes Uninstall delete the table and the encryption key too.
 	Purge bool
@@ -80,11 +80,11 @@ type Options struct {
 	// Expected names the context that leads to this installation, if there is one: then Doctor fails if nothing is
 	// installed. nil: nobody expects it.
 	Expected func(Identity) string
-	// Progress gets what happens; nil: nobody. It is called from one goroutine at a time.
+	// Progress receives events; may be nil. It is called from one goroutine at a time.
 	Progress func(Event)
 	// Confirm is shown what will be done before it is; false ends the operation with DECLINED. nil: yes.
 	Confirm func(Plan) (bool, error)
-	// PollEvery is the time between two looks at a stack in motion; 0: two seconds.
+	// PollEvery is the time between two reads of a stack operation in progress; 0: two seconds.
 	PollEvery time.Duration
 	Clock     func() time.Time
 	Rand      io.Reader
@@ -109,7 +109,7 @@ type ResourceEvent struct{ Logical, Type, Status, Reason string }
 
 // Change is one resource of a change set.
 type Change struct {
-	// Action is Add, Modify, Remove or Import; Replacement says that Modify makes it anew: True, False, Conditional.
+	// Action is Add, Modify, Remove or Import; Replacement says that Modify replaces it: True, False, Conditional.
 	Action, Logical, Type, Replacement string
 }
 
@@ -150,12 +150,12 @@ const (
 	operationsTimeout              = 30 * time.Minute
 )
 
-// Unfinished is the error of an operation that had made or removed something when it failed. Another run of it goes on.
+// Unfinished is the error of an operation that had made or removed something when it failed. Another run continues it.
 type Unfinished struct {
 	Err error
 	// API is whether the API answered after a change failed.
 	API APIState
-	// Stuck: another run of it does not go on; the hint of Err says what does.
+	// Stuck reports that another run cannot continue it; the hint of Err says what to do.
 	Stuck bool
 }
 
@@ -269,7 +269,7 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 	a.tables = tableControl{a.signed}
 	left := leftovers{a}
 	i := &installer{a, codeBucket{a}, stackControl{a, left}, keyControl{a}, left}
-	i.say("identity", "Asking AWS who is calling")
+	i.say("identity", "Reading the caller's identity from AWS")
 	if err := i.identify(ctx); err != nil {
 		closeIdle()
 		return nil, err
@@ -290,13 +290,13 @@ func (o *Options) complete() error {
 		o.Name = DefaultName
 	}
 	if !regexp.MustCompile(template.PrefixPattern).MatchString(o.Name) {
-		return fault.New(connect.CodeInvalidArgument, ParameterRefused, "the name %q cannot begin the names of AWS resources", o.Name).
-			WithHint("Take 2 to %d lower-case letters, digits and hyphens, beginning with a letter.", template.MaxPrefix)
+		return fault.New(connect.CodeInvalidArgument, ParameterRefused, "invalid name %q: it must be usable as a prefix of AWS resource names", o.Name).
+			WithHint("Use 2 to %d lower-case letters, digits and hyphens, starting with a letter.", template.MaxPrefix)
 	}
 	for name := range o.Parameters {
 		if !slices.Contains(SettableParameters(), name) {
 			return fault.New(connect.CodeInvalidArgument, ParameterRefused, "%s is not a parameter that can be set", name).
-				WithHint("These can: %v.", SettableParameters())
+				WithHint("Use one of: %v.", SettableParameters())
 		}
 	}
 	if o.Config.Region == "" {

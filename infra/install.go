@@ -50,7 +50,7 @@ func Upgrade(ctx context.Context, o Options) (*Result, error) { return install(c
 
 func install(ctx context.Context, o Options, operation string) (r *Result, err error) {
 	if o.Code == nil || o.Version == "" {
-		return nil, errors.New("installing needs the functions' code and its version")
+		return nil, errors.New("installing requires the functions' code and its version")
 	}
 	i, err := begin(ctx, o)
 	if err != nil {
@@ -61,7 +61,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 	if err := i.rightClock(); err != nil {
 		return nil, err
 	}
-	i.say("look", "Looking at what is there")
+	i.say("look", "Reading the current state")
 	s, removed, err := i.settle(ctx)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 	case s != nil && !blank(s):
 		operation = "upgrade"
 	case removed != nil && (operation == "upgrade" || len(removed.Outputs) > 0):
-		i.note("stack", "The stack is made anew, with the parameters that it had")
+		i.note("stack", "The stack is created again, with its previous parameters")
 		operation, before = "install", removed
 	case operation == "upgrade":
 		return nil, i.notInstalled()
@@ -85,7 +85,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 			return nil, err
 		}
 	}
-	i.say("change-set", "Asking CloudFormation what would change")
+	i.say("change-set", "Creating a change set to find what would change")
 	set, err := i.propose(ctx, s, before, params)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func install(ctx context.Context, o Options, operation string) (r *Result, err e
 }
 
 func (i *installer) notInstalled() error {
-	return fault.New(connect.CodeNotFound, NotInstalled, "there is no installation %s in account %s, region %s", i.Name, i.id.Account, i.id.Region).
+	return fault.New(connect.CodeNotFound, NotInstalled, "no installation %s in account %s, region %s", i.Name, i.id.Account, i.id.Region).
 		WithHint("Check --name and the region, or run %s.", i.Command("install"))
 }
 
@@ -149,7 +149,7 @@ func (i *installer) decide(ctx context.Context, operation string, set *changeSet
 	if err = i.confirm(plan); err == nil {
 		return nil
 	}
-	i.say("change-set", "Taking the change set back")
+	i.say("change-set", "Deleting the change set")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin) // also when the command is interrupted
 	defer cancel()
 	return errors.Join(err, i.abandon(ctx, set))
@@ -167,8 +167,8 @@ func (i *installer) prepare(ctx context.Context, s, before *types.Stack) (params
 	if before != nil && !blank(before) {
 		if want, given := i.Parameters[template.ParamKMSKeyArn]; given && want != params[template.ParamKMSKeyArn] {
 			return nil, nil, false, fault.New(connect.CodeFailedPrecondition, ParameterRefused,
-				"the encryption key of an installation cannot be changed: what it sealed could not be opened any more").
-				WithHint("Leave %s out, or install under another name.", template.ParamKMSKeyArn)
+				"the encryption key of an installation cannot be changed: existing secrets could no longer be decrypted").
+				WithHint("Omit %s, or install under another name.", template.ParamKMSKeyArn)
 		}
 	}
 	maps.Copy(params, i.Parameters)
@@ -225,7 +225,7 @@ func (i *installer) decideTable(s *types.Stack, params map[string]string, found 
 	params[template.ParamTableOrigin] = template.TableNew
 	if found {
 		params[template.ParamTableOrigin] = template.TableAdopted
-		i.note("table", "Adopting the table "+i.names.table+" that an earlier installation left, with its data")
+		i.note("table", "Using the table "+i.names.table+" of an earlier installation, with its data")
 	}
 }
 
@@ -257,12 +257,12 @@ func (i *installer) finish(ctx context.Context, params map[string]string, change
 	if err := i.reviveAPI(ctx, out); err != nil {
 		return nil, err
 	}
-	i.say("health", "Asking the API at "+r.Address)
+	i.say("health", "Waiting for the API at "+r.Address)
 	if err := i.health(ctx, r.Address, r.ServerID); err != nil {
 		return nil, err
 	}
 	if i.AdminToken != "" && (i.KeepToken == nil || !i.KeepToken(ctx, r.Address)) {
-		i.say("token", "Making an admin token, by invoking the function "+out[template.OutputAPIFunction])
+		i.say("token", "Creating an admin token, by invoking the function "+out[template.OutputAPIFunction])
 		if r.Token, err = i.makeToken(ctx, out[template.OutputAPIFunction]); err != nil {
 			return nil, err
 		}
@@ -278,7 +278,7 @@ func outputsOf(s *types.Stack) map[string]string {
 	return out
 }
 
-// EmulatorAPIs begins the path of all APIs of LocalStack, and of what works like it.
+// EmulatorAPIs is the path prefix of all APIs in LocalStack, and in emulators that work like it.
 const EmulatorAPIs = client.EmulatorAPIs
 
 // address is the stack's, but at an emulator, which serves all APIs at its own address.
@@ -305,12 +305,12 @@ func (i *installer) health(ctx context.Context, address, serverID string) error 
 	info, err := serverInfo(ctx, address, i.Version, within, i.emulated())
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return fmt.Errorf("asking the API: %w", ctx.Err())
+		return fmt.Errorf("waiting for the API: %w", ctx.Err())
 	case err != nil:
-		return fault.New(connect.CodeUnavailable, NotHealthy, "the stack is there, but its API at %s does not answer: %v", address, err).
+		return fault.New(connect.CodeUnavailable, NotHealthy, "the stack exists, but its API at %s does not answer: %v", address, err).
 			WithHint("%s", i.silentHint()).WithCause(err)
 	case info.GetServerId() != serverID:
-		return fault.New(connect.CodeUnavailable, NotHealthy, "the API at %s is another server's (%s, not %s)", address, info.GetServerId(), serverID)
+		return fault.New(connect.CodeUnavailable, NotHealthy, "the API at %s belongs to another server (%s, not %s)", address, info.GetServerId(), serverID)
 	}
 	return nil
 }
@@ -318,9 +318,9 @@ func (i *installer) health(ctx context.Context, address, serverID string) error 
 // silentHint says where to look when the API does not answer.
 func (i *installer) silentHint() string {
 	if i.emulated() {
-		return "Look at the emulator's own log: functions run in containers there, which need the Docker socket and an image. " + again
+		return "Check the emulator's log: it runs functions in containers, which require the Docker socket and an image. " + again
 	}
-	return "Look at the logs: `aws logs tail /aws/lambda/" + i.Name + "-api`. " + again
+	return "Check the logs: `aws logs tail /aws/lambda/" + i.Name + "-api`. " + again
 }
 
 func serverInfo(ctx context.Context, address, version string, within time.Duration, insecure bool) (*waypointv1.GetServerInfoResponse, error) {
@@ -352,8 +352,8 @@ func (i *installer) makeToken(ctx context.Context, function string) (string, err
 	}
 	_ = json.Unmarshal(out.Payload, &answer) // what is no JSON holds no token
 	if out.FunctionError != nil || out.StatusCode != http.StatusOK || answer.Token == "" {
-		return "", fault.New(connect.CodeInternal, TokenNotMade, "the function %s made no admin token: %s", function, answer.Message).
-			WithHint("Look at its logs: `aws logs tail /aws/lambda/%s`. %s", function, again)
+		return "", fault.New(connect.CodeInternal, TokenNotMade, "the function %s did not create an admin token: %s", function, answer.Message).
+			WithHint("Check its logs: `aws logs tail /aws/lambda/%s`. %s", function, again)
 	}
 	return answer.Token, nil
 }

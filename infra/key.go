@@ -24,9 +24,9 @@ func (i keyControl) keyExists(ctx context.Context) (bool, error) {
 	case is(err, "ParameterNotFound"):
 		return false, nil
 	case err != nil:
-		return false, i.explain("looking for the encryption key", err)
+		return false, i.explain("checking the encryption key", err)
 	case out.Parameter.Type != types.ParameterTypeSecureString:
-		return false, fault.New(connect.CodeFailedPrecondition, KeyMissing, "the parameter %s is there, but it is no SecureString: it is not Waypoint's", i.names.key).
+		return false, fault.New(connect.CodeFailedPrecondition, KeyMissing, "the parameter %s exists, but it is not a SecureString, so it is not Waypoint's", i.names.key).
 			WithHint("Choose another name for the installation with --name, or remove the parameter.")
 	}
 	return true, nil
@@ -41,24 +41,24 @@ func (i keyControl) ensureKey(ctx context.Context, table bool) error {
 	}
 	if table {
 		return fault.New(connect.CodeFailedPrecondition, KeyMissing,
-			"the table %s is there, but the key that opens its secrets (%s) is not", i.names.table, i.names.key).
-			WithHint("Restore the parameter from your backup. If the data may go: %s, then install.", i.Command("uninstall", "--purge"))
+			"the table %s exists, but the key that decrypts its secrets (%s) does not", i.names.table, i.names.key).
+			WithHint("Restore the parameter from your backup. If you do not need the data: %s, then install.", i.Command("uninstall", "--purge"))
 	}
-	i.say("key", "Making the encryption key "+i.names.key)
+	i.say("key", "Creating the encryption key "+i.names.key)
 	raw := make([]byte, keySize)
 	if _, err := io.ReadFull(i.Rand, raw); err != nil {
-		return fmt.Errorf("making the encryption key: %w", err)
+		return fmt.Errorf("creating the encryption key: %w", err)
 	}
 	_, err = i.ssm.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: &i.names.key, Type: types.ParameterTypeSecureString, Overwrite: aws.Bool(false),
 		Value:       aws.String(base64.StdEncoding.EncodeToString(raw)),
-		Description: aws.String("Encrypts what Waypoint keeps secret. Whoever deletes it loses those secrets."),
+		Description: aws.String("Encrypts Waypoint's secrets. Without this key they cannot be decrypted."),
 		Tags:        []types.Tag{{Key: aws.String(tagInstallation), Value: &i.Name}},
 	})
 	if is(err, "ParameterAlreadyExists") {
 		return nil // somebody else was faster
 	}
-	return i.explain("making the encryption key", err)
+	return i.explain("creating the encryption key", err)
 }
 
 func (i keyControl) removeKey(ctx context.Context) error {

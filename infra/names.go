@@ -7,7 +7,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra/template"
 )
 
-// Identity is who calls, and where.
+// Identity is the caller's identity and region.
 type Identity struct {
 	Account, ARN, Region, Partition string
 }

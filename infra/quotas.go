@@ -36,7 +36,7 @@ func concurrency(limit, unreserved, ours int) (holdMS, reserved int) {
 func (i *installer) decideConcurrency(ctx context.Context, params, chosen map[string]string) error {
 	settings, err := i.lambda.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
 	if err != nil {
-		return i.explain("asking for the account's limits", err)
+		return i.explain("reading the account's quotas", err)
 	}
 	var limit, unreserved int
 	if l := settings.AccountLimit; l != nil {
@@ -51,7 +51,7 @@ func (i *installer) decideConcurrency(ctx context.Context, params, chosen map[st
 		params[template.ParamTailReservedConcurrency] = strconv.Itoa(reserved)
 	}
 	if hold == 0 {
-		i.note("quotas", "This account may run "+strconv.Itoa(limit)+" functions at once: long reads are answered at once, and clients ask each second")
+		i.note("quotas", "This account can run "+strconv.Itoa(limit)+" functions at once: long reads are not held, and clients poll every second")
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (s signedCaller) once(ctx context.Context, r signedRequest) ([]byte, error)
 		req.Header.Set(name, value)
 	}
 	if s.cfg.Credentials == nil {
-		return nil, &v4.SigningError{Err: errors.New("there are no credentials")}
+		return nil, &v4.SigningError{Err: errors.New("no credentials")}
 	}
 	keys, err := s.cfg.Credentials.Retrieve(ctx)
 	if err != nil {

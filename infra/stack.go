@@ -22,7 +22,7 @@ func (i stackControl) describeStack(ctx context.Context, name string) (*types.St
 	case is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist"):
 		return nil, nil
 	case err != nil:
-		return nil, i.explain("looking at the stack "+i.names.stack, err)
+		return nil, i.explain("reading the stack "+i.names.stack, err)
 	case len(out.Stacks) == 0 || out.Stacks[0].StackStatus == types.StackStatusDeleteComplete:
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (i stackControl) ours(ctx context.Context, s *types.Stack) error {
 }
 
 func (i stackControl) taken(s *types.Stack) error {
-	return fault.New(connect.CodeAlreadyExists, NameTaken, "there is a stack %s in %s that is not Waypoint's (%s)",
+	return fault.New(connect.CodeAlreadyExists, NameTaken, "the stack %s in %s already exists and is not Waypoint's (%s)",
 		i.names.stack, i.id.Region, aws.ToString(s.Description)).
 		WithHint("Choose another name for the installation with --name.")
 }
@@ -87,13 +87,13 @@ func (i stackControl) settle(ctx context.Context) (standing, removed *types.Stac
 		}
 		switch status := s.StackStatus; {
 		case moving(status):
-			i.say("stack", fmt.Sprintf("The stack %s is in motion (%s); waiting for its end", i.names.stack, status))
+			i.say("stack", fmt.Sprintf("A stack operation is in progress on %s (%s); waiting until it finishes", i.names.stack, status))
 			if err := i.watch(ctx, *s.StackId, nil); err != nil {
 				return nil, nil, err
 			}
 		case status == types.StackStatusRollbackComplete, status == types.StackStatusRollbackFailed,
 			status == types.StackStatusCreateFailed, status == types.StackStatusDeleteFailed:
-			i.say("stack", fmt.Sprintf("The stack %s is what an operation that failed left (%s); removing it (the table is kept)", i.names.stack, status))
+			i.say("stack", fmt.Sprintf("The stack %s was left by a failed operation (%s); removing it (the table is kept)", i.names.stack, status))
 			i.begun = true
 			if err := i.clearAway(ctx, s); err != nil {
 				return nil, nil, err
@@ -103,13 +103,13 @@ func (i stackControl) settle(ctx context.Context) (standing, removed *types.Stac
 			}
 			removed = s
 		case status == types.StackStatusUpdateRollbackFailed:
-			i.say("stack", fmt.Sprintf("The stack %s could not be rolled back; letting CloudFormation go on with it", i.names.stack))
+			i.say("stack", fmt.Sprintf("The rollback of the stack %s failed; continuing it", i.names.stack))
 			seen, err := i.seen(ctx, *s.StackId)
 			if err != nil {
 				return nil, nil, err
 			}
 			if _, err := i.cfn.ContinueUpdateRollback(ctx, &cloudformation.ContinueUpdateRollbackInput{StackName: s.StackId}); err != nil {
-				return nil, nil, i.explain("going on with the stack's rollback", err)
+				return nil, nil, i.explain("continuing the stack's rollback", err)
 			}
 			if err := i.watch(ctx, *s.StackId, seen); err != nil {
 				return nil, nil, err
@@ -162,11 +162,11 @@ func (i stackControl) stuckHint(s *types.Stack) string {
 	case i.emulated() && s.StackStatus == types.StackStatusDeleteFailed:
 		i.stuckForGood = true
 		return "This emulator cannot delete the stack. Restart the emulator (it then forgets everything), or install under another --name. " +
-			i.Command("uninstall", "--purge") + " removes the rest of what is there."
+			i.Command("uninstall", "--purge") + " removes the rest."
 	case i.emulated():
-		return "Remove the cause; it may be in the emulator's own log, and functions run there need the Docker socket. " + again
+		return "Fix the cause; the emulator's log may name it, and its functions require the Docker socket. " + again
 	}
-	return "Remove the cause (the CloudFormation console shows all events). " + again + " " + i.Command("uninstall") + " removes everything."
+	return "Fix the cause (the CloudFormation console shows all events). " + again + " " + i.Command("uninstall") + " removes everything."
 }
 
 // deleteStack deletes the stack and waits for its end.

@@ -81,10 +81,10 @@ func (d *tableDescription) ours() bool {
 func (i *installer) findTable(ctx context.Context) (*tableDescription, error) {
 	d, err := i.tables.describe(ctx, i.names.table)
 	if err != nil {
-		return nil, i.explain("looking for the table "+i.names.table, err)
+		return nil, i.explain("checking the table "+i.names.table, err)
 	}
 	if d != nil && !d.ours() {
-		return nil, fault.New(connect.CodeAlreadyExists, TableForeign, "there is a table %s that is not Waypoint's: its keys differ", i.names.table).
+		return nil, fault.New(connect.CodeAlreadyExists, TableForeign, "the table %s already exists and is not Waypoint's: its keys differ", i.names.table).
 			WithHint("Choose another name for the installation with --name.")
 	}
 	return d, nil
@@ -100,7 +100,7 @@ func (i *installer) lastingTable(ctx context.Context) (*tableDescription, error)
 			return d, err
 		}
 		if err := i.pause(ctx); err != nil {
-			return nil, i.explain("waiting for the end of the table "+i.names.table, err)
+			return nil, i.explain("waiting for the deletion of the table "+i.names.table, err)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (i *installer) removeTable(ctx context.Context) error {
 		switch {
 		case d.TableStatus == "DELETING" || d.TableStatus == "CREATING" || d.TableStatus == "UPDATING":
 		case d.DeletionProtectionEnabled:
-			i.say("table", "Taking the deletion protection off the table "+i.names.table)
+			i.say("table", "Disabling the deletion protection of the table "+i.names.table)
 			err = i.tables.call(ctx, "UpdateTable", map[string]any{"TableName": i.names.table, "DeletionProtectionEnabled": false}, &struct{}{})
 		default:
 			i.say("table", "Deleting the table "+i.names.table)
@@ -125,7 +125,7 @@ func (i *installer) removeTable(ctx context.Context) error {
 			return i.explain("deleting the table "+i.names.table, err)
 		}
 		if err := i.pause(ctx); err != nil {
-			return i.explain("waiting for the table's end", err)
+			return i.explain("waiting for the table's deletion", err)
 		}
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
-// Removal is what Uninstall did.
+// Removal is the result of Uninstall.
 type Removal struct {
 	Identity Identity
-	// Kept is what was left on purpose: the table and the key that opens it.
+	// Kept lists what was kept on purpose: the table and its encryption key.
 	Kept []string
 	// Stuck is the stack that an emulator cannot delete, with what to do; "" if there is none.
 	Stuck string
-	// Nothing says that nothing was there.
+	// Nothing reports that there was no installation.
 	Nothing bool
 }
 
@@ -55,8 +55,8 @@ func (i *installer) look(ctx context.Context) (s standing, err error) {
 	return s, err
 }
 
-// Uninstall removes the installation, whatever state it is in. The table and its key are kept unless Purge is set.
-// It ends by looking whether anything is left.
+// Uninstall removes the installation in any state. The table and its key are kept unless Purge is set.
+// At the end it verifies that nothing is left.
 func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 	i, err := begin(ctx, o)
 	if err != nil {
@@ -66,7 +66,7 @@ func Uninstall(ctx context.Context, o Options) (*Removal, error) {
 	if err := i.rightClock(); err != nil {
 		return nil, err
 	}
-	i.say("look", "Looking at what is there")
+	i.say("look", "Reading the current state")
 	before, err := i.look(ctx)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (i *installer) data(table, key bool) (out []string) {
 	return out
 }
 
-// remove goes from what makes things to what is made: the functions first, so that nobody makes a queue again.
+// remove deletes producers before what they produce: the functions first, so that nobody makes a queue again.
 func (i *installer) remove(ctx context.Context, before standing) error {
 	if err := i.removeStack(ctx, before.stack); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (i *installer) removeStack(ctx context.Context, s *types.Stack) error {
 			i.say("stack", "Deleting the stack "+i.names.stack)
 			err := i.clearAway(ctx, s)
 			if i.emulated() && fault.Is(err, StackFailed) {
-				i.note("stack", "The emulator cannot delete the stack; going on with what is left")
+				i.note("stack", "The emulator cannot delete the stack; continuing with the rest")
 				return nil
 			}
 			if err != nil {
@@ -185,18 +185,18 @@ const verifyLooks = 45
 // verify looks again, and names what is kept. Anything else that is left is an error.
 // What a stack holds is looked for where there was one: on AWS, things of those names may be somebody else's.
 func (i *installer) verify(ctx context.Context, stack bool) (aftermath, error) {
-	i.say("verify", "Looking whether anything is left")
+	i.say("verify", "Checking that nothing is left")
 	for n := 1; ; n++ {
 		after, err := i.remains(ctx, stack)
 		switch {
 		case err != nil || len(after.left) == 0:
 			return after, err
 		case n == verifyLooks:
-			return after, fault.New(connect.CodeFailedPrecondition, SomethingLeft, "these are still there: %s", strings.Join(after.left, ", ")).
-				WithHint("AWS may need a minute to forget them. Run the same command again: it goes on where it stopped.")
+			return after, fault.New(connect.CodeFailedPrecondition, SomethingLeft, "these resources still exist: %s", strings.Join(after.left, ", ")).
+				WithHint("AWS may take a minute to delete them. Run the same command again: it continues where it stopped.")
 		}
 		if err := i.pause(ctx); err != nil {
-			return after, i.explain("waiting for AWS to forget what was deleted", err)
+			return after, i.explain("waiting for AWS to complete the deletions", err)
 		}
 	}
 }
@@ -215,8 +215,8 @@ func (i *installer) remains(ctx context.Context, stack bool) (a aftermath, err e
 	switch {
 	case after.stack == nil:
 	case i.emulated() && after.stack.StackStatus == types.StackStatusDeleteFailed:
-		a.stuck = fmt.Sprintf("the stack %s (%s), which this emulator cannot delete. Nothing is left in it; it goes when the emulator is restarted, "+
-			"and until then an installation needs another --name", i.names.stack, after.stack.StackStatus)
+		a.stuck = fmt.Sprintf("the stack %s (%s), which this emulator cannot delete. It is empty, and disappears when the emulator is restarted; "+
+			"until then an installation requires another --name", i.names.stack, after.stack.StackStatus)
 	default:
 		a.left = append(a.left, "the stack "+i.names.stack)
 	}

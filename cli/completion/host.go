@@ -1,4 +1,4 @@
-// Package completion has the command completion, and what the Tab key offers for arguments and flags.
+// Package completion has the command completion, and completes arguments and flags in the shell.
 package completion
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	scope.Host
 	Asking(ctx context.Context) (*client.Client, context.Context, context.CancelFunc)

@@ -36,9 +36,9 @@ type scopeOptions struct {
 }
 
 func (o *scopeOptions) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.scope, "scope", "project", "whom it is for: global, project or app")
-	cmd.Flags().StringVar(&o.labels, "label-scope", "", "only where the labels match this selector")
-	cmd.Flags().BoolVar(&o.runner, "runner", false, "for runners instead of apps")
+	cmd.Flags().StringVar(&o.scope, "scope", "project", "scope of the variable: global, project or app")
+	cmd.Flags().StringVar(&o.labels, "label-scope", "", "apply only where the labels match this selector")
+	cmd.Flags().BoolVar(&o.runner, "runner", false, "set it for runners instead of apps")
 }
 
 // resolve makes the contract's scope. -app means the scope app, as people expect.
@@ -60,7 +60,7 @@ func (o *scopeOptions) resolve(cmd *cobra.Command, sh Host) (*waypointv1.ConfigS
 	case "app":
 		out.Level = waypointv1.ConfigScope_LEVEL_APP
 	default:
-		return nil, problem.New("USAGE", "-scope %s: unknown", level).WithHint("It can be global, project or app.")
+		return nil, problem.New("USAGE", "invalid -scope %s", level).WithHint("Use global, project or app.")
 	}
 	s, err := scope.Find(sh)
 	if err != nil {
@@ -75,7 +75,7 @@ func (o *scopeOptions) resolve(cmd *cobra.Command, sh Host) (*waypointv1.ConfigS
 		return nil, err
 	}
 	if len(apps) != 1 || apps[0] == "" {
-		return nil, problem.New("APP_NEEDED", "the scope app needs one app").WithHint("Name it with -app: %s.", render.OrNone(s.LocalApps()))
+		return nil, problem.New("APP_NEEDED", "-scope app requires exactly one app").WithHint("Name it with -app: %s.", render.OrNone(s.LocalApps()))
 	}
 	out.App = apps[0]
 	return out, nil
@@ -86,15 +86,15 @@ func newSet(sh Host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set NAME=VALUE ...", Short: "Set configuration variables", Args: shell.ArgCount(0, -1),
 		Long: `Sets variables. Without arguments, lines of the form NAME=VALUE are read from stdin, which keeps secrets out of
-the shell's history. An empty value deletes. A variable that is sensitive stays so when it is set again; to make it readable,
+the shell's history. An empty value deletes the variable. A sensitive variable stays sensitive when it is set again; to make it readable,
 delete it first.`,
 		Example: "  waypoint config set PORT=8080\n  waypoint config set -app web -sensitive <secrets.txt\n  waypoint config set -runner -sensitive <credentials.txt",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runSet(cmd, sh, o, args) },
 	}
 	o.register(cmd)
-	cmd.Flags().BoolVar(&o.internal, "internal", false, "only for reference by others, not exported to the app")
-	cmd.Flags().BoolVar(&o.sensitive, "sensitive", false, "do not show the value: `waypoint config get` needs -reveal for it, and jobs hide it")
-	cmd.Flags().BoolVar(&o.file, "file", false, "NAME is the path of a file that gets VALUE as its content")
+	cmd.Flags().BoolVar(&o.internal, "internal", false, "internal: usable in expressions, not exported to the app")
+	cmd.Flags().BoolVar(&o.sensitive, "sensitive", false, "hide the value: `waypoint config get` shows it only with -reveal, and jobs redact it")
+	cmd.Flags().BoolVar(&o.file, "file", false, "write VALUE to a file; NAME is its path")
 	return cmd
 }
 
@@ -122,7 +122,7 @@ func runSet(cmd *cobra.Command, sh Host, o *scopeOptions, args []string) error {
 	if _, err := c.Config.SetConfig(ctx, connect.NewRequest(&waypointv1.SetConfigRequest{Variables: vars})); err != nil {
 		return fmt.Errorf("setting the configuration: %w", err)
 	}
-	sh.Sayf("Set %s. Running apps get it within a minute.\n", render.Plural(len(vars), "variable"))
+	sh.Sayf("Set %s. Running apps get it within 30 seconds.\n", render.Plural(len(vars), "variable"))
 	return nil
 }
 
@@ -132,7 +132,7 @@ func settingArgs(sh Host, cmd *cobra.Command, args []string) ([]string, error) {
 		return args, nil
 	}
 	if sh.Env().InTTY {
-		return nil, problem.New("USAGE", "`%s` needs NAME=VALUE, or such lines on stdin", cmd.CommandPath()).WithHint("Usage: %s", cmd.UseLine())
+		return nil, problem.New("USAGE", "`%s` requires NAME=VALUE arguments, or such lines on stdin", cmd.CommandPath()).WithHint("Usage: %s", cmd.UseLine())
 	}
 	return settingLines(sh.Env().In)
 }
@@ -162,7 +162,7 @@ func settings(args []string, at *waypointv1.ConfigScope, check func(name string)
 		name, value, ok := strings.Cut(a, "=")
 		if !ok {
 			// The text is not repeated: it may be a secret.
-			return nil, problem.New("USAGE", "argument %d has no '=': NAME=VALUE is wanted", i+1)
+			return nil, problem.New("USAGE", "invalid argument %d: expected NAME=VALUE", i+1)
 		}
 		if err := check(name); err != nil {
 			return nil, err
@@ -186,15 +186,15 @@ func newGet(sh Host) *cobra.Command {
 		Use: "get [PREFIX]", Short: "Show configuration variables", Args: shell.ArgCount(0, 1),
 		Long: `Shows all variables that the project may see; with -app, the set that this app gets in the workspace.
 
-The value of a variable that was set with -sensitive, or that waypoint.hcl made from a sensitive input variable, is shown with
--reveal alone, to those who may set it.`,
+A value that was set with -sensitive, or that waypoint.hcl derived from a sensitive input variable, is shown with
+-reveal only, to users who may set it.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runGet(cmd.Context(), sh, o, args) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON array")
-	cmd.Flags().BoolVar(&o.raw, "raw", false, "print the value of the one variable that is named")
-	cmd.Flags().BoolVar(&o.runner, "runner", false, "of runners instead of apps")
+	cmd.Flags().BoolVar(&o.raw, "raw", false, "print only the value of the variable NAME")
+	cmd.Flags().BoolVar(&o.runner, "runner", false, "show the variables of runners instead of apps")
 	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values too")
-	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "labels that selectors are matched with, k=v (repeatable)")
+	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "labels to match the selectors against, k=v (repeatable)")
 	return cmd
 }
 
@@ -287,13 +287,13 @@ func rawConfig(sh Host, vars []*waypointv1.ConfigVariable, req *waypointv1.GetCo
 		return problem.New("NOT_FOUND", "there is no variable %q", name).WithHint("-raw prints the value of one variable: `waypoint config get -raw NAME`.")
 	}
 	if len(found) > 1 {
-		return problem.New("AMBIGUOUS", "%q is set in %d scopes", name, len(found)).WithHint("Add -app, and -workspace if need be, for the value that the app gets.")
+		return problem.New("AMBIGUOUS", "%q is set in %d scopes", name, len(found)).WithHint("Add -app (and -workspace) to get the value that one app receives.")
 	}
 	if found[0].GetSensitive() && req.GetReveal() && found[0].GetValue() == "" {
-		return problem.New("PERMISSION_DENIED", "you may not read the value of %q", name).WithHint("Those of runners are for admins.")
+		return problem.New("PERMISSION_DENIED", "you may not read the value of %q", name).WithHint("Only admins may read the variables of runners.")
 	}
 	if found[0].GetSensitive() && !req.GetReveal() {
-		return problem.New("SENSITIVE", "%q is sensitive: its value is not shown", name).WithHint("Add -reveal to print it all the same.")
+		return problem.New("SENSITIVE", "%q is sensitive: its value is not shown", name).WithHint("Add -reveal to print it.")
 	}
 	sh.Write(found[0].GetValue() + "\n")
 	return nil

@@ -54,7 +54,7 @@ Without arguments, lines of the form NAME=VALUE are read from stdin, which keeps
 		Example: "  waypoint variable set region=eu-central-1\n  waypoint variable set -workspace production replicas=3\n  waypoint variable set -sensitive <secrets.txt",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runVariableSet(cmd, sh, sensitive, args) },
 	}
-	cmd.Flags().BoolVar(&sensitive, "sensitive", false, "never show the values again (implied where waypoint.hcl says sensitive = true)")
+	cmd.Flags().BoolVar(&sensitive, "sensitive", false, "never show the values again (implied by sensitive = true in waypoint.hcl)")
 	return cmd
 }
 
@@ -89,7 +89,7 @@ func runVariableSet(cmd *cobra.Command, sh Host, sensitive bool, args []string) 
 	if at.GetWorkspace() != "" {
 		where = "the workspace " + at.GetWorkspace()
 	}
-	sh.Sayf("Set %s for %s. Jobs from now on use them.\n", render.Plural(len(vars), "input variable"), where)
+	sh.Sayf("Set %s for %s. Jobs that are queued from now on use the new values.\n", render.Plural(len(vars), "input variable"), where)
 	return nil
 }
 
@@ -122,7 +122,7 @@ func newVariableList(sh Host) *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
 		Use: "list [PREFIX]", Short: "List the values of input variables that the server keeps", Args: shell.ArgCount(0, 1),
-		Long:    "Lists all that the project has; with -workspace, the ones that jobs in it get. Sensitive values are never shown.",
+		Long:    "Lists the project's values; with -workspace, the values that jobs in that workspace get. Sensitive values are never shown.",
 		Example: "  waypoint variable list\n  waypoint variable list -workspace production --json",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runVariableList(cmd.Context(), sh, json, args) },
 	}

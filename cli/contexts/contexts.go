@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// Context says which server to use, and how.
+// Context names a server and how to reach it.
 type Context struct {
 	// Address: https://…, http://127.0.0.1:… or unix:///….
 	Address string `json:"address"`
@@ -46,7 +46,7 @@ type AWS struct {
 // Store is the directory that holds them.
 type Store struct{ Dir string }
 
-// ErrNotFound says that there is no context of that name.
+// ErrNotFound is the error for a context that does not exist.
 var ErrNotFound = errors.New("no such context")
 
 const (
@@ -66,7 +66,7 @@ func validName(name string) bool {
 	return name != "" && len(name) <= 64
 }
 
-// CheckName refuses names that are no file names.
+// CheckName rejects names that are not valid file names.
 func CheckName(name string) error {
 	if !validName(name) {
 		return fmt.Errorf("%q is not a valid context name: use letters, digits, '.', '-' or '_'", name)
@@ -215,7 +215,7 @@ func (s Store) Rename(from, to string) error {
 		return err
 	}
 	if _, err := os.Stat(s.path(to)); err == nil {
-		return fmt.Errorf("there is a context %q already", to)
+		return fmt.Errorf("the context %q already exists", to)
 	}
 	def, err := s.Default()
 	if err != nil {
@@ -232,7 +232,7 @@ func (s Store) Rename(from, to string) error {
 	return s.Delete(from)
 }
 
-// LoosePermissions says whether others may read the context's file (never on Windows, where modes say nothing).
+// LoosePermissions reports whether other users may read the context's file (always false on Windows, which has no file modes).
 func (s Store) LoosePermissions(name string) bool {
 	if !validName(name) {
 		return false

@@ -7,12 +7,12 @@ import (
 	"regexp"
 )
 
-// LegacyContext is what a context file of HashiCorp Waypoint says.
+// LegacyContext is the content of a context file of HashiCorp Waypoint.
 type LegacyContext struct {
 	Name, Path, Address string
 }
 
-// LoadLegacy reads one; its token is not read.
+// LoadLegacy loads one, without its token.
 func (s Store) LoadLegacy(name string) (LegacyContext, error) {
 	if err := CheckName(name); err != nil {
 		return LegacyContext{}, err

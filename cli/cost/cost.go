@@ -1,4 +1,4 @@
-// Package cost prices what a command used, at the list prices of infra/receipt. It knows nothing else.
+// Package cost computes what a command cost, at the list prices of infra/receipt. It calls nothing.
 package cost
 
 import (

@@ -91,7 +91,7 @@ func newDestroy(sh Host) *cobra.Command {
 	o := &destroyOptions{}
 	cmd := &cobra.Command{
 		Use: "destroy [NUMBER|ID ...]", Short: "Destroy deployments", Args: shell.ArgCount(0, -1),
-		Long: `Destroys the deployments that are named by number or id; without any, every live deployment but the released
+		Long: `Destroys the deployments given by number or id; without arguments, every live deployment except the released
 one (with -all, that one too).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.which = args
@@ -100,8 +100,8 @@ one (with -all, that one too).`,
 	}
 	o.Register(cmd)
 	o.approve.Register(cmd)
-	cmd.Flags().BoolVar(&o.all, "all", false, "the released deployment too")
-	cmd.Flags().BoolVar(&o.force, "force", false, "go on where the platform fails")
+	cmd.Flags().BoolVar(&o.all, "all", false, "destroy the released deployment too")
+	cmd.Flags().BoolVar(&o.force, "force", false, "continue if the platform returns an error")
 	return cmd
 }
 

@@ -24,9 +24,9 @@ type options struct {
 func New(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "docs [PLUGIN]", Short: "Describe the plugins: their settings, what they give, an example", Args: shell.ArgCount(0, 1),
-		Long: `Lists the plugins of this binary, or describes one: for each of its components what may stand in waypoint.hcl, which of
-that is required, the defaults, what later stages see, and whether this version can run it. It needs no server.`,
+		Use: "docs [PLUGIN]", Short: "Describe the plugins: settings, outputs and an example", Args: shell.ArgCount(0, 1),
+		Long: `Lists the plugins of this binary, or describes one: for each of its components the settings in waypoint.hcl, which of
+them are required, the defaults, the outputs for later stages, and whether this version can run it. It needs no server.`,
 		Example: `  waypoint docs
   waypoint docs docker
   waypoint docs kubernetes -type=releaser
@@ -52,7 +52,7 @@ func run(sh Host, o *options, args []string) error {
 	name := o.plugin
 	if len(args) == 1 {
 		if name != "" && name != args[0] {
-			return problem.New("USAGE", "two plugins are named: %q and %q", args[0], name).WithHint("Name one, as the argument or with -plugin.")
+			return problem.New("USAGE", "two different plugins were given: %q and %q", args[0], name).WithHint("Give one, as the argument or with -plugin.")
 		}
 		name = args[0]
 	}
@@ -92,7 +92,7 @@ func describePlugin(sh Host, o *options, name string, kind schema.Kind) error {
 	plugins := sh.Deps().Catalog()
 	d, ok := plugins.Get(name)
 	if !ok {
-		hint := "`waypoint docs` lists what there is."
+		hint := "`waypoint docs` lists the plugins."
 		if near := config.Nearest(name, plugins.Names()); near != "" {
 			hint = fmt.Sprintf("Did you mean %q? %s", near, hint)
 		}
@@ -160,7 +160,7 @@ func docsKind(text string) (schema.Kind, error) {
 	}
 	kind, ok := schema.ParseKind(text)
 	if !ok {
-		return "", problem.New("USAGE", "there is no type of component %q", text).WithHint("There is: %s.", kindWords(", "))
+		return "", problem.New("USAGE", "unknown component type %q", text).WithHint("Use one of: %s.", kindWords(", "))
 	}
 	return kind, nil
 }

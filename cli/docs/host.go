@@ -6,7 +6,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	Deps() shell.Deps
 	Env() *shell.Env

@@ -37,10 +37,10 @@ type options struct {
 func New(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Check what the server needs, and say what to do", Args: shell.ArgCount(0, 0),
-		Long: `Looks at everything that the server of the current context needs and is made of, and says of each thing that is
-not as it should be what to do. It starts the local server if that is installed and does not run, and changes nothing
-else. It fails if something is broken; warnings do not count.
+		Use: "doctor", Short: "Check the server and what it depends on", Args: shell.ArgCount(0, 0),
+		Long: `Checks everything that the server of the current context consists of and depends on, and prints what to do about each
+problem. It starts the local server if that is installed but not running, and changes nothing
+else. The exit code is 1 if something is broken; warnings do not change it.
 
 For a server on AWS: credentials, clock, permissions, quotas, the stack, versions, the encryption key, table, queues, each
 function, and the API. For others: the address, the token, versions, clock, runners, and on this machine the data directory,
@@ -48,7 +48,7 @@ the disk, git and Docker.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, sh, o) },
 	}
 	o.AWSFlags.Register(cmd)
-	cmd.Flags().StringVar(&o.platform, "platform", "", "aws: look at an installation in an AWS account, whatever the context is")
+	cmd.Flags().StringVar(&o.platform, "platform", "", "aws: check an installation in an AWS account, whatever the context is")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the checks as JSON")
 	_ = cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"aws", "local"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -91,7 +91,7 @@ func run(cmd *cobra.Command, sh Host, o *options) error {
 		}
 	case errors.Is(err, shell.ErrNoServer):
 		return problem.New("NO_SERVER", "no Waypoint server is configured").
-			WithHint("Run `waypoint install --platform=local` or `waypoint install --platform=aws` for one, or `waypoint login ADDRESS` to use another.")
+			WithHint("Run `waypoint install --platform=local` or `waypoint install --platform=aws` to install one, or `waypoint login ADDRESS` to use an existing one.")
 	case err != nil:
 		return err
 	default:
@@ -141,7 +141,7 @@ func examine(ctx context.Context, sh Host, s *shell.Server) (checks []infra.Chec
 			return checks
 		}
 		if started, err := server.EnsureRunning(ctx, s.Dir); err != nil {
-			fix := "Look at the log in " + s.Dir + "."
+			fix := "See the log in " + s.Dir + "."
 			if r := shell.Explain(err, s); r.Hint != "" {
 				fix = strings.ReplaceAll(r.Hint, "\n", " ")
 			}
@@ -169,7 +169,7 @@ func examine(ctx context.Context, sh Host, s *shell.Server) (checks []infra.Chec
 	examineVersions(sh, info, local, add)
 	if at, err := time.Parse(time.RFC1123, res.Header().Get("Date")); err == nil {
 		if off := time.Until(at).Abs(); off > time.Minute {
-			add("clock", "warning", "Set this machine's clock, for example with NTP.", "this machine's clock is %s off the server's", off.Round(time.Second))
+			add("clock", "warning", "Set this machine's clock, for example with NTP.", "this machine's clock differs from the server's by %s", off.Round(time.Second))
 		} else {
 			add("clock", "ok", "", "within a minute of the server's")
 		}
@@ -203,10 +203,10 @@ func examineData(dir string, add addCheck) bool {
 		add("data", "ok", "", "%s, %s", dir, sizeOf(dir))
 	}
 	free, err := freeBytes(dir)
-	fix, text := "Make room: a full disk refuses writes, and loses nothing.", fmt.Sprintf("%.1f GB are free", float64(free)/1e9)
+	fix, text := "Free some disk space: with a full disk the server refuses writes, but loses no data.", fmt.Sprintf("%.1f GB are free", float64(free)/1e9)
 	switch {
 	case err != nil:
-		add("disk", "warning", "Look at the disk.", "how much is free could not be found out: %v", err)
+		add("disk", "warning", "Check the disk.", "cannot determine the free space: %v", err)
 	case free < noSpace:
 		add("disk", "failed", fix, "%s", text)
 	case free < littleSpace:
@@ -227,9 +227,9 @@ func examineVersions(sh Host, info *waypointv1.GetServerInfoResponse, local bool
 	}
 	switch {
 	case version.ProtocolCurrent < int(info.GetProtocolMinimum()) || version.ProtocolMinimum > int(info.GetProtocolCurrent()):
-		add("versions", "failed", fix, "the server (%s) and this CLI (%s) do not understand each other", there, here)
+		add("versions", "failed", fix, "the server (%s) and this CLI (%s) are not compatible", there, here)
 	case here != there:
-		add("versions", "warning", fix, "the server is %s, this CLI %s; they understand each other", there, here)
+		add("versions", "warning", fix, "the server is %s, this CLI %s; they are compatible", there, here)
 	default:
 		add("versions", "ok", "", "%s", here)
 	}
@@ -252,12 +252,12 @@ func examineRunners(ctx context.Context, sh Host, c *client.Client, local bool, 
 	case alive == 0 && local:
 		add("runners", "failed", "Run `waypoint install --platform=local`.", "the local server's runner is gone")
 	case alive == 0:
-		add("runners", "warning", "Run `waypoint runner agent` where jobs with a git source should run, with a token of `waypoint token create NAME -kind runner -project PROJECT`.", "no runner is alive: only local operations can run")
+		add("runners", "warning", "Run `waypoint runner agent` where jobs with a git source should run, with a token of `waypoint token create NAME -kind runner -project PROJECT`.", "no runner is online: only local operations can run")
 	default:
-		add("runners", "ok", "", "%d alive", alive)
+		add("runners", "ok", "", "%d online", alive)
 	}
 	if path, err := operation.Entrypoint(sh); err != nil || path == "" {
-		add("entrypoint", "warning", "Put waypoint-entrypoint beside the waypoint binary, or use a release.", "apps that are deployed from here run without logs and configuration")
+		add("entrypoint", "warning", "Put waypoint-entrypoint beside the waypoint binary, or use a release.", "apps that are deployed from this machine run without logs and configuration")
 	} else {
 		add("entrypoint", "ok", "", "%s", path)
 	}

@@ -15,7 +15,7 @@ func examineTools(ctx context.Context, sh Host, add addCheck) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "git", "--version").Output(); err != nil {
-		add("git", "warning", "Install git 2.30 or newer, if projects have a git source or use gitref functions.", "git does not run here: %v", err)
+		add("git", "warning", "Install git 2.30 or newer, if projects have a git source or use gitref functions.", "git does not run on this machine: %v", err)
 	} else {
 		add("git", "ok", "", "%s", strings.TrimSpace(string(out)))
 	}
@@ -32,7 +32,7 @@ func examineTools(ctx context.Context, sh Host, add addCheck) {
 	case host != "":
 		add("docker", "warning", "Start it, or correct DOCKER_HOST.", "no engine answers at DOCKER_HOST=%s: %v", host, err)
 	default:
-		add("docker", "ok", "", "no engine runs here; the docker plugins need one")
+		add("docker", "ok", "", "no Docker engine is running; the docker plugins require one")
 	}
 }
 

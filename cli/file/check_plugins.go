@@ -14,8 +14,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
-// CheckPlugins holds the body of every `use`, and every dynamic(…), to what its plugin takes, without evaluating what is
-// known only later. A plugin that this binary does not have, or cannot run yet, is a warning: the file is right, the
+// CheckPlugins checks the body of every `use`, and every dynamic(…), against its plugin's settings, without evaluating what is
+// known only later. A plugin that this binary does not have, or cannot run yet, is a warning: the file is valid, but the
 // operation will fail.
 func CheckPlugins(file *config.File, plugins *catalog.Catalog) (diags hcl.Diagnostics) {
 	declared := map[string]bool{}
@@ -59,7 +59,7 @@ func missingPlugin(plugins *catalog.Catalog, kind schema.Kind, name string, rng 
 	d := &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: render.FirstUpper(err.Error()), Detail: "The operation will fail.", Subject: &rng}
 	_, there := plugins.Get(name)
 	if declared && !there {
-		d.Detail = "Plugins are part of this binary; those that are programs of their own are not run."
+		d.Detail = "Plugins are part of this binary; external plugin programs are not run."
 		return d
 	}
 	if near := config.Nearest(name, plugins.NamesOf(kind)); near != "" && !there {

@@ -30,8 +30,8 @@ output. Only layout changes, never meaning. A file with a syntax error is left a
 		Example: "  waypoint fmt\n  waypoint fmt -check\n  waypoint fmt - < waypoint.hcl",
 		RunE:    func(_ *cobra.Command, args []string) error { return runFmt(sh, o, args) },
 	}
-	cmd.Flags().BoolVar(&o.write, "write", true, "write the file; -write=false prints what it would be")
-	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit with 3 and name the files that are not canonical")
+	cmd.Flags().BoolVar(&o.write, "write", true, "write the file; -write=false prints the result instead")
+	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit with 3 and list the files that are not canonical")
 	return cmd
 }
 
@@ -60,8 +60,8 @@ func runFmt(sh Host, o *fmtOptions, args []string) error {
 // notFound words that there is no waypoint.hcl.
 func notFound(err error) error {
 	if errors.Is(err, config.ErrNoFile) {
-		return problem.New("NO_FILE", "there is no waypoint.hcl in this directory or its parents").
-			WithHint("Name a file, or make one with `waypoint init`.")
+		return problem.New("NO_FILE", "no waypoint.hcl in this directory or its parents").
+			WithHint("Give a file, or create one with `waypoint init`.")
 	}
 	return err
 }
@@ -79,7 +79,7 @@ func formatOne(sh Host, o *fmtOptions, name string) (changed bool, err error) {
 			path = filepath.Join(sh.Env().Dir, path)
 		}
 		if strings.HasSuffix(path, ".json") {
-			return false, problem.New("USAGE", "%s is JSON, which has no canonical layout here", name).WithHint("Format .hcl and .wpvars files.")
+			return false, problem.New("USAGE", "%s is JSON, which `waypoint fmt` does not format", name).WithHint("It formats .hcl and .wpvars files.")
 		}
 		src, err = os.ReadFile(path)
 	}

@@ -28,10 +28,10 @@ type planOptions struct {
 func NewPlan(sh Host) *cobra.Command {
 	o := &planOptions{}
 	cmd := &cobra.Command{
-		Use: "plan", Short: "Show what `up` would do here, without a server", Args: shell.ArgCount(0, 0),
+		Use: "plan", Short: "Show what `up` would do, without a server", Args: shell.ArgCount(0, 0),
 		Long: `Evaluates waypoint.hcl as "waypoint up" would: each stage of each app with the plugin, its settings, labels and hooks,
-and the input variables with where each value comes from. What only the run finds out, such as an artifact's name, is marked
-with when it will be known. It needs no server and runs nothing; values of input variables that a server keeps are not seen.`,
+and the input variables with where each value comes from. A value that is known only during the run, such as an artifact's name, is marked
+with the stage that sets it. It needs no server and runs nothing; input variables that are stored on a server are not included.`,
 		Example: "  waypoint plan\n  waypoint plan -workspace production -var port=80 --json",
 		RunE:    func(*cobra.Command, []string) error { return runPlan(sh, o) },
 	}

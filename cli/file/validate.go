@@ -19,7 +19,7 @@ func NewValidate(sh Host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "validate [FILE]", Short: "Check waypoint.hcl without a server", Args: shell.ArgCount(0, 1),
 		Long: `Checks a file, by default the nearest waypoint.hcl: its syntax, its stanzas, and the bodies of the plugins that this
-binary has. All errors are shown at once, with their place in the file. It needs no server, and runs nothing.`,
+binary has. It shows all errors, with their place in the file. It needs no server and runs nothing.`,
 		RunE: func(_ *cobra.Command, args []string) error { return runValidate(sh, args, asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")

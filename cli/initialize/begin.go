@@ -41,8 +41,8 @@ func begin(sh Host) (found bool, err error) {
 		sh.Sayf("%s has been written:\n\n%s\n", path, indent(string(text)))
 		return true, nil
 	}
-	sh.Sayf("There was no waypoint.hcl here, so one to begin with has been written to %s.\n", path)
-	sh.Sayf("Next: change it for your app, then run `waypoint init` again.\n")
+	sh.Sayf("This directory had no waypoint.hcl, so a template has been written to %s.\n", path)
+	sh.Sayf("Next: adapt it to your app, then run `waypoint init` again.\n")
 	return false, nil
 }
 
@@ -91,7 +91,7 @@ func askName(sh Host, what, question, fallback string) (string, error) {
 func choose(sh Host, project string, apps []starter.App) ([]starter.Choice, error) {
 	var choices []starter.Choice
 	for _, a := range apps {
-		where := "here"
+		where := "in this directory"
 		if a.Path != "." {
 			where = "in " + a.Path
 		}
@@ -105,7 +105,7 @@ func choose(sh Host, project string, apps []starter.App) ([]starter.Choice, erro
 		}
 		choice := starter.Choice{Name: name, Path: a.Path, Way: way}
 		if way.Image {
-			choice.Image, err = ask(sh, "Where images are pushed, such as ghcr.io/acme/"+project+"; nowhere if empty", "", checkImage)
+			choice.Image, err = ask(sh, "Registry to push images to, such as ghcr.io/acme/"+project+"; leave it empty not to push", "", checkImage)
 			if err != nil {
 				return nil, err
 			}
@@ -126,7 +126,7 @@ func chooseWay(sh Host, app string, ways []starter.Way) (starter.Way, error) {
 	}
 	number, err := ask(sh, "Choice", "1", func(answer string) error {
 		if n, err := strconv.Atoi(answer); err != nil || n < 1 || n > len(ways) {
-			return fmt.Errorf("answer with a number from 1 to %d", len(ways))
+			return fmt.Errorf("enter a number from 1 to %d", len(ways))
 		}
 		return nil
 	})
@@ -142,14 +142,14 @@ func chooseWay(sh Host, app string, ways []starter.Way) (starter.Way, error) {
 
 func checkImage(answer string) error {
 	if strings.ContainsAny(answer, " \t\"$\\") || strings.Contains(answer[strings.LastIndex(answer, "/")+1:], ":") {
-		return errors.New("an image's name has no spaces and no tag")
+		return errors.New("an image name cannot contain spaces or a tag")
 	}
 	return nil
 }
 
 // blank is a waypoint.hcl to begin with where nothing was found.
 func blank(project string) string {
-	return strings.ReplaceAll(`# The project's name. It is how the server knows it.
+	return strings.ReplaceAll(`# The name of the project on the server.
 project = "NAME"
 
 # A project has one app or several.
@@ -162,7 +162,7 @@ app "web" {
     }
   }
 
-  # Where it runs: here, on this machine, on a free port that it finds in $PORT.
+  # Where it runs: here, on this machine. Waypoint passes it a free port in $PORT.
   deploy {
     use "process" {
       command = ["./web"]

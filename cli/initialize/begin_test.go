@@ -61,7 +61,7 @@ func TestInitTakesWhatIsInBrackets(t *testing.T) {
 
 func TestInitWritesTheRegistryThatIsNamed(t *testing.T) {
 	shown, written, _ := begun(t, "\n\nghcr.io/acme/shop:v1\nghcr.io/acme/shop\n", map[string]string{"Dockerfile": "FROM scratch\n"})
-	if !strings.Contains(written, `image = "ghcr.io/acme/shop"`) || !strings.Contains(written, "gitrefpretty()") || !strings.Contains(shown, "no tag") {
+	if !strings.Contains(written, `image = "ghcr.io/acme/shop"`) || !strings.Contains(written, "gitrefpretty()") || !strings.Contains(shown, "a tag") {
 		t.Errorf("%s\n%s", shown, written)
 	}
 }

@@ -1,4 +1,4 @@
-// Package initialize has the command init: it begins a waypoint.hcl and registers the project.
+// Package initialize has the command init: it creates a waypoint.hcl and registers the project.
 package initialize
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	scope.Host
 	CanAsk() bool

@@ -27,11 +27,11 @@ type options struct {
 func New(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "init", Short: "Register the project of this directory, or begin one", Args: shell.ArgCount(0, 0),
+		Use: "init", Short: "Register the project of this directory, or create one", Args: shell.ArgCount(0, 0),
 		Long: `Checks waypoint.hcl and the server, and registers the project and its apps.
 
-In a directory without a waypoint.hcl it looks at what is there (Dockerfile, go.mod, package.json, a Helm chart, …), asks
-what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
+In a directory without a waypoint.hcl it inspects the files (Dockerfile, go.mod, package.json, a Helm chart, …), asks
+about about about what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
 		Example: "  waypoint init\n  waypoint -project shop -app web init",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), sh, o) },
 	}
@@ -51,7 +51,7 @@ func run(ctx context.Context, sh Host, o *options) error {
 		return err
 	}
 	if s.Foreign() {
-		return problem.New("NO_PROJECT", "`waypoint init` registers the project of this directory; -project names another")
+		return problem.New("NO_PROJECT", "`waypoint init` registers the project of this directory, but -project names another one")
 	}
 	if diags := file.CheckPlugins(s.File, sh.Deps().Catalog()); len(diags) > 0 {
 		if err := problem.InFile(s.File, diags); err != nil {

@@ -63,16 +63,16 @@ func (f *AWSFlags) config(ctx context.Context) (aws.Config, error) {
 	var missing awsconfig.SharedConfigProfileNotExistError
 	if errors.As(err, &missing) {
 		return c, problem.New("AWS_NO_PROFILE", "there is no AWS profile %q", missing.Profile).
-			WithHint("`aws configure list-profiles` shows those that there are; choose one with --profile or AWS_PROFILE.")
+			WithHint("`aws configure list-profiles` lists the profiles; choose one with --profile or AWS_PROFILE.")
 	}
 	if err != nil {
-		return c, problem.New("AWS_CONFIG", "the AWS configuration cannot be read: %s", err.Error()).WithHint("Look at ~/.aws/config and ~/.aws/credentials.")
+		return c, problem.New("AWS_CONFIG", "cannot read the AWS configuration: %s", err.Error()).WithHint("Check ~/.aws/config and ~/.aws/credentials.")
 	}
 	return c, nil
 }
 
-// Options of the installer that all commands share. The progress shows on stderr until end is called. A command for an
-// installation that is there already (known) finds it where its context says.
+// Options returns the installer's options that all commands share. Progress is shown on stderr until end is called. A command for an
+// existing installation (known) takes region and endpoint from its context.
 func (f *AWSFlags) Options(ctx context.Context, sh Host, known bool) (o infra.Options, end func(ok bool), err error) {
 	config, err := f.config(ctx)
 	if err != nil {
@@ -234,7 +234,7 @@ func pairs(flag string, given []string) (map[string]string, error) {
 	for _, pair := range given {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
-			return nil, problem.New("USAGE", "--%s %s: this is not KEY=VALUE", flag, pair).WithHint("Write --%s KEY=VALUE; the flag can be repeated.", flag)
+			return nil, problem.New("USAGE", "invalid --%s %s: expected KEY=VALUE", flag, pair).WithHint("Write --%s KEY=VALUE; the flag can be repeated.", flag)
 		}
 		out[key] = value
 	}

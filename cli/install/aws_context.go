@@ -41,13 +41,13 @@ func plainEndpoint(address string) string {
 	return u.String()
 }
 
-// LeadsTo reports whether a context leads to the installation of that name.
+// LeadsTo reports whether a context belongs to the installation of that name.
 func LeadsTo(c contexts.Context, name string, id infra.Identity, endpoint string) bool {
 	return c.AWS != nil && c.AWS.Name == name && c.AWS.Account == id.Account && c.AWS.Region == id.Region && sameEndpoint(endpointOf(c), endpoint)
 }
 
-// InstallationContext finds the context of the installation that the flags name: the one in use, else the only one. ""
-// if there is none, or none can be told from the others.
+// InstallationContext finds the context of the installation that the flags name: the one in use, else the only one. It
+// returns "" if there is none, or if several match.
 func InstallationContext(sh Host, f *AWSFlags) (name string, c contexts.Context, err error) {
 	store, err := sh.ContextStore()
 	if err != nil {
@@ -97,13 +97,13 @@ func (f *AWSFlags) followContext(sh Host, config *aws.Config, known bool) error 
 		if f.Region == "" {
 			config.Region = c.AWS.Region
 		}
-		sh.Sayf("AWS_ENDPOINT_URL is not set; the context %q leads to %s.\n", name, kept)
+		sh.Sayf("AWS_ENDPOINT_URL is not set; the context %q belongs to %s.\n", name, kept)
 	case set == "":
-		sh.Warnf("the context %q leads to an installation at %s, but AWS_ENDPOINT_URL is not set: this installs into AWS itself.", name, kept)
+		sh.Warnf("the context %q belongs to an installation at %s, but AWS_ENDPOINT_URL is not set: this installs into AWS itself.", name, kept)
 	case kept == "":
-		sh.Warnf("the context %q leads to AWS itself, but AWS_ENDPOINT_URL is %s.", name, set)
+		sh.Warnf("the context %q belongs to AWS itself, but AWS_ENDPOINT_URL is %s.", name, set)
 	default:
-		sh.Warnf("the context %q leads to %s, but AWS_ENDPOINT_URL is %s.", name, kept, set)
+		sh.Warnf("the context %q belongs to %s, but AWS_ENDPOINT_URL is %s.", name, kept, set)
 	}
 	if config.Region == "" && known {
 		config.Region = c.AWS.Region
@@ -131,7 +131,7 @@ func (f *AWSFlags) contextFor(sh Host, store contexts.Store, id infra.Identity, 
 		case err != nil:
 			return "", problem.New("CONTEXT_UNREADABLE", "%s", err.Error()).WithHint("Choose another name with --context, or run `waypoint context delete %s`.", f.context)
 		case !free && !ours:
-			return "", problem.New("CONTEXT_TAKEN", "the context %q leads to another server, whose token it may be the only one to hold", f.context).
+			return "", problem.New("CONTEXT_TAKEN", "the context %q belongs to another server, and may hold the only copy of its token", f.context).
 				WithHint("Choose another name with --context, or run `waypoint context delete %s` first.", f.context)
 		}
 		return f.context, nil
@@ -157,7 +157,7 @@ func (f *AWSFlags) contextFor(sh Host, store contexts.Store, id infra.Identity, 
 		}
 	}
 	if first == "" {
-		return "", problem.New("CONTEXT_TAKEN", "the contexts %s lead to other servers", strings.Join(candidates, ", ")).
+		return "", problem.New("CONTEXT_TAKEN", "the contexts %s belong to other servers", strings.Join(candidates, ", ")).
 			WithHint("Choose a name with --context.")
 	}
 	return first, nil

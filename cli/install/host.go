@@ -13,7 +13,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	CheckServer(ctx context.Context, c contexts.Context) (*waypointv1.GetServerInfoResponse, error)
 	ContextStore() (contexts.Store, error)

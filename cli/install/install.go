@@ -28,21 +28,21 @@ type options struct {
 func NewInstall(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "install", Short: "Install a server and a runner, and connect this CLI to it", Args: shell.ArgCount(0, 0),
-		Long: `Installs a server, and makes and selects a context that leads to it.
+		Use: "install", Short: "Install a server and connect this CLI to it", Args: shell.ArgCount(0, 0),
+		Long: `Installs a server, and creates and selects a context for it.
 
-With --platform=local it runs on this machine, in the background, for you alone: no Docker and no AWS account are
+With --platform=local the server runs on this machine, in the background, for your user only: no Docker and no AWS account are
 needed. A runner is started beside it.
 
-With --platform=aws it goes into your AWS account, as one CloudFormation stack: Lambda functions behind API Gateway,
-a DynamoDB table, SQS queues. Nothing runs while nobody asks, and the receipt says what that costs. What will be made
-is shown and asked for first. Credentials and region are those of the AWS CLI: AWS_PROFILE, AWS_REGION and the rest.
-With AWS_ENDPOINT_URL it goes into LocalStack or another emulator.
+With --platform=aws it is installed in your AWS account, as one CloudFormation stack: Lambda functions behind API Gateway,
+a DynamoDB table and SQS queues. There is no process that runs all the time; --receipt prints the idle cost. The command
+shows the changes and asks before it makes them. It uses the credentials and region of the AWS CLI (AWS_PROFILE, AWS_REGION, …).
+With AWS_ENDPOINT_URL it installs into LocalStack or another emulator.
 
-Either can be repeated at any time: it completes what was interrupted, and leaves alone what is in place.`,
+Both can be repeated at any time: a repeat completes an interrupted installation and changes nothing else.`,
 		Example: `  waypoint install --platform=local
-  waypoint install --platform=aws --print-policy     # what the installing identity must be allowed
-  waypoint install --platform=aws --receipt          # what would be there, and its price
+  waypoint install --platform=aws --print-policy     # the permissions that installing requires
+  waypoint install --platform=aws --receipt          # the resources, and what they cost
   waypoint install --platform=aws --region eu-central-1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.platform == "aws" {
@@ -56,7 +56,7 @@ Either can be repeated at any time: it completes what was interrupted, and leave
 	o.approve.Register(cmd)
 	cmd.Flags().StringVar(&o.listen, "listen", "", `local: address for browsers, containers and curl, 127.0.0.1:9701 by default; "none": no port`)
 	cmd.Flags().StringVar(&o.name, "context", "", `name of the context to make; by default "local", "aws", or "aws-NAME" with --name`)
-	cmd.Flags().Bool("accept-tos", false, "has no meaning here")
+	cmd.Flags().Bool("accept-tos", false, "not supported")
 	_ = cmd.Flags().MarkHidden("accept-tos")
 	return cmd
 }
@@ -66,19 +66,19 @@ func (o *options) Register(cmd *cobra.Command, _ Host) {
 	_ = cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"local", "aws"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// CheckPlatform says what became of the platforms that Waypoint's server could be installed on.
+// CheckPlatform rejects unknown platforms, and explains what became of those of HashiCorp Waypoint's server.
 func CheckPlatform(platform string) error {
 	switch platform {
 	case "local", "aws":
 		return nil
 	case "":
-		return problem.New("USAGE", "the platform is missing").
+		return problem.New("USAGE", "-platform is missing").
 			WithHint("Add --platform=local for a server on this machine, or --platform=aws for one in your AWS account.")
 	case "docker", "kubernetes", "nomad", "ecs":
-		return problem.New("NOT_AVAILABLE", "the server is not installed on %s any more: it is serverless", platform).
+		return problem.New("NOT_AVAILABLE", "%s is no longer a platform for the server, which is serverless now", platform).
 			WithHint("Use --platform=aws or --platform=local. Runners can run anywhere: `waypoint runner agent`.")
 	}
-	return problem.New("USAGE", "--platform=%s: unknown", platform).WithHint("It can be local or aws.")
+	return problem.New("USAGE", "invalid --platform=%s", platform).WithHint("Use local or aws.")
 }
 
 // Local installs a server on this machine with its defaults.
@@ -119,7 +119,7 @@ func local(ctx context.Context, sh Host, o *options) error {
 	}
 	c, err := store.Load(o.name)
 	if err != nil && !errors.Is(err, contexts.ErrNotFound) {
-		sh.Warnf("the context %q could not be read and is written anew: %s", o.name, err.Error())
+		sh.Warnf("cannot read the context %q, creating it again: %s", o.name, err.Error())
 	}
 	c.Address, c.Token, c.Platform, c.Dir = in.Address, in.Token, "local", dir
 	if err := store.Save(o.name, c); err != nil {
@@ -135,7 +135,7 @@ func local(ctx context.Context, sh Host, o *options) error {
 		at = in.TCP
 	}
 	sh.Sayf("The server is at %s, ready after %s. Its data and logs are in %s.\n", at, terminal.Duration(sh.Env().Now().Sub(began)), dir)
-	sh.Sayf("Next: `waypoint up` in a project's directory, `waypoint init` to begin one.\n")
+	sh.Sayf("Next: `waypoint up` in a project's directory, or `waypoint init` to create a project.\n")
 	return nil
 }
 
@@ -144,14 +144,14 @@ func NewUninstall(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
 		Use: "uninstall", Short: "Stop and remove the server", Args: shell.ArgCount(0, 0),
-		Long: `Removes a server and the contexts that lead to it. The data stays, unless --purge is given; a later install uses it.
-What was deployed goes on running.
+		Long: `Removes a server and its contexts. The data is kept, unless --purge is given; a later install uses it again.
+Deployed apps keep running.
 
 With --platform=local it stops the server of this machine and its runner; with --purge, the apps that the process plugin
-runs on this machine end too.
+runs on this machine are stopped too.
 
-With --platform=aws it removes the stack and all that the server made beside it, and looks whether anything is left. The
-table and the key that opens it are kept without --purge.`,
+With --platform=aws it removes the stack and everything that the server made beside it, and verifies that nothing is left. The
+table and its encryption key are kept without --purge.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.platform == "aws" {
 				return runUninstallAWS(cmd.Context(), sh, &o.aws.AWSFlags, o.purge, o.approve.Given(), o.aws.json)
@@ -176,7 +176,7 @@ func runUninstall(ctx context.Context, sh Host, o *options) error {
 		return err
 	}
 	if o.purge {
-		if err := sh.MustConfirm("Delete all data of the local server in "+dir+" and end the apps that run as processes of this machine?", o.approve.Given(), false); err != nil {
+		if err := sh.MustConfirm("Delete all data of the local server in "+dir+" and stop the apps that run as processes on this machine?", o.approve.Given(), false); err != nil {
 			return err
 		}
 	}
@@ -201,15 +201,15 @@ func runUninstall(ctx context.Context, sh Host, o *options) error {
 		sh.Sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
 	}
 	if o.purge {
-		sh.Sayf("Deleted the data in %s and ended the apps that ran as processes of this machine.\n", dir)
+		sh.Sayf("Deleted the data in %s and stopped the apps that ran as processes on this machine.\n", dir)
 	} else {
 		sh.Sayf("The data is kept in %s; `waypoint install --platform=local` uses it again.\n", dir)
 	}
 	for _, what := range left {
-		sh.Sayf("Left: %s.\n", what)
+		sh.Sayf("Not removed: %s.\n", what)
 	}
 	if purging != nil {
-		return fmt.Errorf("ending what runs on this machine: %w", purging)
+		return fmt.Errorf("stopping the apps on this machine: %w", purging)
 	}
 	return nil
 }

@@ -31,9 +31,9 @@ type awsInstallOptions struct {
 func (o *awsInstallOptions) Register(cmd *cobra.Command) {
 	o.AWSFlags.Register(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.arch, "arch", "", "aws: architecture of the functions, arm64 (the default, cheaper) or amd64")
+	f.StringVar(&o.arch, "arch", "", "aws: architecture of the functions: arm64 (the default, cheaper) or amd64")
 	f.StringArrayVar(&o.parameters, "parameter", nil, "aws: NAME=VALUE of the template, can be repeated: "+strings.Join(infra.SettableParameters(), ", "))
-	f.StringArrayVar(&o.tags, "tag", nil, "aws: KEY=VALUE for all resources, can be repeated")
+	f.StringArrayVar(&o.tags, "tag", nil, "aws: tag for all resources, KEY=VALUE (repeatable)")
 	f.BoolVar(&o.policy, "print-policy", false, "aws: print the IAM policy that installing, upgrading and uninstalling need, and do nothing")
 	f.BoolVar(&o.receipt, "receipt", false, "aws: print the receipt (every resource, what each role may do, the idle price), and do nothing")
 	f.BoolVar(&o.json, "json", false, "aws: print the result as JSON; never asks")
@@ -50,7 +50,7 @@ func (o *awsInstallOptions) chosen(code functionCode, emulated bool) (map[string
 	case o.arch != "":
 		arch, ok := architectures[strings.ToLower(o.arch)]
 		if !ok {
-			return nil, problem.New("USAGE", "--arch=%s: there is no such architecture of AWS Lambda", o.arch).WithHint("It can be arm64 or amd64.")
+			return nil, problem.New("USAGE", "invalid --arch=%s", o.arch).WithHint("Use arm64 or amd64.")
 		}
 		params[template.ParamArchitecture] = arch
 	case !given:
@@ -124,7 +124,7 @@ func runAWS(ctx context.Context, sh Host, o *awsInstallOptions, contextName stri
 		if unfinished := new(infra.Unfinished); errors.As(err, &unfinished) {
 			sayUnfinished(sh, &o.AWSFlags, changes, unfinished)
 		}
-		return interrupted(ctx, err, "Run the command again: it goes on where it stopped.")
+		return interrupted(ctx, err, "Run the command again: it continues where it stopped.")
 	}
 	at := contexts.AWS{Name: o.Name, Account: r.Identity.Account, Region: r.Identity.Region, Profile: o.Profile, Endpoint: endpoint}
 	if err := saveAWS(sh, store, contextName, at, r); err != nil {
@@ -139,13 +139,13 @@ func runAWS(ctx context.Context, sh Host, o *awsInstallOptions, contextName stri
 	done := "is installed"
 	switch {
 	case !r.Changed:
-		done = "was in place already"
+		done = "was already installed"
 	case upgrade:
-		done = "is upgraded"
+		done = "has been upgraded"
 	}
 	sh.Sayf("%s %s: version %s, after %s. The API is at %s.\n", o.Name, done, r.Version, terminal.Duration(sh.Env().Now().Sub(began)), r.Address)
 	sh.Sayf("The context %q is the default.\n", contextName)
-	sh.Sayf("Next: `waypoint up` in a project's directory. Where jobs with a git source should run: `waypoint runner agent`,\n" +
+	sh.Sayf("Next: `waypoint up` in a project's directory. To run jobs with a git source: `waypoint runner agent`\n" +
 		"with a token that `waypoint token create NAME -kind runner -project PROJECT` makes.\n")
 	return nil
 }
@@ -185,7 +185,7 @@ func holdsToken(ctx context.Context, sh Host, store contexts.Store, name, addres
 func saveAWS(sh Host, store contexts.Store, name string, at contexts.AWS, r *infra.Result) error {
 	c, err := store.Load(name)
 	if err != nil && !errors.Is(err, contexts.ErrNotFound) {
-		sh.Warnf("the context %q could not be read and is written anew: %s", name, err.Error())
+		sh.Warnf("cannot read the context %q, creating it again: %s", name, err.Error())
 	}
 	if r.Token != "" {
 		c.Token = r.Token
@@ -205,13 +205,13 @@ func sayUnfinished(sh Host, f *AWSFlags, changes bool, u *infra.Unfinished) {
 	case u.Stuck: // the error's hint says what goes on
 		sh.Sayf("%s is not complete.\n", f.Name)
 	case changes && u.API == infra.APIAnswers:
-		sh.Sayf("The change of %s is not complete; what served before goes on serving. The same command goes on.\n", f.Name)
+		sh.Sayf("The change of %s is not complete; the earlier version keeps serving. Run the same command again to continue.\n", f.Name)
 	case changes && u.API == infra.APISilent:
-		sh.Sayf("The change of %s is not complete, and its API does not answer now. The same command goes on.\n", f.Name)
+		sh.Sayf("The change of %s is not complete, and its API does not answer now. Run the same command again to continue.\n", f.Name)
 	case changes:
-		sh.Sayf("The change of %s is not complete. The same command goes on.\n", f.Name)
+		sh.Sayf("The change of %s is not complete. Run the same command again to continue.\n", f.Name)
 	default:
-		sh.Sayf("%s is not complete, and what was made stays. The same command goes on; %s removes it.\n", f.Name, f.command("uninstall"))
+		sh.Sayf("%s is not complete, and the resources that were made stay. Run the same command again to continue; %s removes them.\n", f.Name, f.command("uninstall"))
 	}
 }
 
@@ -252,9 +252,9 @@ func runUninstallAWS(ctx context.Context, sh Host, f *AWSFlags, purge, approved,
 	end(err == nil || notDone(err))
 	if err != nil {
 		if unfinished := new(infra.Unfinished); errors.As(err, &unfinished) {
-			sh.Sayf("%s is not removed completely. The same command goes on.\n", f.Name)
+			sh.Sayf("%s is not completely removed. Run the same command again to continue.\n", f.Name)
 		}
-		return interrupted(ctx, err, "Run the command again: it removes what is left.")
+		return interrupted(ctx, err, "Run the command again: it removes the rest.")
 	}
 	gone, err := deleteContexts(sh, func(c contexts.Context) bool {
 		return LeadsTo(c, f.Name, r.Identity, endpoint)
@@ -268,7 +268,7 @@ func runUninstallAWS(ctx context.Context, sh Host, f *AWSFlags, purge, approved,
 	}
 	switch {
 	case r.Nothing:
-		sh.Sayf("There is nothing of %s in account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
+		sh.Sayf("%s is not installed in account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
 	case len(r.Kept) == 0 && r.Stuck != "":
 		sh.Sayf("Removed %s from account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
 	case len(r.Kept) == 0:
@@ -281,7 +281,7 @@ func runUninstallAWS(ctx context.Context, sh Host, f *AWSFlags, purge, approved,
 		sh.Sayf("A later %s uses them again; %s deletes them.\n", f.command("install"), f.command("uninstall", "--purge"))
 	}
 	if r.Stuck != "" {
-		sh.Sayf("Left: %s.\n", r.Stuck)
+		sh.Sayf("Not removed: %s.\n", r.Stuck)
 	}
 	if len(gone) > 0 {
 		sh.Sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
@@ -289,17 +289,17 @@ func runUninstallAWS(ctx context.Context, sh Host, f *AWSFlags, purge, approved,
 	return nil
 }
 
-// NewUpgrade brings a server to this CLI's version.
+// NewUpgrade makes the command upgrade.
 func NewUpgrade(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "upgrade", Short: "Bring a server to the version of this CLI", Args: shell.ArgCount(0, 0),
-		Long: `Upgrades the server of an AWS account to the version of this CLI. What would change is shown first. The new
-version serves once it is there whole; if anything fails, the old one goes on serving. Parameters that were chosen
-before are kept, unless they are given anew.
+		Use: "upgrade", Short: "Upgrade a server to the version of this CLI", Args: shell.ArgCount(0, 0),
+		Long: `Upgrades the server in an AWS account to the version of this CLI. The command shows the changes first. The new
+version serves once the update is complete; if anything fails, the old version keeps serving. Parameters that were set
+before are kept, unless you set them again.
 
-With --platform=local it starts the server of this machine anew, with this binary. The data stays, and so does what was
-chosen at the installation. If the new version does not answer, the one before serves again.`,
+With --platform=local it restarts the server on this machine with this binary. The data is kept, and so are the options
+of the installation. If the new version does not answer, the previous one is started again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch o.platform {
 			case "aws":

@@ -18,7 +18,7 @@ func showPlan(sh Host, p infra.Plan) {
 	for _, c := range p.Changes {
 		note := ""
 		if c.Replacement == "True" || c.Replacement == "Conditional" {
-			note = " (made anew)"
+			note = " (replaced)"
 		}
 		sh.Sayf("  %s %-28s %s%s\n", signs[c.Action], c.Logical, c.Type, note)
 	}
@@ -38,7 +38,7 @@ func showPlan(sh Host, p infra.Plan) {
 }
 
 func priceLine(r *receipt.Receipt) string {
-	return fmt.Sprintf("While nothing happens it costs $%.4f a month at list price ($%.4f after what AWS always gives for free), plus $%.2f for each GB of data that can be restored.",
+	return fmt.Sprintf("Idle, it costs $%.4f a month at list price ($%.4f after AWS's permanent free tier), plus $%.2f for each GB of data (point-in-time recovery).",
 		r.List, r.Charged, r.RecoveryPerGB)
 }
 

@@ -39,10 +39,10 @@ func newList(sh Host) *cobra.Command {
 		Use: "list", Aliases: []string{"ls"}, Short: "List the project's jobs, newest first", Args: shell.ArgCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), sh, o) },
 	}
-	cmd.Flags().StringSliceVar(&o.states, "state", nil, "only blocked, ready, running, succeeded, failed or canceled (repeatable)")
-	cmd.Flags().IntVar(&o.limit, "limit", 20, "at most so many; 0: all")
-	cmd.Flags().BoolVar(&o.allWorkspaces, "workspace-all", true, "of all workspaces; a -workspace picks one")
-	cmd.Flags().BoolVar(&o.longIDs, "long-ids", true, "show ids whole")
+	cmd.Flags().StringSliceVar(&o.states, "state", nil, "show only jobs in this state: blocked, ready, running, succeeded, failed or canceled (repeatable)")
+	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many to show at most; 0: all")
+	cmd.Flags().BoolVar(&o.allWorkspaces, "workspace-all", true, "show the jobs of all workspaces; -workspace selects one")
+	cmd.Flags().BoolVar(&o.longIDs, "long-ids", true, "show full ids")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON array")
 	return cmd
 }
@@ -204,7 +204,7 @@ func newCancel(sh Host) *cobra.Command {
 		Use: "cancel ID", Short: "Cancel a job", Args: shell.ArgCount(1, 1), ValidArgsFunction: completion.Jobs(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runCancel(cmd.Context(), sh, o, args[0]) },
 	}
-	cmd.Flags().BoolVar(&o.force, "force", false, "end it at once; its plugin may still run for some seconds")
+	cmd.Flags().BoolVar(&o.force, "force", false, "end the job immediately; its plugin may keep running for some seconds")
 	cmd.Flags().BoolVar(&o.force, "dangerously-force", false, "the same as -force")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
@@ -233,10 +233,10 @@ func runCancel(ctx context.Context, sh Host, o *options, id string) error {
 	case render.HasEnded(j):
 		sh.Sayf("The job had already ended: %s.\n", render.Enum(j.GetState().String(), "JOB_STATE_"))
 	default:
-		sh.Sayf("The runner has been asked to stop. See how it ends with `waypoint job get-stream %s`.\n", id)
+		sh.Sayf("The runner has been asked to stop. Follow the job with `waypoint job get-stream %s`.\n", id)
 	}
 	if o.force {
-		sh.Sayf("The plugin that was running may go on for some seconds.\n")
+		sh.Sayf("The plugin that was running may keep running for some seconds.\n")
 	}
 	return nil
 }
@@ -244,7 +244,7 @@ func runCancel(ctx context.Context, sh Host, o *options, id string) error {
 func newGetStream(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "get-stream ID", Short: "Show a job's output, from its beginning and on", Args: shell.ArgCount(1, 1), ValidArgsFunction: completion.Jobs(sh),
+		Use: "get-stream ID", Short: "Print a job's output from the start and follow it", Args: shell.ArgCount(1, 1), ValidArgsFunction: completion.Jobs(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runGetStream(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON event a line; the last one is the result")

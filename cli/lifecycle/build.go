@@ -13,11 +13,11 @@ type buildOptions struct {
 	push bool
 }
 
-// NewBuild is `waypoint build`, and `waypoint artifact build`.
+// NewBuild makes the command build, which is also `waypoint artifact build`.
 func NewBuild(sh Host) *cobra.Command {
 	o := &buildOptions{}
 	cmd := &cobra.Command{
-		Use: "build", Short: "Build, and push to the registry if there is one", Args: shell.ArgCount(0, 0),
+		Use: "build", Short: "Build the app, and push the image if a registry is configured", Args: shell.ArgCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBuild(cmd, sh, o) },
 	}
 	o.Register(cmd)
@@ -32,7 +32,7 @@ func runBuild(cmd *cobra.Command, sh Host, o *buildOptions) error {
 	})
 }
 
-// NewPush is `waypoint artifact push`.
+// NewPush makes the command artifact push.
 func NewPush(sh Host) *cobra.Command {
 	o := &operation.Flags{}
 	cmd := &cobra.Command{

@@ -14,11 +14,11 @@ type deployOptions struct {
 	release bool
 }
 
-// NewDeploy is `waypoint deploy`, and `waypoint deployment deploy`.
+// NewDeploy makes the command deploy, which is also `waypoint deployment deploy`.
 func NewDeploy(sh Host) *cobra.Command {
 	o := &deployOptions{}
 	cmd := &cobra.Command{
-		Use: "deploy", Short: "Deploy the latest artifact, and release it", Args: shell.ArgCount(0, 0),
+		Use: "deploy", Short: "Deploy and release the latest artifact", Args: shell.ArgCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDeploy(cmd, sh, o) },
 	}
 	o.Flags.Register(cmd)

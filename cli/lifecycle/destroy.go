@@ -20,8 +20,8 @@ type destroyOptions struct {
 func NewDestroy(sh Host) *cobra.Command {
 	o := &destroyOptions{}
 	cmd := &cobra.Command{
-		Use: "destroy", Short: "Destroy all that runs of an app in the workspace", Args: shell.ArgCount(0, 0),
-		Long: "Destroys the releases, the deployments and what they share, of each app in the workspace. Records stay.",
+		Use: "destroy", Short: "Destroy everything that runs for an app in the workspace", Args: shell.ArgCount(0, 0),
+		Long: "Destroys the releases, the deployments and their shared resources, for each app in the workspace. The records are kept.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDestroy(cmd, sh, o) },
 	}
 	o.Register(cmd)

@@ -19,7 +19,7 @@ type releaseOptions struct {
 	repeat     bool
 }
 
-// NewRelease is `waypoint release`; `waypoint release list` is below it.
+// NewRelease makes the command release, and release list below it.
 func NewRelease(sh Host) *cobra.Command {
 	o := &releaseOptions{}
 	cmd := &cobra.Command{
@@ -29,7 +29,7 @@ func NewRelease(sh Host) *cobra.Command {
 	o.Flags.Register(cmd)
 	o.PruneFlags.Register(cmd)
 	cmd.Flags().StringVarP(&o.deployment, "deployment", "d", "", "deployment to release, by number or id")
-	cmd.Flags().BoolVar(&o.repeat, "repeat", false, "release again even if it is the released one")
+	cmd.Flags().BoolVar(&o.repeat, "repeat", false, "release it even if it is already released")
 	cmd.AddCommand(newReleaseList(sh))
 	return cmd
 }

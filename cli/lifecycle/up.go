@@ -20,8 +20,8 @@ func NewUp(sh Host) *cobra.Command {
 		Use: "up", Short: "Build, deploy and release", Args: shell.ArgCount(0, 0),
 		Long: `Builds, deploys and releases each app of the project in turn.
 
-The operation runs here, from this directory, unless the project is set up to run remotely and a standing
-runner is online; --local and --local=false decide otherwise.`,
+The operation runs on this machine, from this directory, unless the project is set up to run remotely and a standing
+runner is online; --local and --local=false override this.`,
 		Example: "  waypoint up\n  waypoint up -app web -var tag=1.2\n  waypoint up --json | tail -1",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runUp(cmd, sh, o) },
 	}

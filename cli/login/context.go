@@ -17,7 +17,7 @@ import (
 
 // NewContext makes the command context and those below it.
 func NewContext(sh Host) *cobra.Command {
-	return shell.Group("context", "Manage which servers this CLI knows",
+	return shell.Group("context", "Manage the servers that this CLI connects to",
 		newContextCreate(sh), newContextUse(sh), newContextList(sh), newContextInspect(sh), newContextVerify(sh),
 		newContextSet(sh), newContextRename(sh), newContextClear(sh), newContextDelete(sh))
 }
@@ -30,16 +30,16 @@ type contextOptions struct {
 func newContextCreate(sh Host) *cobra.Command {
 	o := &contextOptions{}
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "Make a context", Args: shell.ArgCount(1, 1),
-		Long: `Makes a context. "waypoint login" does the same and checks the token; this does not call the server.`,
+		Use: "create NAME", Short: "Create a context", Args: shell.ArgCount(1, 1),
+		Long: `Creates a context. "waypoint login" does the same and checks the token; this command does not call the server.`,
 		RunE: func(_ *cobra.Command, args []string) error { return runContextCreate(sh, o, args[0]) },
 	}
-	cmd.Flags().StringVar(&o.addr, "server-addr", "", "address: https://HOST, http://127.0.0.1:PORT or unix:///PATH")
+	cmd.Flags().StringVar(&o.addr, "server-addr", "", "address of the server: https://HOST, http://127.0.0.1:PORT or unix:///PATH")
 	cmd.Flags().StringVar(&o.token, "server-auth-token", "", `the token, or "-" to read it from stdin`)
-	cmd.Flags().StringVar(&o.platform, "server-platform", "", "what the server runs on: local or aws")
+	cmd.Flags().StringVar(&o.platform, "server-platform", "", "platform of the server: local or aws")
 	cmd.Flags().BoolVar(&o.setDefault, "set-default", true, "make it the default context")
 	for _, old := range []string{"server-tls", "server-tls-skip-verify", "server-require-auth"} {
-		cmd.Flags().Bool(old, true, "has no meaning here: the address says how to connect")
+		cmd.Flags().Bool(old, true, "not supported: the scheme of the address selects TLS")
 		_ = cmd.Flags().MarkHidden(old)
 	}
 	return cmd
@@ -69,7 +69,7 @@ func runContextCreate(sh Host, o *contextOptions, name string) error {
 		return err
 	}
 	if _, err := store.Load(name); err == nil {
-		return problem.New("ALREADY_EXISTS", "there is a context %q already", name).WithHint("Delete it first: `waypoint context delete %s`.", name)
+		return problem.New("ALREADY_EXISTS", "the context %q already exists", name).WithHint("Delete it first: `waypoint context delete %s`.", name)
 	}
 	if err := store.Save(name, contexts.Context{Address: o.addr, Token: token, Platform: o.platform, Workspace: sh.Flags().Workspace}); err != nil {
 		return err
@@ -79,13 +79,13 @@ func runContextCreate(sh Host, o *contextOptions, name string) error {
 			return err
 		}
 	}
-	sh.Sayf("Made the context %q.\n", name)
+	sh.Sayf("Created the context %q.\n", name)
 	return nil
 }
 
 func newContextUse(sh Host) *cobra.Command {
 	return &cobra.Command{
-		Use: "use NAME", Short: "Make a context the default one", Args: shell.ArgCount(1, 1), ValidArgsFunction: completion.Contexts(sh),
+		Use: "use NAME", Short: "Select the default context", Args: shell.ArgCount(1, 1), ValidArgsFunction: completion.Contexts(sh),
 		RunE: func(_ *cobra.Command, args []string) error { return runContextUse(sh, args[0]) },
 	}
 }
@@ -100,7 +100,7 @@ func runContextUse(sh Host, name string) error {
 	}
 	sh.Sayf("The context %q is now the default.\n", name)
 	if env := sh.Env().Get("WAYPOINT_CONTEXT"); env != "" && env != name {
-		sh.Warnf("WAYPOINT_CONTEXT is set to %q and wins over the default.", env)
+		sh.Warnf("WAYPOINT_CONTEXT is set to %q and overrides the default.", env)
 	}
 	return nil
 }
@@ -158,13 +158,13 @@ func runContextList(sh Host, o *contextOptions) error {
 		return sh.PrintJSON(list)
 	}
 	if len(t.Rows) == 0 {
-		sh.Sayf("No contexts. `waypoint install --platform=local` or `waypoint login ADDRESS` makes one.\n")
+		sh.Sayf("No contexts. `waypoint install --platform=local` or `waypoint login ADDRESS` creates one.\n")
 	} else {
 		sh.Table(t)
 	}
 	old, err := store.Legacy()
 	if err == nil && len(old) > 0 {
-		sh.Sayf("In %s there are also contexts of HashiCorp Waypoint, which cannot be used here: %s.\n", store.Dir, render.OrNone(old))
+		sh.Sayf("The directory %s also has contexts of HashiCorp Waypoint, which this CLI cannot use: %s.\n", store.Dir, render.OrNone(old))
 	}
 	return err
 }
@@ -225,7 +225,7 @@ func namedContext(sh Host, args []string) (store contexts.Store, name string, c 
 	if name == "" {
 		err = sh.NoServer(store)
 		if errors.Is(err, shell.ErrNoServer) {
-			err = problem.New("NO_CONTEXT", "there is no context").WithHint("`waypoint install --platform=local` or `waypoint login ADDRESS` makes one.")
+			err = problem.New("NO_CONTEXT", "no context exists").WithHint("`waypoint install --platform=local` or `waypoint login ADDRESS` creates one.")
 		}
 		return store, "", c, err
 	}
@@ -235,7 +235,7 @@ func namedContext(sh Host, args []string) (store contexts.Store, name string, c 
 
 func newContextVerify(sh Host) *cobra.Command {
 	return &cobra.Command{
-		Use: "verify [NAME]", Short: "Check that a context's server answers and takes its token", Args: shell.ArgCount(0, 1), ValidArgsFunction: completion.Contexts(sh),
+		Use: "verify [NAME]", Short: "Check that a context's server answers and accepts its token", Args: shell.ArgCount(0, 1), ValidArgsFunction: completion.Contexts(sh),
 		RunE: func(cmd *cobra.Command, args []string) error { return runContextVerify(cmd.Context(), sh, args) },
 	}
 }
@@ -304,7 +304,7 @@ func newContextRename(sh Host) *cobra.Command {
 
 func newContextClear(sh Host) *cobra.Command {
 	return &cobra.Command{
-		Use: "clear", Short: "Let no context be the default", Args: shell.ArgCount(0, 0),
+		Use: "clear", Short: "Clear the default context", Args: shell.ArgCount(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			store, err := sh.ContextStore()
 			if err != nil {
@@ -313,7 +313,7 @@ func newContextClear(sh Host) *cobra.Command {
 			if err := store.SetDefault(""); err != nil {
 				return err
 			}
-			sh.Sayf("No context is the default now. `waypoint context use NAME` picks one.\n")
+			sh.Sayf("No context is the default now. `waypoint context use NAME` selects one.\n")
 			return nil
 		},
 	}
@@ -331,7 +331,7 @@ func newContextDelete(sh Host) *cobra.Command {
 
 func runContextDelete(sh Host, o *contextOptions, args []string) error {
 	if o.all == (len(args) == 1) {
-		return problem.New("USAGE", "`waypoint context delete` takes one name, or -all")
+		return problem.New("USAGE", "`waypoint context delete` requires one name, or -all")
 	}
 	store, err := sh.ContextStore()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package login has the commands that choose a server: login and context.
+// Package login has the commands that select a server: login and context.
 package login
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	completion.Host
 	CanAsk() bool

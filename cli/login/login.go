@@ -30,8 +30,8 @@ the current context is used.`,
 		Example: "  waypoint login https://waypoint.example.com\n  cat token | waypoint login https://waypoint.example.com -",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runLogin(cmd.Context(), sh, o, args) },
 	}
-	cmd.Flags().StringVar(&o.token, "token", "", `the token, or "-" to read it from stdin; on the command line it lands in the shell's history`)
-	cmd.Flags().StringVar(&o.name, "context", "", "name of the context; by default made of the address")
+	cmd.Flags().StringVar(&o.token, "token", "", `the token, or "-" to read it from stdin; a token on the command line ends up in the shell's history`)
+	cmd.Flags().StringVar(&o.name, "context", "", "name of the context; by default derived from the address")
 	cmd.Flags().StringVar(&o.addr, "server-addr", "", "the address, as an argument")
 	return cmd
 }
@@ -101,7 +101,7 @@ func readToken(sh Host, given string) (string, error) {
 		token = data
 	case "":
 		if !sh.CanAsk() {
-			return "", problem.New("USAGE", "there is no terminal to ask for the token").WithHint("Give it on stdin: `waypoint login ADDRESS - < FILE`.")
+			return "", problem.New("USAGE", "cannot ask for the token: stdin is not a terminal").WithHint("Pass it on stdin: `waypoint login ADDRESS - < FILE`.")
 		}
 		sh.Sayf("Token (not shown): ")
 		var err error
@@ -110,7 +110,7 @@ func readToken(sh Host, given string) (string, error) {
 		}
 		sh.Sayf("\n")
 	default:
-		sh.Warnf("a token on the command line lands in the shell's history; leave -token out to be asked for it.")
+		sh.Warnf("a token on the command line ends up in the shell's history; omit -token to be prompted for it.")
 		token = given
 	}
 	token = strings.TrimSpace(token)

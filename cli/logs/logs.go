@@ -34,20 +34,20 @@ type options struct {
 func New(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "logs", Short: "Show what an app prints", Args: shell.ArgCount(0, 0),
-		Long: "Shows the last lines of the app's live deployments, and then new ones as they come, until Ctrl-C.",
+		Use: "logs", Short: "Show the logs of an app", Args: shell.ArgCount(0, 0),
+		Long: "Shows the last lines of the app's live deployments, then follows new ones until Ctrl-C.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), sh, o) },
 	}
-	cmd.Flags().StringVar(&o.deployment, "deployment-seq", "", "one deployment, by number or id")
-	cmd.Flags().Int32VarP(&o.lines, "lines", "n", 100, "how many of the last lines to begin with")
-	cmd.Flags().BoolVarP(&o.follow, "follow", "f", true, "wait for more; =false: print what there is")
+	cmd.Flags().StringVar(&o.deployment, "deployment-seq", "", "show only this deployment, by number or id")
+	cmd.Flags().Int32VarP(&o.lines, "lines", "n", 100, "how many of the last lines to start with")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", true, "follow new lines; =false: print the last lines and exit")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a line")
 	return cmd
 }
 
 func run(ctx context.Context, sh Host, o *options) error {
 	if o.lines < 1 {
-		return problem.New("USAGE", "-lines %d: a number from 1 on is wanted", o.lines)
+		return problem.New("USAGE", "invalid -lines %d: use 1 or more", o.lines)
 	}
 	s, err := scope.Find(sh)
 	if err != nil {

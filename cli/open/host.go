@@ -9,7 +9,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	scope.Host
 	Env() *shell.Env

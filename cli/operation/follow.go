@@ -31,7 +31,7 @@ const (
 	// whyAfter is when a waiting job's reason is shown, and whyAgain how often it is asked for then.
 	whyAfter = 1500 * time.Millisecond
 	whyAgain = 5 * time.Second
-	// PollPause is the pause between reads when the server holds none.
+	// PollPause is the pause between reads when the server does not hold them.
 	PollPause = time.Second
 )
 

@@ -1,5 +1,5 @@
-// Package operation queues a job for each app, follows it and shows its result; a job that runs here gets a runner in this
-// process. It decides nothing about what an operation does.
+// Package operation queues a job for each app, follows it and shows its result; a local job gets a runner in this
+// process. What an operation does is decided elsewhere.
 package operation
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	scope.Host
 	Deps() shell.Deps

@@ -19,7 +19,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/config"
 )
 
-// Flags are those of every command that queues jobs.
+// Flags are the flags of every command that queues jobs.
 type Flags struct {
 	Labels, Vars, VarFiles, remoteSource []string
 	local                                boolFlag
@@ -42,7 +42,7 @@ func (f *boolFlag) Set(s string) error {
 	case "false", "0", "f", "no":
 		f.value = false
 	default:
-		return fmt.Errorf("%q is neither true nor false", s)
+		return fmt.Errorf("invalid value %q: use true or false", s)
 	}
 	f.set = true
 	return nil
@@ -54,7 +54,7 @@ func (f *Flags) Register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.Labels, "label", nil, "label of the job and of what it makes, k=v (repeatable)")
 	fs.StringArrayVar(&f.Vars, "var", nil, "value of an input variable, name=value (repeatable)")
 	fs.StringArrayVar(&f.VarFiles, "var-file", nil, "file with values of input variables (repeatable)")
-	fs.Var(&f.local, "local", "run here from this directory (or, =false, on a standing runner)")
+	fs.Var(&f.local, "local", "run on this machine from this directory; =false: on a standing runner")
 	fs.Lookup("local").NoOptDefVal = "true"
 	fs.StringArrayVar(&f.remoteSource, "remote-source", nil, "override of the project's data source, k=v, for a remote run (repeatable)")
 	fs.BoolVar(&f.JSON, "json", false, "print one JSON event a line; the last one is the result")
@@ -91,8 +91,8 @@ func (f *Flags) gather(sh Host, s *scope.Scope) (*inputs, error) {
 	}
 	for name := range in.overrides {
 		if !overridable[name] {
-			return nil, problem.New("USAGE", "-remote-source cannot override %q", name).
-				WithHint("It can override url, ref, path, username, ignore_changes_outside_path and recurse_submodules.")
+			return nil, problem.New("USAGE", "invalid -remote-source: %q cannot be overridden", name).
+				WithHint("Use url, ref, path, username, ignore_changes_outside_path or recurse_submodules.")
 		}
 	}
 	given, diags := f.Values(sh, s)
@@ -103,12 +103,12 @@ func (f *Flags) gather(sh Host, s *scope.Scope) (*inputs, error) {
 		return nil, err
 	}
 	if len(in.variables) > validate.MaxVariables {
-		return nil, problem.New("USAGE", "%d values for variables are too many: at most %d", len(in.variables), validate.MaxVariables)
+		return nil, problem.New("USAGE", "too many values for variables: %d, at most %d", len(in.variables), validate.MaxVariables)
 	}
 	return in, nil
 }
 
-// Values lists what was given, lowest precedence first.
+// Values lists the given values of variables, lowest precedence first.
 func (f *Flags) Values(sh Host, s *scope.Scope) (given []config.VarInput, diags hcl.Diagnostics) {
 	file := s.File
 	if file != nil {
@@ -126,7 +126,7 @@ func (f *Flags) Values(sh Host, s *scope.Scope) (given []config.VarInput, diags 
 	for _, arg := range f.Vars {
 		v, err := config.ParseVarFlag(arg)
 		if err != nil {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Bad -var", Detail: err.Error()})
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid -var", Detail: err.Error()})
 			continue
 		}
 		v.Source = config.SourceFlag

@@ -29,14 +29,14 @@ type Operation struct {
 	Spec func(ctx context.Context, c *client.Client, project, app string) (*waypointv1.Operation, error)
 	// oneApp: fail unless exactly one app is meant.
 	OneApp bool
-	// next are commands that a person may want now.
+	// next are commands that a person may run next.
 	Next []string
 	// confirm, if set, is asked once the apps are known.
 	Confirm func(project string, apps []string) error
 }
 
 // Run queues the operation for each app in turn, follows it and shows its result. An app's failure does not
-// keep the others from their turn.
+// stop the others.
 func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 	ctx := cmd.Context()
 	s, err := scope.Find(sh)
@@ -68,7 +68,7 @@ func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 		return err
 	}
 	if op.OneApp && len(apps) != 1 {
-		return problem.New("APP_NEEDED", "the project has several apps, and this works on one").WithHint("Name it with -app: %s.", render.OrNone(apps))
+		return problem.New("APP_NEEDED", "the project has several apps, and this command works on exactly one").WithHint("Name it with -app: %s.", render.OrNone(apps))
 	}
 	if op.Confirm != nil {
 		if err := op.Confirm(s.Project, apps); err != nil {
@@ -196,7 +196,7 @@ func (r *run) jobSpec(o *outcome, what *waypointv1.Operation) *waypointv1.JobSpe
 	return spec
 }
 
-// ErrNothingToDo says that an app needs no job.
+// ErrNothingToDo reports that no job is necessary for an app.
 var ErrNothingToDo = errors.New("nothing to do")
 
 // errDetached ends a command whose job goes on without it.
@@ -246,7 +246,7 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 			return
 		case <-command.Done(): // the runner cancels the job
 		}
-		r.out.note("Cancelling; once more to stop at once")
+		r.out.note("Cancelling; press Ctrl-C again to stop immediately")
 		select {
 		case <-ctx.Done():
 		case <-time.After(stopGrace):
@@ -277,7 +277,7 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 }
 
 // errInterrupted ends a local job whose cancelling did not get through.
-var errInterrupted = errors.New("interrupted; the job could not be cancelled in an orderly way")
+var errInterrupted = errors.New("interrupted; the job could not be cancelled")
 
-// NewID is an id made now.
+// NewID makes a new ULID.
 func NewID() string { return ulid.Make().String() }

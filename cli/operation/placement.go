@@ -38,13 +38,13 @@ type facts struct {
 func place(f facts) (placement, error) {
 	switch {
 	case f.flag.set && f.flag.value && f.foreign:
-		return placement{}, problem.New("NO_LOCAL_SOURCE", "this cannot run here: the project's waypoint.hcl is not in this directory").
-			WithHint("Change to the project's directory, or leave out -local.")
+		return placement{}, problem.New("NO_LOCAL_SOURCE", "cannot run locally: the project's waypoint.hcl is not in this directory").
+			WithHint("Change to the project's directory, or omit -local.")
 	case f.flag.set && f.flag.value:
 		return placement{}, nil
 	case f.flag.set, f.foreign:
 		if !f.hasSource {
-			return placement{}, problem.New("NO_DATA_SOURCE", "this cannot run remotely: the project has no data source").
+			return placement{}, problem.New("NO_DATA_SOURCE", "cannot run remotely: the project has no data source").
 				WithHint("Add `runner { data_source \"git\" { url = … } }` to waypoint.hcl and run `waypoint init`.")
 		}
 		return placement{remote: true}, nil

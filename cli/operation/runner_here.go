@@ -39,7 +39,7 @@ func (r *run) newLocalRunner() (*localRunner, error) {
 	o.Guard = r.sh.NewGuard(r.sh.Server().Token, o.Logger)
 	made, err := runner.New(o)
 	if err != nil {
-		return nil, fmt.Errorf("starting a runner here: %w", err)
+		return nil, fmt.Errorf("starting a runner on this machine: %w", err)
 	}
 	return &localRunner{id: id, runner: made, guard: o.Guard}, nil
 }
@@ -50,7 +50,7 @@ func (l *localRunner) report(o *outcome, jobID string) (done func()) {
 	return l.guard.Report(l.id, guard.Work{RunnerID: l.id, Project: o.project, App: o.app, Workspace: o.workspace, JobID: jobID})
 }
 
-// RunnerOptions are what all runners of this binary have in common.
+// RunnerOptions returns the options that all runners of this binary share.
 func RunnerOptions(sh Host) (runner.Options, error) {
 	state, err := sh.Env().StateDir()
 	if err != nil {
@@ -86,8 +86,8 @@ func queueEndpoint(server string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else the one that a release carries
-// inside, else in the PATH; empty if there is none.
+// Entrypoint finds the waypoint-entrypoint for this machine: beside this binary, else the one embedded in a release,
+// else in the PATH; empty if there is none.
 func Entrypoint(sh Host) (string, error) {
 	name := "waypoint-entrypoint"
 	if runtime.GOOS == "windows" {

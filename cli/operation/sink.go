@@ -50,24 +50,24 @@ func (h *humanSink) state(job *waypointv1.Job) {
 	}
 	h.r.Note("")
 	if job.GetAttempt() > 1 {
-		h.r.Line(terminal.Warning, fmt.Sprintf("The job goes on after its runner was lost (attempt %d).", job.GetAttempt()))
+		h.r.Line(terminal.Warning, fmt.Sprintf("The job continues after its runner was lost (attempt %d).", job.GetAttempt()))
 	}
 }
 
 func (h *humanSink) queued(op Operation, o *outcome, job *waypointv1.Job, at placement) {
-	where := "here"
+	where := "on this machine"
 	if at.remote {
 		where = "on a remote runner"
 	}
 	h.r.Line(terminal.Header, fmt.Sprintf("%s %s in workspace %s, %s (job %s)", op.Doing, o.app, o.workspace, where, job.GetId()))
 	if !at.remote && at.why != "" {
-		h.r.Line(terminal.Dim, "It runs here because "+at.why+".")
+		h.r.Line(terminal.Dim, "It runs on this machine because "+at.why+".")
 	}
 }
 
 func (h *humanSink) detached(job *waypointv1.Job) {
 	h.r.Note("")
-	h.r.Line(terminal.Info, "Detached; the job goes on. See its output with: waypoint job get-stream "+job.GetId())
+	h.r.Line(terminal.Info, "Detached; the job continues. Follow it with: waypoint job get-stream "+job.GetId())
 }
 
 func (h *humanSink) ended(op Operation, o *outcome) {
@@ -77,7 +77,7 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 	}
 	if o.err != nil {
 		if steps := stepTimes(o.job); steps != "" {
-			h.r.Line(terminal.Dim, "Until then: "+steps)
+			h.r.Line(terminal.Dim, "Steps: "+steps)
 		}
 		return
 	}

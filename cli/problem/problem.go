@@ -1,4 +1,4 @@
-// Package problem holds the errors that the CLI finds by itself: what is wrong, and what to do about it. It shows nothing.
+// Package problem has the errors that the CLI finds by itself: what is wrong, and what to do about it. It prints nothing.
 package problem
 
 import (
@@ -37,16 +37,16 @@ func (t *Problem) WithHint(format string, args ...any) *Problem {
 
 func (t *Problem) Error() string { return t.Message }
 
-// ErrSilent ends a command with 1 after it has said everything itself.
+// ErrSilent ends a command with exit code 1 after it has printed everything itself.
 var ErrSilent = errors.New("the command failed")
 
-// Rendered is an error that shows itself over several lines, such as diagnostics with their source.
+// Rendered is an error that renders itself over several lines, such as diagnostics with their source.
 type Rendered interface {
 	error
 	Render(w io.Writer, color bool)
 }
 
-// Sentence begins with a capital letter, unless the first word is a name or code.
+// Sentence capitalizes the first letter, unless the first word is a name or code.
 func Sentence(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	word, _, _ := strings.Cut(s, " ")
@@ -65,7 +65,7 @@ func IsReason(err error, reason fault.Reason) bool {
 	return fault.Is(err, reason)
 }
 
-// ExitCode ends a command with a code of its own, after it has said everything itself.
+// ExitCode ends a command with a code of its own, after it has printed everything itself.
 type ExitCode int
 
 func (c ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

@@ -31,12 +31,12 @@ func (f *Flags) Register(cmd *cobra.Command, physical bool) {
 	fs := cmd.Flags()
 	fs.BoolVar(&f.allWorkspaces, "workspace-all", false, "list all workspaces")
 	fs.BoolVar(&f.JSON, "json", false, "print a JSON array")
-	fs.BoolVar(&f.longIDs, "long-ids", false, "show ids whole")
-	fs.IntVar(&f.Limit, "limit", 50, "list at most so many of each app; 0: all")
-	fs.BoolVar(&f.desc, "desc", true, "newest first; =false: oldest of those first")
+	fs.BoolVar(&f.longIDs, "long-ids", false, "show full ids")
+	fs.IntVar(&f.Limit, "limit", 50, "how many to list for each app at most; 0: all")
+	fs.BoolVar(&f.desc, "desc", true, "newest first; =false: oldest first, of the same records")
 	if physical {
-		fs.StringVar(&f.state, "state", "", "only running, success or error")
-		fs.StringVar(&f.Physical, "physical-state", "created", "only pending, created or destroyed; any: all")
+		fs.StringVar(&f.state, "state", "", "show only this state: running, success or error")
+		fs.StringVar(&f.Physical, "physical-state", "created", "show only this physical state: pending, created or destroyed; any: all")
 	}
 }
 
@@ -111,7 +111,7 @@ func Show[M proto.Message](sh Host, asJSON bool, items []M, what string, columns
 	return nil
 }
 
-// Columns and metaCells are what all records show.
+// Columns are the columns that all records show; metaCells fills them.
 func Columns(extra ...terminal.Column) []terminal.Column {
 	cols := []terminal.Column{
 		{Title: "APP"}, {Title: "VERSION"}, {Title: "WORKSPACE", Rank: 3}, {Title: "STATE"}, {Title: "PLUGIN", Rank: 4}, {Title: "COMPLETED", Rank: 2},

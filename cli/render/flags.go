@@ -15,7 +15,7 @@ func KeyValues(flag string, given []string) (map[string]string, error) {
 	for _, g := range given {
 		k, v, ok := strings.Cut(g, "=")
 		if !ok || k == "" {
-			return nil, problem.New("USAGE", "-%s %s: a value of the form k=v is wanted", flag, g)
+			return nil, problem.New("USAGE", "invalid -%s %s: expected k=v", flag, g)
 		}
 		out[k] = v
 	}
@@ -34,5 +34,5 @@ func EnumFlag(flag, word, prefix string, values map[string]int32) (int32, error)
 	for name, n := range values {
 		words[n] = Enum(name, prefix)
 	}
-	return 0, problem.New("USAGE", "-%s %s: unknown", flag, word).WithHint("It can be: %s.", strings.Join(words[1:], ", "))
+	return 0, problem.New("USAGE", "invalid -%s %s", flag, word).WithHint("Use one of: %s.", strings.Join(words[1:], ", "))
 }

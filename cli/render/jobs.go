@@ -9,7 +9,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// WhyNot words why a job is not running.
+// WhyNot renders why a job is not running.
 func WhyNot(w *waypointv1.WhyNot) string {
 	if w.GetReason() == "" && w.GetMessage() == "" {
 		return ""
@@ -42,7 +42,7 @@ func WorkspaceName(s *waypointv1.JobSpec) string {
 	return s.GetWorkspace()
 }
 
-// TookOf is how long a job ran; "-" if it has not ended.
+// TookOf renders how long a job ran; "-" if it has not ended.
 func TookOf(j *waypointv1.Job) string {
 	if j.GetStartedUnixMs() == 0 || j.GetEndedUnixMs() == 0 {
 		return "-"
@@ -65,7 +65,7 @@ func StepTime(s *waypointv1.JobStep) time.Duration {
 	return time.Duration(s.GetEndedUnixMs()-s.GetStartedUnixMs()) * time.Millisecond
 }
 
-// MadeLines names the records that a job made.
+// MadeLines renders the records that a job made.
 func MadeLines(res *waypointv1.JobResult) (out []string) {
 	add := func(kind string, m *waypointv1.RecordMeta) {
 		if m != nil {

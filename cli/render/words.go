@@ -10,7 +10,7 @@ import (
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 )
 
-// FirstUpper begins a text with a capital letter.
+// FirstUpper capitalizes the first letter of a text.
 func FirstUpper(s string) string {
 	if s == "" {
 		return s
@@ -26,7 +26,7 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// OrElse is the given text, or the fallback if it is empty.
+// OrElse returns the text, or the fallback if it is empty.
 func OrElse(given, fallback string) string {
 	if given != "" {
 		return given
@@ -34,7 +34,7 @@ func OrElse(given, fallback string) string {
 	return fallback
 }
 
-// WhereRuns is where the operations of a project run: "remotely" or "locally".
+// WhereRuns returns where the operations of a project run: "remotely" or "locally".
 func WhereRuns(p *waypointv1.Project) string {
 	if p.GetRemoteEnabled() {
 		return "remotely"

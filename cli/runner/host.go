@@ -14,7 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/guard"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	operation.Host
 	records.Host

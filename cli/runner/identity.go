@@ -25,14 +25,14 @@ func runnerToken(ctx context.Context, sh Host, s *shell.Server, o *agentOptions,
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return "", nil, problem.New("AWS_CONFIG", "the AWS configuration cannot be read: %s", err.Error()).WithHint("Look at ~/.aws/config.")
+		return "", nil, problem.New("AWS_CONFIG", "cannot read the AWS configuration: %s", err.Error()).WithHint("Check ~/.aws/config.")
 	}
 	look, cancel := context.WithTimeout(ctx, credentialsWithin)
 	defer cancel()
 	if _, err := cfg.Credentials.Retrieve(look); err != nil {
 		logger.DebugContext(ctx, "no AWS credentials were found", "error", err)
-		return "", nil, problem.New("TOKEN_MISSING", "there is neither a runner token nor an AWS role to prove").
-			WithHint("Make a token (`waypoint token create NAME -kind runner`) and set WAYPOINT_SERVER_TOKEN, or run where AWS gives credentials.")
+		return "", nil, problem.New("TOKEN_MISSING", "no runner token and no AWS credentials were found").
+			WithHint("Make a token (`waypoint token create NAME -kind runner`) and set WAYPOINT_SERVER_TOKEN, or run the agent where AWS provides credentials.")
 	}
 	if cfg.Region == "" { // on EC2 the machine knows
 		if at, err := awsconfig.LoadDefaultConfig(look, awsconfig.WithEC2IMDSRegion()); err == nil {
@@ -40,7 +40,7 @@ func runnerToken(ctx context.Context, sh Host, s *shell.Server, o *agentOptions,
 		}
 	}
 	if cfg.Region == "" { // which partition's STS knows the role, nobody else can say
-		return "", nil, problem.New("AWS_CONFIG", "no AWS region is set, so it is not known whose STS proves this machine's role").
+		return "", nil, problem.New("AWS_CONFIG", "no AWS region is set: it selects the STS endpoint that proves this machine's role").
 			WithHint("Set AWS_REGION, for example to the server's region.")
 	}
 	c, err := runnerClient(sh, s, "", logger)
@@ -53,7 +53,7 @@ func runnerToken(ctx context.Context, sh Host, s *shell.Server, o *agentOptions,
 		c.CloseIdle()
 		return "", nil, fmt.Errorf("proving this machine's AWS role: %w", err)
 	}
-	logger.InfoContext(ctx, "registered by an identity of AWS", "arn", got.GetArn())
+	logger.InfoContext(ctx, "registered with an AWS identity", "arn", got.GetArn())
 	return got.GetSecret(), func(ctx context.Context) error {
 		defer c.CloseIdle()
 		return h.Keep(ctx, got.GetSecret(), time.Unix(got.GetExpiresUnix(), 0))

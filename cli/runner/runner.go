@@ -41,24 +41,24 @@ type agentOptions struct {
 func newAgent(sh Host) *cobra.Command {
 	o := &agentOptions{}
 	cmd := &cobra.Command{
-		Use: "agent", Short: "Run a runner, which takes jobs from the queue", Args: shell.ArgCount(0, 0),
-		Long: `Runs a standing runner until Ctrl-C or SIGTERM, which let it finish the jobs that it has. It opens outbound
+		Use: "agent", Short: "Run a standing runner, which takes jobs from the queue", Args: shell.ArgCount(0, 0),
+		Long: `Runs a standing runner until Ctrl-C or SIGTERM, after which it finishes its running jobs. It opens outbound
 connections only. The server comes from WAYPOINT_SERVER_ADDR and the runner token ("waypoint token create NAME -kind
 runner") from WAYPOINT_SERVER_TOKEN, or both from the context. Its labels and projects are those of the token.
 
-On AWS it needs no token: without one it proves which role the machine or task has (the AWS SDK's own credential
+On AWS it needs no token: without one it proves its AWS role (with the AWS SDK's credential
 chain: environment, profile, ECS task, EC2 instance), and the server, if that role is on its list of runner roles,
-gives it a token that lives in memory and is renewed each hour.`,
+gives it a token that is held in memory and renewed each hour.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), sh, o) },
 	}
 	cmd.Flags().StringVar(&o.id, "id", "", "id (a ULID); by default a new one at each start")
-	cmd.Flags().StringVar(&o.name, "name", "", "name that people see; by default the host's")
+	cmd.Flags().StringVar(&o.name, "name", "", "display name; by default the host's name")
 	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that the token must have, k=v (repeatable): jobs can ask for the token's labels")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 3*runtime.NumCPU(), "how many jobs to run at once")
-	cmd.Flags().StringVar(&o.stateDir, "state-dir", "", "where to keep what outlives jobs")
+	cmd.Flags().StringVar(&o.stateDir, "state-dir", "", "directory for files that must outlive jobs")
 	cmd.Flags().BoolVar(&o.aws, "aws-identity", false, "prove an AWS role instead of using a token, even where there is a token")
 	for _, old := range []string{"cookie", "liveness-tcp-addr"} {
-		cmd.Flags().String(old, "", "has no meaning here")
+		cmd.Flags().String(old, "", "not supported")
 		_ = cmd.Flags().MarkHidden(old)
 	}
 	return cmd
@@ -70,7 +70,7 @@ func runAgent(ctx context.Context, sh Host, o *agentOptions) error {
 		return err
 	}
 	if o.concurrency < 1 {
-		return problem.New("USAGE", "-concurrency %d: at least 1 is wanted", o.concurrency)
+		return problem.New("USAGE", "invalid -concurrency %d: use 1 or more", o.concurrency)
 	}
 	if o.id == "" {
 		o.id = operation.NewID()
@@ -123,7 +123,7 @@ func runAgent(ctx context.Context, sh Host, o *agentOptions) error {
 	if keep == nil {
 		return r.Run(ctx)
 	}
-	// The runner ends when its token cannot live on, and the keeping of the token when the runner ends.
+	// Stop the runner when its token can no longer be renewed, and stop renewing when the runner stops.
 	group, inner := errgroup.WithContext(ctx)
 	inner, end := context.WithCancel(inner)
 	group.Go(func() error { return keep(inner) })
@@ -164,7 +164,7 @@ func restoreMachine(ctx context.Context, sh Host, place *server.Runner, stateDir
 	go func() {
 		defer close(done)
 		if err := sh.Deps().RestoreMachine(ctx, stateDir, sealer, logger); err != nil {
-			logger.WarnContext(ctx, "bringing back the apps of this machine failed", "error", err)
+			logger.WarnContext(ctx, "could not restart the apps of this machine", "error", err)
 		}
 	}()
 	timer := time.NewTimer(restoreWait)

@@ -24,7 +24,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
-// Host is what this package needs of the shell.
+// Host is the part of the shell that this package uses.
 type Host interface {
 	Context() context.Context
 	Env() *shell.Env
@@ -44,7 +44,7 @@ type Scope struct {
 	Dir string
 }
 
-// Foreign says that there is no local source for the project.
+// Foreign reports that this directory is not the project's source.
 func (s *Scope) Foreign() bool { return s.Local == nil }
 
 // Find finds the project: -p, else the nearest waypoint.hcl upward. If both are there and differ, the file is
@@ -53,8 +53,8 @@ func Find(sh Host) (*Scope, error) {
 	path, err := config.Find(sh.Env().Dir)
 	if errors.Is(err, config.ErrNoFile) {
 		if sh.Flags().Project == "" {
-			return nil, problem.New("NO_PROJECT", "there is no waypoint.hcl in this directory or its parents").
-				WithHint("Change to a project's directory, name one with -project, or make a waypoint.hcl with `waypoint init`.")
+			return nil, problem.New("NO_PROJECT", "no waypoint.hcl in this directory or its parents").
+				WithHint("Change to a project's directory, name a project with -project, or create a waypoint.hcl with `waypoint init`.")
 		}
 		return namedScope(sh)
 	}
@@ -76,7 +76,7 @@ func Find(sh Host) (*Scope, error) {
 		return nil, problem.InFile(file, diags)
 	}
 	if p := sh.Flags().Project; p != "" && p != local.Name {
-		sh.Warnf("%s is of the project %q and is ignored, because -project names %q.", path, local.Name, p)
+		sh.Warnf("%s belongs to the project %q and is ignored, because -project names %q.", path, local.Name, p)
 		return namedScope(sh)
 	}
 	if len(diags) > 0 { // warnings
@@ -89,12 +89,12 @@ func namedScope(sh Host) (*Scope, error) {
 	return &Scope{Project: sh.Flags().Project}, validate.Name("project", sh.Flags().Project)
 }
 
-// Input is what evaluating a waypoint.hcl in dir needs.
+// Input returns what is required to evaluate a waypoint.hcl in dir.
 func Input(sh Host, dir string) config.Input {
 	return config.Input{Context: sh.Context(), Pwd: sh.Env().Dir, ProjectDir: dir, Workspace: sh.Workspace()}
 }
 
-// CheckWorkspace refuses a workspace name that no server would take.
+// CheckWorkspace rejects a workspace name that every server would reject.
 func CheckWorkspace(sh Host) error { return validate.Workspace(sh.Workspace()) }
 
 // LocalApps names the apps of the waypoint.hcl.
@@ -109,7 +109,7 @@ func (s *Scope) LocalApps() []string {
 	return names
 }
 
-// PickApps chooses: the one of -app; all of the waypoint.hcl; all that the server knows.
+// PickApps selects apps: the one of -app, else those of the waypoint.hcl, else those that the server has.
 func PickApps(flag string, local, known []string) ([]string, error) {
 	all := local
 	if len(all) == 0 {
@@ -128,7 +128,7 @@ func PickApps(flag string, local, known []string) ([]string, error) {
 		WithHint("Its apps: %s.", render.OrNone(all))
 }
 
-// Apps gives the apps to work on, asking the server only if the waypoint.hcl does not say.
+// Apps returns the apps to work on. It asks the server only if there is no waypoint.hcl.
 func Apps(ctx context.Context, sh Host, c *client.Client, s *Scope) ([]string, error) {
 	local := s.LocalApps()
 	if len(local) > 0 && (sh.Flags().App == "" || slices.Contains(local, sh.Flags().App)) {
@@ -141,14 +141,14 @@ func Apps(ctx context.Context, sh Host, c *client.Client, s *Scope) ([]string, e
 	return PickApps(sh.Flags().App, local, AppNames(got.Msg.GetApps()))
 }
 
-// OneApp is apps for commands that work on exactly one.
+// OneApp returns the app for commands that work on exactly one.
 func OneApp(ctx context.Context, sh Host, c *client.Client, s *Scope) (string, error) {
 	apps, err := Apps(ctx, sh, c, s)
 	if err != nil {
 		return "", err
 	}
 	if len(apps) != 1 {
-		return "", problem.New("APP_NEEDED", "the project has several apps, and this works on one").
+		return "", problem.New("APP_NEEDED", "the project has several apps, and this command works on exactly one").
 			WithHint("Name it with -app: %s.", strings.Join(apps, ", "))
 	}
 	return apps[0], nil

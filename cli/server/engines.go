@@ -18,12 +18,12 @@ func newEngines(sh Host) *cobra.Command {
 	o := &enginesOptions{}
 	cmd := &cobra.Command{
 		Use: "engines", Short: "Run the embedded DynamoDB and SQS alone, to test code that uses them", Args: shell.ArgCount(0, 0),
-		Long: `Runs the embedded DynamoDB and SQS alone, in the foreground, until Ctrl-C or SIGTERM. Any AWS SDK reaches them when
-it is given the endpoints and the key, which are printed as one JSON object once both listen.
+		Long: `Runs the embedded DynamoDB and SQS alone, in the foreground, until Ctrl-C or SIGTERM. Any AWS SDK can use them when
+it is configured with the endpoints and the key, which are printed as one JSON object once both listen.
 
-The key is AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) if these are set, else one made at
-random. Each request's signature is checked; any region is taken. Without --data everything is in memory and ends
-with the command. What is not implemented is refused by name.`,
+The key is AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) if these are set, else a key made at
+random. Each request's signature is checked; any region is accepted. Without --data everything is in memory and is lost
+when the command ends. Anything that is not implemented is refused by name.`,
 		Example: `  waypoint server engines --dynamodb 127.0.0.1:8000 --sqs 127.0.0.1:9324
   waypoint server engines --dynamodb 127.0.0.1:0 --sqs 127.0.0.1:0 --data ./aws.db`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runEngines(cmd.Context(), sh, o) },
@@ -39,7 +39,7 @@ func runEngines(ctx context.Context, sh Host, o *enginesOptions) error {
 	key, secret := sh.Env().Get("AWS_ACCESS_KEY_ID"), sh.Env().Get("AWS_SECRET_ACCESS_KEY")
 	if (key == "") != (secret == "") {
 		return problem.New("USAGE", "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set").
-			WithHint("Set both, or none: a key is then made at random and printed.")
+			WithHint("Set both, or neither: then a random key is made and printed.")
 	}
 	region := o.region
 	if region == "" {

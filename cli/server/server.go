@@ -27,13 +27,13 @@ func newRun(sh Host) *cobra.Command {
 	o := &runOptions{}
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the local server in the foreground", Args: shell.ArgCount(0, 0),
-		Long: `Runs the server of this machine until Ctrl-C: the gateway, the functions, and the embedded DynamoDB and SQS.
+		Long: `Runs the local server until Ctrl-C: the gateway, the functions, and the embedded DynamoDB and SQS.
 "waypoint install --platform=local" runs it in the background instead.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRun(cmd.Context(), sh, o) },
 	}
 	cmd.Flags().StringVar(&o.dir, "dir", "", "data directory")
 	cmd.Flags().StringVar(&o.listen, "listen", "", `address for browsers, containers and curl; "none": no port`)
-	cmd.Flags().StringVar(&o.bootstrap, "bootstrap", "", "Lambda bootstrap binary to run the functions in, instead of this process")
+	cmd.Flags().StringVar(&o.bootstrap, "bootstrap", "", "Lambda bootstrap binary that runs the functions, instead of this process")
 	cmd.Flags().BoolVar(&o.throttle, "throttle", false, "throttle the API as the AWS template does")
 	_ = cmd.Flags().MarkHidden("bootstrap")
 	_ = cmd.Flags().MarkHidden("throttle")

@@ -121,7 +121,7 @@ func nearestFlag(cmd *cobra.Command, name string) (found string, ok bool) {
 	return found, ok
 }
 
-// FlagError words pflag's error and adds what was probably meant.
+// FlagError rephrases pflag's error and suggests a similar flag.
 func FlagError(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	name, unknown := strings.CutPrefix(text, "unknown flag: --")

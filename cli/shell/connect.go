@@ -23,13 +23,13 @@ import (
 const (
 	// retryLook bounds how long a command that only looks waits for a server that is away.
 	retryLook = 5 * time.Second
-	// RetryOperation bounds it in mid-operation, where the work goes on without us.
+	// RetryOperation is the limit during an operation, which continues without us.
 	RetryOperation = 10 * time.Minute
 	// sayAfter is how long nothing may happen without a word.
 	sayAfter = 2 * time.Second
 )
 
-// Server is which server a command talks to, and who said so.
+// Server is the server that a command talks to, and the source of its address.
 type Server struct {
 	contexts.Context
 	// From is "WAYPOINT_SERVER_ADDR" or `context "x"`.
@@ -52,10 +52,10 @@ type Servers struct {
 // Server is the server that was chosen or connected to; nil: none yet.
 func (v *Servers) Server() *Server { return v.server }
 
-// ForgetServer makes the next command choose anew, because contexts have changed.
+// ForgetServer makes the next command choose a server again, because contexts have changed.
 func (v *Servers) ForgetServer() { v.server, v.client = nil, nil }
 
-// OnWaiting sets what is told when the server does not answer.
+// OnWaiting sets the callback for messages while the server does not answer.
 func (v *Servers) OnWaiting(say func(string)) { v.onWait.Store(&say) }
 
 // Spent is what the calls have cost so far; ok is false if no server was called.
@@ -92,7 +92,7 @@ func (v *Servers) ChosenServer() (*Server, error) {
 func (v *Servers) resolveServer() (*Server, error) {
 	if addr := v.env.Get("WAYPOINT_SERVER_ADDR"); addr != "" {
 		if !strings.Contains(addr, "://") {
-			return nil, problem.New("SERVER_ADDRESS", "WAYPOINT_SERVER_ADDR is %q: this is the form that HashiCorp Waypoint used", addr).
+			return nil, problem.New("SERVER_ADDRESS", "WAYPOINT_SERVER_ADDR is %q: this is HashiCorp Waypoint's form of an address", addr).
 				WithHint("Use https://HOST, http://127.0.0.1:PORT or unix:///PATH. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI.")
 		}
 		return &Server{
@@ -117,13 +117,13 @@ func (v *Servers) resolveServer() (*Server, error) {
 			return nil, LegacyProblem(l)
 		}
 		return nil, problem.New("CONTEXT_NOT_FOUND", "there is no context %q", name).
-			WithHint("`waypoint context list` shows the contexts, `waypoint context use NAME` picks one.")
+			WithHint("`waypoint context list` shows the contexts, `waypoint context use NAME` selects one.")
 	}
 	if err != nil {
 		return nil, err
 	}
 	if store.LoosePermissions(name) {
-		v.Warnf("the context %q holds a token and can be read by others: run chmod 600 on its file in %s.", name, store.Dir)
+		v.Warnf("the context %q contains a token and is readable by other users: run chmod 600 on its file in %s.", name, store.Dir)
 	}
 	if token := v.env.Get("WAYPOINT_SERVER_TOKEN"); token != "" {
 		c.Token = token
@@ -143,7 +143,7 @@ func (v *Servers) CurrentContext(store contexts.Store) (string, error) {
 	}
 }
 
-// NoServer words that no server is configured: because only contexts of HashiCorp Waypoint are there, or none is chosen.
+// NoServer returns the error for a CLI without a server: only contexts of HashiCorp Waypoint exist, or none is selected.
 func (v *Servers) NoServer(store contexts.Store) error {
 	own, err := store.List()
 	if err != nil {
@@ -165,14 +165,14 @@ func (v *Servers) NoServer(store contexts.Store) error {
 	return ErrNoServer
 }
 
-// LegacyProblem words that a context is one of HashiCorp Waypoint.
+// LegacyProblem returns the error for a context of HashiCorp Waypoint.
 func LegacyProblem(l contexts.LegacyContext) error {
 	at := ""
 	if l.Address != "" {
 		at = " for the server at " + l.Address
 	}
 	return problem.New("LEGACY_CONTEXT", "%s is a context of HashiCorp Waypoint%s: that server speaks gRPC, and this CLI cannot use it", l.Path, at).
-		WithHint("The file is left as it is. Make a server of this kind with `waypoint install --platform=local`,\n" +
+		WithHint("The file is not changed. Install a server of this kind with `waypoint install --platform=local`,\n" +
 			"or connect to one with `waypoint login ADDRESS`. Then run `waypoint init` in each project.")
 }
 
@@ -215,7 +215,7 @@ func (v *Servers) waiting(_ error, since time.Duration) {
 		return
 	}
 	if f := v.onWait.Load(); f != nil {
-		text := "The server does not answer; trying again"
+		text := "The server does not answer; retrying"
 		if t := v.LocalTrouble(); t != nil {
 			text = problem.Sentence(t.Message) + ". " + t.Hint
 		}
@@ -223,7 +223,7 @@ func (v *Servers) waiting(_ error, since time.Duration) {
 	}
 }
 
-// LocalTrouble finds out what is wrong with the local server, if one is in use and something can be seen.
+// LocalTrouble finds what is wrong with the local server; nil if none is in use, or nothing can be found.
 func (v *Servers) LocalTrouble() *server.Trouble {
 	if v.server == nil || v.server.Platform != "local" || v.server.Dir == "" {
 		return nil
@@ -242,7 +242,7 @@ func (v *Servers) sayOnce() func(string) {
 	}
 }
 
-// Look is connect for commands that only look: they say when they wait.
+// Look connects for commands that only read, which print a message while they wait for the server.
 func (v *Servers) Look(ctx context.Context) (*client.Client, error) {
 	say := v.sayOnce()
 	v.onWait.Store(&say)
@@ -304,7 +304,7 @@ func (v *Servers) Workspace() string {
 	return "default"
 }
 
-// CheckServer asks a server whether it knows the token.
+// CheckServer asks a server whether it accepts the token.
 func (v *Servers) CheckServer(ctx context.Context, c contexts.Context) (*waypointv1.GetServerInfoResponse, error) {
 	conn, err := v.Probe(c)
 	if err != nil {
@@ -317,12 +317,12 @@ func (v *Servers) CheckServer(ctx context.Context, c contexts.Context) (*waypoin
 	}
 	if info.GetPrincipal() == nil {
 		return nil, problem.New("TOKEN_INVALID", "the server at %s does not accept the token", c.Address).
-			WithHint("It may be mistyped, expired or revoked; `waypoint token create` makes one.")
+			WithHint("It may be mistyped, expired or revoked; `waypoint token create` makes a new one.")
 	}
 	return info, nil
 }
 
-// Probe is a client for a server that need not be the chosen one.
+// Probe returns a client for a server that may differ from the chosen one.
 func (v *Servers) Probe(c contexts.Context) (*client.Client, error) {
 	say := v.sayOnce()
 	v.onWait.Store(&say)
@@ -340,7 +340,7 @@ func (v *Servers) Probe(c contexts.Context) (*client.Client, error) {
 // completeTimeout bounds what a press of the Tab key may cost.
 const completeTimeout = 2 * time.Second
 
-// Asking is a client for completions: it starts nothing, asks nothing, and gives up soon. nil if there is no server.
+// Asking returns a client for completions, which starts no server, asks no question and gives up soon; nil without a server.
 func (v *Servers) Asking(ctx context.Context) (*client.Client, context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(client.WithMaxRetry(ctx, 0), completeTimeout)
 	s, err := v.ChosenServer()

@@ -33,7 +33,7 @@ type Env struct {
 	Executable string
 	// ReadSecret reads a line from the terminal without showing it.
 	ReadSecret func() (string, error)
-	// Interrupts tells each time that somebody wants the command to end (Ctrl-C, SIGTERM, SIGHUP).
+	// Interrupts receives a value for each signal that asks the command to end (Ctrl-C, SIGTERM, SIGHUP).
 	Interrupts <-chan os.Signal
 	// Quit ends the process at once, for a second interrupt.
 	Quit func(code int)
@@ -90,7 +90,7 @@ func (e *Env) Get(name string) string {
 	return v
 }
 
-// IsSet reports whether a variable holds something that means yes.
+// IsSet reports whether a variable has a value that means yes.
 func (e *Env) IsSet(name string) bool {
 	switch strings.ToLower(e.Get(name)) {
 	case "", "0", "false", "no", "off":

@@ -18,10 +18,10 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
-// Report is what is told of an error: what happened, and what to do next.
+// Report is what the user is shown of an error: what happened, and what to do next.
 type Report struct{ Message, Reason, Hint string }
 
-// Explain finds what a person needs to know in an error. s is the server that was called; nil if none was.
+// Explain extracts from an error what a person has to know. s is the server that was called; nil if none was.
 func Explain(err error, s *Server) Report {
 	if s == nil {
 		s = &Server{}
@@ -75,7 +75,7 @@ func explainForeign(f *client.ForeignAnswer, s *Server) Report {
 	r := Report{Message: fmt.Sprintf("at %s, %s", s.Address, f.What()),
 		Hint: "Check the address. A server of HashiCorp Waypoint speaks gRPC and cannot be used with this CLI."}
 	if s.Platform == "aws" {
-		r.Hint = "If somebody removed the installation, " + install + " installs it again; `waypoint doctor` looks at it."
+		r.Hint = "If somebody removed the installation, " + install + " installs it again; `waypoint doctor` checks it."
 	}
 	return r
 }
@@ -86,7 +86,7 @@ func explainConnect(err error, c *connect.Error, addr, platform string) Report {
 	case client.Unreachable(err):
 		var op *net.OpError
 		if dialed := !errors.As(err, &op) || op.Op != "dial"; dialed && errors.Is(err, context.DeadlineExceeded) {
-			return Report{Message: fmt.Sprintf("the server at %s was reached, and does not answer", addr), Hint: silentHint(platform)}
+			return Report{Message: fmt.Sprintf("the server at %s accepts connections but does not answer", addr), Hint: silentHint(platform)}
 		}
 		r := Report{Message: fmt.Sprintf("the server at %s cannot be reached: %s", addr, cause)}
 		r.Hint = "Check the address (`waypoint context inspect`) and that the server is running."
@@ -96,7 +96,7 @@ func explainConnect(err error, c *connect.Error, addr, platform string) Report {
 		return r
 	case c.Code() == connect.CodeUnimplemented:
 		return Report{
-			Message: fmt.Sprintf("the server at %s does not know this call: %s", addr, cause),
+			Message: fmt.Sprintf("the server at %s does not support this call: %s", addr, cause),
 			Hint:    "It may be older than this CLI: `waypoint doctor` compares the versions.",
 		}
 	case c.Code() == connect.CodeCanceled:
@@ -108,10 +108,10 @@ func explainConnect(err error, c *connect.Error, addr, platform string) Report {
 // silentHint says what to do about a server that takes connections and does not answer.
 func silentHint(platform string) string {
 	if platform == "local" {
-		return "Its process is there, but is stopped or overloaded: look at server.log in the data directory, and at the machine. " +
-			"`waypoint upgrade --platform=local` starts it anew; the data stays."
+		return "Its process exists, but is stopped or overloaded: check server.log in the data directory, and the load of the machine. " +
+			"`waypoint upgrade --platform=local` restarts it; the data is kept."
 	}
-	return "It may be overloaded, or something between holds the answers back. Run the same command again; `waypoint doctor` looks at the server."
+	return "It may be overloaded, or a proxy in between holds back its answers. Run the same command again; `waypoint doctor` checks the server."
 }
 
 // hintFor says what to do about reasons for which the server gave no hint.

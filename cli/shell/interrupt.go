@@ -19,7 +19,7 @@ const BrokenPipeCode = 128 + 13
 // lastWords bounds how long the second interrupt waits for its sentence to be written: a terminal can be stopped.
 const lastWords = 100 * time.Millisecond
 
-// Signals are what should reach Env.Interrupts.
+// Signals are the signals that Env.Interrupts receives.
 func Signals() []os.Signal { return interruptSignals() }
 
 // interruption is why the context of a command ended: a signal arrived.
@@ -36,7 +36,7 @@ func (i *interruption) code() int {
 }
 
 // errBrokenPipe is why the context of a command ended: nobody reads its output any more.
-var errBrokenPipe = errors.New("nobody reads the output any more")
+var errBrokenPipe = errors.New("the reader of the output has gone away")
 
 // watchInterrupts listens until done is closed. The first signal cancels the command, the second ends the process at
 // once: at every moment, since a command in the middle of a computation may not see its context end.
@@ -58,7 +58,7 @@ func (sh *Shell) watchInterrupts(done <-chan struct{}, cancel context.CancelCaus
 		}
 		said := make(chan struct{})
 		go func() { // ends with the process
-			sh.Sayf("\nStopped at once.\n")
+			sh.Sayf("\nStopped immediately.\n")
 			close(said)
 		}()
 		select {

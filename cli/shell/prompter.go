@@ -22,10 +22,10 @@ type Prompter struct {
 	prompting atomic.Bool
 }
 
-// ErrNotConfirmed ends a command that somebody answered no to.
+// ErrNotConfirmed ends a command whose question was answered with no.
 var ErrNotConfirmed = errors.New("nothing was changed")
 
-// CanAsk says whether there is somebody to answer a question.
+// CanAsk reports whether questions can be asked: stdin and stderr are terminals.
 func (p *Prompter) CanAsk() bool { return p.env.InTTY && p.env.ErrTTY }
 
 // confirm asks a yes-or-no question on the terminal; an empty answer is fallback.
@@ -48,14 +48,14 @@ func (p *Prompter) confirm(question string, fallback bool) (bool, error) {
 	return false, nil
 }
 
-// MustConfirm asks before something is destroyed, unless approved. Where nobody can answer, it refuses.
+// MustConfirm asks before something is destroyed, unless approved. Without a terminal it returns an error.
 func (p *Prompter) MustConfirm(question string, approved, json bool) error {
 	if approved {
 		return nil
 	}
 	if json || !p.CanAsk() {
-		return problem.New("NOT_CONFIRMED", "this needs a confirmation, and there is no terminal to ask on").
-			WithHint("Add --auto-approve (or --yes) if you are sure.")
+		return problem.New("NOT_CONFIRMED", "confirmation required, but stdin is not a terminal").
+			WithHint("Pass -auto-approve (or -yes) to skip the confirmation.")
 	}
 	ok, err := p.confirm(question, false)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package shell makes what commands share: the streams, questions on the terminal, the server, and interrupts. A command
-// declares which of it it needs (its Host). It knows no command.
+// declares the part that it uses (its Host). This package imports no command.
 package shell
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
-// Deps is what main hands to the commands.
+// Deps are the dependencies that main passes to the commands.
 type Deps struct {
 	Env *Env
 	// Catalog makes the plugins of this binary's runners. It is called when a command needs them.
@@ -28,7 +28,7 @@ type Deps struct {
 	// PurgeMachine ends what plugins run on this machine and kept below a runner's state directory. It names what had to
 	// stay because others use it.
 	PurgeMachine func(ctx context.Context, stateDir string) (left []string, err error)
-	// RestoreMachine brings back what plugins run on this machine, after a reboot say.
+	// RestoreMachine restarts what plugins run on this machine, for example after a reboot.
 	RestoreMachine func(ctx context.Context, stateDir string, sealer plugin.Sealer, log *slog.Logger) error
 }
 
@@ -55,7 +55,7 @@ func (s *Streams) Env() *Env { return s.env }
 // Flags are the flags that every command has.
 func (s *Streams) Flags() *Flags { return s.flags }
 
-// Deps is what main handed to the commands.
+// Deps returns the dependencies that main passed to the commands.
 func (sh *Shell) Deps() Deps { return sh.deps }
 
 // OfferToInstall sets what makes a local server for somebody who has none.
@@ -107,7 +107,7 @@ func Group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// UnknownCommand refuses what is no subcommand, naming those that are near.
+// UnknownCommand rejects an argument that is not a subcommand, and suggests similar names.
 func UnknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -120,21 +120,21 @@ func UnknownCommand(cmd *cobra.Command, args []string) error {
 	return problem.New("USAGE", "there is no command `%s %s`", cmd.CommandPath(), args[0]).WithHint("%s", hint)
 }
 
-// ArgCount wants between least and most arguments (most < 0: any number).
+// ArgCount requires between least and most arguments (most < 0: any number).
 func ArgCount(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for _, a := range args {
 			if p, app, ok := strings.Cut(a, "/"); ok && most == 0 && p != "" && app != "" {
-				return problem.New("USAGE", "the form PROJECT/APP is no longer supported").
+				return problem.New("USAGE", "the argument form PROJECT/APP is no longer supported").
 					WithHint("Use: %s -project %s -app %s", cmd.CommandPath(), p, app)
 			}
 		}
 		var wrong string
 		switch {
 		case len(args) < least:
-			wrong = fmt.Sprintf("`%s` needs an argument more", cmd.CommandPath())
+			wrong = fmt.Sprintf("`%s` requires at least %d argument(s), got %d", cmd.CommandPath(), least, len(args))
 		case most >= 0 && len(args) > most:
-			wrong = fmt.Sprintf("`%s` does not take the argument %q", cmd.CommandPath(), args[most])
+			wrong = fmt.Sprintf("`%s` does not accept the argument %q", cmd.CommandPath(), args[most])
 		default:
 			return nil
 		}
@@ -142,7 +142,7 @@ func ArgCount(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// NewGuard is what ends and reports the work of a runner in this process, should it be killed.
+// NewGuard makes the guard, which ends and reports the work of a runner in this process if the process is killed.
 // Run closes it.
 func (sh *Shell) NewGuard(token string, logger *slog.Logger) *guard.Guard {
 	if sh.guard == nil {

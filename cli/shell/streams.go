@@ -29,12 +29,12 @@ func (s *Streams) KeepWriteErr(err error) {
 // WriteError returns the first error of writing to stdout.
 func (s *Streams) WriteError() error { return s.writeErr }
 
-// OutSetting and errSetting say how the two streams are shown.
+// OutSetting returns how stdout is rendered.
 func (s *Streams) OutSetting() terminal.Setting {
 	return terminal.Setting{TTY: s.env.OutTTY, Plain: s.plain(), Lookup: s.env.Lookup}
 }
 
-// ErrSetting says how stderr is shown.
+// ErrSetting returns how stderr is rendered.
 func (s *Streams) ErrSetting() terminal.Setting {
 	return terminal.Setting{TTY: s.env.ErrTTY, Plain: s.plain(), Lookup: s.env.Lookup}
 }
@@ -46,14 +46,14 @@ func (s *Streams) Printf(format string, args ...any) {
 	s.Write(terminal.CleanLines(fmt.Sprintf(format, args...), s.OutSetting().Color()))
 }
 
-// Write writes data to stdout exactly as it is: what a program reads, not what a person looks at.
+// Write writes data to stdout unchanged, for programs that read it.
 func (s *Streams) Write(data string) {
 	if _, err := io.WriteString(s.env.Out, data); err != nil && s.writeErr == nil {
 		s.writeErr = fmt.Errorf("writing the output: %w", err)
 	}
 }
 
-// Sayf writes progress to stderr. Where that cannot be written, there is nobody to tell.
+// Sayf writes progress to stderr. Errors of writing are ignored.
 func (s *Streams) Sayf(format string, args ...any) {
 	_, _ = io.WriteString(s.env.Err, terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color()))
 }
@@ -64,7 +64,7 @@ func (s *Streams) Warnf(format string, args ...any) {
 	s.Sayf("%s\n", terminal.Paint(text, terminal.Warning, s.ErrSetting().Color()))
 }
 
-// Table prints a list to stdout, as wide as the terminal, or as wide as need be in a pipe.
+// Table prints a list to stdout, as wide as the terminal, or without a limit in a pipe.
 func (s *Streams) Table(t terminal.Table) {
 	columns := 0
 	if s.env.OutTTY {
@@ -106,10 +106,10 @@ func (s *Streams) PrintJSON(v any) error {
 	return nil
 }
 
-// Ago is a time for people.
+// Ago renders a time relative to now.
 func (s *Streams) Ago(t time.Time) string { return terminal.Relative(t, s.env.Now()) }
 
-// When is a time for people; "" for 0.
+// When renders a time of the contract relative to now; "" for 0.
 func (s *Streams) When(ms int64) string {
 	if ms == 0 {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 )
 
-// Env is a surrounding without terminal, server or home.
+// Env returns surroundings without a terminal, server or home directory.
 func Env(t *testing.T) *shell.Env {
 	t.Helper()
 	return &shell.Env{

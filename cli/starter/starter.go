@@ -1,5 +1,5 @@
-// Package starter looks at a directory and proposes a waypoint.hcl for what is in it. It reads files, and writes none,
-// runs nothing, and knows plugins by their names alone.
+// Package starter inspects a directory and proposes a waypoint.hcl for it. It reads files, writes none,
+// runs nothing, and refers to plugins only by name.
 package starter
 
 import (
@@ -17,9 +17,9 @@ import (
 type Way struct {
 	// Name is a short word: "docker", "process", "pack".
 	Name string
-	// Because says what was found, and does: "Dockerfile: an image, run as a container".
+	// Because is what was found and what is done with it: "Dockerfile: an image, run as a container".
 	Because string
-	// Image says that there is an image, which may be pushed to a registry.
+	// Image reports whether the build makes an image, which may be pushed to a registry.
 	Image bool
 
 	build, deploy, release string
@@ -39,7 +39,7 @@ func skipped(name string) bool {
 		slices.Contains([]string{"node_modules", "vendor", "testdata", "dist", "target", "build", "bin"}, name)
 }
 
-// Look finds the apps of a directory: the directory itself, else those up to two levels below it (services/web).
+// Look finds the apps in a directory: the directory itself, else those up to two levels below it (services/web).
 func Look(dir fs.FS, name string) ([]App, error) {
 	ways, err := waysOf(dir, ".")
 	if err != nil {
@@ -104,14 +104,14 @@ func appName(dir string) string { return Name(dir, "web") }
 type Choice struct {
 	Name, Path string
 	Way        Way
-	// Image is where images are pushed, without a tag; empty: nowhere.
+	// Image is the repository that images are pushed to, without a tag; empty: they are not pushed.
 	Image string
 }
 
 // File writes a waypoint.hcl.
 func File(project string, apps []Choice) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The project's name. It is how the server knows it.\nproject = %q\n", project)
+	fmt.Fprintf(&b, "# The name of the project on the server.\nproject = %q\n", project)
 	for _, a := range apps {
 		fmt.Fprintf(&b, "\napp %q {\n", a.Name)
 		if a.Path != "." {

@@ -15,7 +15,7 @@ import (
 func waysOf(dir fs.FS, at string) ([]Way, error) {
 	entries, err := fs.ReadDir(dir, at)
 	if err != nil {
-		return nil, fmt.Errorf("looking at the directory: %w", err)
+		return nil, fmt.Errorf("reading the directory: %w", err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -54,7 +54,7 @@ func runs(dir fs.FS, at string, names []string, port int) (deploy, release, beca
 	for _, n := range names {
 		switch {
 		case n == "Chart.yaml":
-			return use("helm", "name = app.name", "chart = path.app"), "", "installed with the Helm chart here"
+			return use("helm", "name = app.name", "chart = path.app"), "", "installed with its Helm chart"
 		case strings.HasSuffix(n, ".nomad"), strings.HasSuffix(n, ".nomad.hcl"), strings.HasSuffix(n, ".nomad.tpl"):
 			return use("nomad-jobspec", fmt.Sprintf("jobspec = templatefile(\"${path.app}/%s\")", n)), "", "run by the Nomad job " + n
 		case n == "k8s", n == "kubernetes", n == "manifests":
@@ -180,7 +180,7 @@ func rust(dir fs.FS, at string, names []string) (Way, bool) {
 		return Way{}, false
 	}
 	return Way{
-		Name: "process", Because: "Cargo.toml: `cargo build --release`, run on this machine",
+		Name: "process", Because: "Cargo.toml: `cargo install`, run on this machine",
 		build:  use("process", "command = "+list("cargo", "install", "--path", ".", "--root", "bin"), `path = "bin/bin"`),
 		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list("./"+bin)),
 	}, true

@@ -74,7 +74,7 @@ func (a *appStatus) correct(at string, err error, now time.Time) {
 				r.Health, r.HealthMessage = waypointv1.Health_HEALTH_UNKNOWN, "Last reported: "+r.GetHealthMessage()
 			}
 		}
-		report.HealthMessage = "Nothing answers at " + at + " (" + err.Error() + "). `waypoint release` or `waypoint up` brings it back."
+		report.HealthMessage = "Nothing answers at " + at + " (" + err.Error() + "). `waypoint release` or `waypoint up` starts it again."
 	case was == waypointv1.Health_HEALTH_DOWN || was == waypointv1.Health_HEALTH_MISSING:
 		report.Health, report.HealthMessage = waypointv1.Health_HEALTH_ALIVE, "It answers at "+at+"; it was last reported as not running."
 	default:
@@ -102,7 +102,7 @@ func probe(ctx context.Context, at string) error {
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<10))
 		_ = res.Body.Close()
 		if res.Header.Get(proxy.AnswerHeader) != "" {
-			return errors.New("the stable port is open, the deployment behind it does not answer")
+			return errors.New("the stable port is open, but the deployment behind it does not answer")
 		}
 		return nil
 	case ctx.Err() != nil:

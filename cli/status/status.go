@@ -30,12 +30,12 @@ type options struct {
 func New(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "status", Short: "Show what runs, and how it is", Args: shell.ArgCount(0, 0),
+		Use: "status", Short: "Show what runs, and its health", Args: shell.ArgCount(0, 0),
 		Long: `Shows the apps of the project; with -app, one app with its resources; without a project, all projects.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, sh, o) },
 	}
 	o.Register(cmd)
-	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "ask the platforms first")
+	cmd.Flags().BoolVar(&o.refresh, "refresh", false, "ask the platforms for the current health first")
 	cmd.Flags().BoolVar(&o.allProjects, "all-projects", false, "show all projects")
 	return cmd
 }
@@ -89,9 +89,9 @@ func run(cmd *cobra.Command, sh Host, o *options) error {
 	switch {
 	case o.refresh || !anyDeployed(all):
 	case looked:
-		sh.Sayf("Whether apps of this machine answer was looked at now; else the health is as last reported, and `waypoint status -refresh` asks the platforms.\n")
+		sh.Sayf("Apps on this machine were checked just now; for others this is the last reported health, and `waypoint status -refresh` asks the platforms.\n")
 	default:
-		sh.Sayf("The health is as last reported; `waypoint status -refresh` asks the platforms.\n")
+		sh.Sayf("This is the last reported health; `waypoint status -refresh` asks the platforms.\n")
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (o *options) ask(cmd *cobra.Command, sh Host) error {
 	flags := o.Flags
 	flags.JSON = false
 	return operation.Run(cmd, sh, &flags, operation.Operation{
-		Name: "status", Doing: "Asking how things are with", Done: "Asked how things are with",
+		Name: "status", Doing: "Checking the health of", Done: "Checked the health of",
 		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Status{Status: &waypointv1.StatusOp{}}}),
 	})
 }

@@ -36,22 +36,22 @@ type createOptions struct {
 func newCreate(sh Host) *cobra.Command {
 	o := &createOptions{}
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "Make a token for a person, a CI job or a runner", Args: shell.ArgCount(1, 1),
-		Long: `Makes a token and prints it to stdout, once: only its hash is kept.
+		Use: "create NAME", Short: "Create a token for a person, a CI job or a runner", Args: shell.ArgCount(1, 1),
+		Long: `Creates a token and prints it to stdout, once: the server keeps only its hash.
 
 A user token has a role for all projects, or with -project for that one: viewer (reads everything but secrets),
 deployer (queues jobs, sets configuration) or admin (everything).
 
-A runner token is for "waypoint runner agent". Whoever has it can run every job of its projects that asks for no other labels,
-and gets with the job the git credentials of the project, the configuration for runners with its labels and all input
-variables; it can read the projects' records, job output and logs, and nothing of other projects. On a server that is not
-this machine's own, name its projects, or say -all-projects.`,
+A runner token is for "waypoint runner agent". Its holder can run every job of its projects that requires no other labels,
+and receives with the job the git credentials of the project, the configuration for runners with its labels and all input
+variables. It can read the projects' records, job output and logs, and nothing of other projects. On a server that is not
+on this machine, list its projects, or pass -all-projects.`,
 		Example: "  waypoint token create ci -role deployer -project web\n  waypoint token create eu-1 -kind runner -project web -project shop -label region=eu",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().StringVar(&o.kind, "kind", "user", "user or runner")
 	cmd.Flags().StringVar(&o.role, "role", "deployer", "role of a user token: viewer, deployer or admin")
-	cmd.Flags().DurationVar(&o.expiresIn, "expires-in", 720*time.Hour, "how long it is valid; 0: for ever")
+	cmd.Flags().DurationVar(&o.expiresIn, "expires-in", 720*time.Hour, "how long the token is valid; 0: forever")
 	cmd.Flags().StringArrayVar(&o.labels, "label", nil, "label that a runner with this token has, k=v (repeatable)")
 	cmd.Flags().StringArrayVarP(&o.projects, "project", "p", nil, "project that the token is for (repeatable); by default a user's is for all")
 	cmd.Flags().BoolVar(&o.allProjects, "all-projects", false, "let a runner with this token run the jobs of all projects")
@@ -64,7 +64,7 @@ func runCreate(ctx context.Context, sh Host, o *createOptions, name string) erro
 		return problem.New("USAGE", "a token's name has 1 to %d characters", validate.MaxTokenName)
 	}
 	if o.expiresIn < 0 {
-		return problem.New("USAGE", "-expires-in %s lies in the past", o.expiresIn)
+		return problem.New("USAGE", "-expires-in must be positive, got %s", o.expiresIn)
 	}
 	req := &waypointv1.CreateTokenRequest{Name: name, ExpiresInSeconds: int64(o.expiresIn / time.Second)}
 	labels, err := render.KeyValues("label", o.labels)
@@ -92,12 +92,12 @@ func runCreate(ctx context.Context, sh Host, o *createOptions, name string) erro
 		}
 	case "runner":
 		if o.allProjects && len(o.projects) > 0 {
-			return problem.New("USAGE", "-project and -all-projects exclude each other")
+			return problem.New("USAGE", "-project and -all-projects cannot be combined")
 		}
 		req.Kind, req.RunnerLabels = waypointv1.TokenKind_TOKEN_KIND_RUNNER, labels
 		req.Projects, req.AllProjects = o.projects, o.allProjects
 	default:
-		return problem.New("USAGE", "-kind %s: unknown", o.kind).WithHint("It can be user or runner.")
+		return problem.New("USAGE", "invalid -kind %s", o.kind).WithHint("Use user or runner.")
 	}
 	c, err := sh.Look(ctx)
 	if err != nil {
@@ -108,8 +108,8 @@ func runCreate(ctx context.Context, sh Host, o *createOptions, name string) erro
 		return fmt.Errorf("making the token: %w", err)
 	}
 	if res.Msg.GetSecret() == "" {
-		return problem.New("TOKEN_NOT_SHOWN", "the token was made, but its answer was lost: it cannot be shown again").
-			WithHint("Revoke it with `waypoint token revoke %s` and make another.", res.Msg.GetToken().GetId())
+		return problem.New("TOKEN_NOT_SHOWN", "the token was created, but the response was lost: it cannot be shown again").
+			WithHint("Revoke it with `waypoint token revoke %s` and create another.", res.Msg.GetToken().GetId())
 	}
 	if o.json {
 		m := render.Object(res.Msg.GetToken())
@@ -129,12 +129,12 @@ func newList(sh Host) *cobra.Command {
 	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List tokens (never their values)", Args: shell.ArgCount(0, 0),
-		Long: `Lists the tokens of people and runners. Each deployment that exists has a token for its app as well, which ends with the
+		Long: `Lists the tokens of people and runners. Each existing deployment also has a token for its app, which ends with the
 deployment; -all lists those too.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), sh, asJSON, all) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
-	cmd.Flags().BoolVar(&all, "all", false, "the tokens of deployments too")
+	cmd.Flags().BoolVar(&all, "all", false, "list the tokens of deployments too")
 	return cmd
 }
 
@@ -184,7 +184,7 @@ func newRevoke(sh Host) *cobra.Command {
 func runRevoke(ctx context.Context, sh Host, id string) error {
 	id = strings.ToUpper(id)
 	if strings.HasPrefix(id, "WP_") {
-		return problem.New("USAGE", "this takes a token's id, not the token itself").WithHint("`waypoint token list` shows the ids.")
+		return problem.New("USAGE", "`waypoint token revoke` takes a token's id, not the token itself").WithHint("`waypoint token list` shows the ids.")
 	}
 	if err := validate.ID("id", id); err != nil {
 		return err

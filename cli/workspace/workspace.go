@@ -23,7 +23,7 @@ func newList(sh Host) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the project's workspaces", Args: shell.ArgCount(0, 0),
-		Long: "Lists the workspaces in which something was done. A workspace comes into being with the first operation in it.",
+		Long: "Lists the workspaces that have been used. The first operation in a workspace creates it.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), sh, asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")

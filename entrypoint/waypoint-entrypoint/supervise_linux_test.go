@@ -224,7 +224,7 @@ func TestAnOutputThatCannotBeWrittenIsNotTheAppsProblem(t *testing.T) {
 			lines, dropped := s.lines(false)
 			var own int
 			for _, l := range lines {
-				if strings.HasPrefix(l, "The output of the app cannot be written") {
+				if strings.HasPrefix(l, "The entrypoint cannot write the app's output") {
 					own++
 				}
 			}
@@ -283,7 +283,7 @@ func TestAFailedStartSaysWhy(t *testing.T) {
 		"Windows line ends":         {"#!/bin/sh\r\necho hi\r\n", 0o755, 127, `its interpreter "/bin/sh\r" does not exist: the script has Windows line ends`},
 		"Windows line ends and env": {"#!/usr/bin/env sh\r\necho hi\r\n", 0o755, 127, "the script has Windows line ends"},
 		"no interpreter":            {"#!/opt/none/python\n", 0o755, 127, "its interpreter /opt/none/python does not exist here"},
-		"no #! line":                {"echo hi\n", 0o755, 126, "it is a text without a first line that names its interpreter"},
+		"no #! line":                {"echo hi\n", 0o755, 126, "it is a text file without a first line that names its interpreter"},
 		"not executable":            {"#!/bin/sh\n", 0o644, 126, "the file is not executable: chmod +x"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package receipt says what an installation consists of: each resource, each permission in words, and what all of
-// it costs in a month in which nobody does anything.
+// Package receipt lists what an installation consists of: each resource, each permission in words, and what all of
+// it costs in a month in which nobody uses it.
 //
 // Prices are those of a dated file with their sources; counts of what the server does while idle were measured, and
 // a test measures them again. It calls nothing.
@@ -97,7 +97,7 @@ type Item struct {
 	Logical, Type string
 	// Name is the physical name, as far as it is known beforehand.
 	Name string
-	// Basis says in words what it costs when; "" for nothing ever.
+	// Basis describes what it costs, and when; "" if it never costs anything.
 	Basis string
 	// List is the idle price of a month in USD; Charged what is left of it after what AWS always gives for free.
 	List, Charged float64

@@ -19,7 +19,7 @@ func alarms(functions []Function) map[string]Object {
 		}
 		dimension := Object{"Name": "FunctionName", "Value": ref(f.logical("Function"))}
 		alarm(f.logical("ErrorsAlarm"), f.Name+"-errors", "Waypoint's function "+f.Name+" failed.", "AWS/Lambda", "Errors", dimension)
-		alarm(f.logical("ThrottlesAlarm"), f.Name+"-throttles", "Waypoint's function "+f.Name+" could not run: the account's concurrency is used up.",
+		alarm(f.logical("ThrottlesAlarm"), f.Name+"-throttles", "Waypoint's function "+f.Name+" could not run: the account's concurrency is exhausted.",
 			"AWS/Lambda", "Throttles", dimension)
 	}
 	alarm("UndeliveredAlarm", "undelivered", "Waypoint's schedule could not start the sweep.", "AWS/SQS", "NumberOfMessagesSent",

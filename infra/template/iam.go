@@ -83,7 +83,7 @@ const (
 func runner() Role {
 	return Role{
 		Name: "runner", Logical: runnerRoleName,
-		AssumedBy: "the api function, which hands out keys that last an hour and open one pool's queue",
+		AssumedBy: "the api function, which issues keys for one pool's queue that are valid for an hour",
 		Statements: []Statement{{
 			Sid: "PoolQueues", Words: "receive, hide and delete messages of the pools' queues",
 			// The batch calls are authorised as the single ones.
@@ -139,13 +139,13 @@ func (f Function) logs() Statement {
 func apiStatements() []Statement {
 	return append(reads("gsi1", "gsi2"), writes(), rings(),
 		Statement{Sid: "FindPools", Words: "look up the pools' queues", Actions: []string{"sqs:GetQueueAttributes"}, Resources: []string{poolQueues}},
-		Statement{Sid: "VendRunnerKeys", Words: "make keys of the runner role, for one hour and one queue",
+		Statement{Sid: "VendRunnerKeys", Words: "issue keys of the runner role, for one hour and one queue",
 			Actions: []string{"sts:AssumeRole"}, Resources: []string{runnerARN}},
 		Statement{Sid: "ReadKey", Words: "read the encryption key of the installation",
 			Actions:   []string{"ssm:GetParameter"},
 			Resources: []string{"arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter" + KeyParameter},
 			Unless:    ownKMSKey},
-		Statement{Sid: "UseKey", Words: "encrypt and decrypt with your KMS key, for Waypoint's data alone",
+		Statement{Sid: "UseKey", Words: "encrypt and decrypt with your KMS key, for Waypoint's data only",
 			Actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resources: []string{"${" + ParamKMSKeyArn + "}"},
 			Condition: Object{"StringEquals": Object{"kms:EncryptionContext:application": "waypoint"}},
 			When:      ownKMSKey})
@@ -154,7 +154,7 @@ func apiStatements() []Statement {
 // tailStatements are reads, but for the mark by which entrypoints learn that somebody reads their logs.
 func tailStatements() []Statement {
 	return append(reads("gsi1", "gsi2"), Statement{
-		Sid: "MarkTailed", Words: "note beside a deployment that somebody reads its logs, and write nothing else",
+		Sid: "MarkTailed", Words: "mark on a deployment that its logs are being read, and write nothing else",
 		Actions: []string{"dynamodb:PutItem"}, Resources: []string{tableARN},
 		// ForAllValues holds of a request without such a key, so that one is asked for.
 		Condition: Object{

@@ -76,39 +76,39 @@ func parameters() map[string]Object {
 	}
 	with := func(o Object, more Object) Object { maps.Copy(o, more); return o }
 	return map[string]Object{
-		ParamNamePrefix: with(text("Begins the names of all resources.", "waypoint"),
+		ParamNamePrefix: with(text("Prefix of the names of all resources.", "waypoint"),
 			Object{"AllowedPattern": PrefixPattern}),
-		ParamArchitecture: with(text("Of the functions: arm64 is cheaper, emulators may want x86_64.", "arm64"),
+		ParamArchitecture: with(text("Architecture of the functions: arm64 is cheaper, emulators may require x86_64.", "arm64"),
 			Object{"AllowedValues": []string{"arm64", "x86_64"}}),
-		ParamServerID:               required("Made at installation; runners that prove who they are by IAM sign it."),
-		ParamVersion:                required("Of the functions' code."),
+		ParamServerID:               required("Id of the server, made at installation; runners that prove an IAM role sign it."),
+		ParamVersion:                required("Version of the functions' code."),
 		ParamCodeBucket:             required("Bucket that holds the functions' code."),
-		ParamCodeKey:                required("Key of the functions' code: a hash of it."),
+		ParamCodeKey:                required("Key of the functions' code in the bucket: a hash of it."),
 		paramAPIStage:               with(text("Stage of the REST API.", "v1"), Object{"AllowedPattern": "^[a-z0-9_]{1,20}$"}),
-		ParamPermissionsBoundaryArn: text("Policy that bounds every role of the stack.", noBoundary),
+		ParamPermissionsBoundaryArn: text("Permissions boundary of every role of the stack.", noBoundary),
 		ParamKMSKeyArn: text(
 			"KMS key of your own that encrypts secrets; empty: a SecureString of Parameter Store, which costs nothing.", ""),
-		ParamLogRetentionDays: with(text("Days for which the functions' logs are kept.", "14"),
+		ParamLogRetentionDays: with(text("Days to keep the functions' logs.", "14"),
 			Object{"Type": "Number", "AllowedValues": []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653}}),
-		ParamThrottleRate:  number("Requests a second that the API takes from people and CI.", 100, 1, 10000),
-		ParamThrottleBurst: number("Requests that the API takes at once from people and CI.", 200, 1, 5000),
+		ParamThrottleRate:  number("Requests per second that the API accepts from people and CI.", 100, 1, 10000),
+		ParamThrottleBurst: number("Burst of requests that the API accepts from people and CI.", 200, 1, 5000),
 		ParamRunnersThrottleRate: number(
-			"Requests a second that the API takes from runners: claims, renewals, output.", 1000, 1, 10000),
-		ParamRunnersThrottleBurst: number("Requests that the API takes at once from runners.", 2000, 1, 5000),
+			"Requests per second that the API accepts from runners: claims, renewals, output.", 1000, 1, 10000),
+		ParamRunnersThrottleBurst: number("Burst of requests that the API accepts from runners.", 2000, 1, 5000),
 		ParamAppsThrottleRate: number(
-			"Requests a second that the API takes from deployed apps: configuration and logs.", 500, 1, 10000),
-		ParamAppsThrottleBurst: number("Requests that the API takes at once from deployed apps.", 1000, 1, 5000),
+			"Requests per second that the API accepts from deployed apps: configuration and logs.", 500, 1, 10000),
+		ParamAppsThrottleBurst: number("Burst of requests that the API accepts from deployed apps.", 1000, 1, 5000),
 		ParamOpenThrottleRate: number(
 			"Requests a second that the API takes of those that need no token: the server's versions, identities of AWS.", 20, 1, 10000),
 		ParamOpenThrottleBurst: number("Requests that the API takes at once of those that need no token.", 200, 1, 5000),
 		ParamTailHoldMS: number(
 			"Milliseconds for which a long read is held; 0 in accounts that may run few functions at once.", 20000, 0, 20000),
 		ParamTailReservedConcurrency: number(
-			"Long reads at once, so that they cannot starve requests; 0: no bound of their own.", 0, 0, 1000),
+			"Concurrency reserved for long reads, so that they cannot starve requests; 0: none is reserved.", 0, 0, 1000),
 		ParamAlarmTopicArn: text("SNS topic for alarms; empty: no alarms, which cost $0.10 a month each.", ""),
-		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, whose holders may register runners without a token; ARN=project=NAME;key=value binds one's runners to projects and gives them labels. Empty: none.", ""),
+		ParamRunnerRoles: with(text("Roles, as comma-separated ARNs, that may register runners without a token; ARN=project=NAME;key=value binds the role's runners to projects and gives them labels. Empty: none.", ""),
 			Object{"AllowedPattern": runnerRolesPattern}),
-		ParamTableOrigin: with(text("new: the stack makes the table; adopted: it uses the one that an earlier installation left.", TableNew),
+		ParamTableOrigin: with(text("new: the stack creates the table; adopted: it uses the table of an earlier installation.", TableNew),
 			Object{"AllowedValues": []string{TableNew, TableAdopted}}),
 	}
 }
@@ -159,7 +159,7 @@ func outputs() map[string]Object {
 		OutputAPIStage:    out("Stage of the REST API.", ref(paramAPIStage)),
 		OutputServerID:    out("Id of the server.", ref(ParamServerID)),
 		OutputVersion:     out("Version of the functions.", ref(ParamVersion)),
-		outputRunnerRole:  out("Role whose keys, cut down to one queue, runners get.", getAtt(runnerRoleName, "Arn")),
-		OutputAPIFunction: out("Function that makes admin tokens when it is invoked directly.", ref(apiFunction().logical("Function"))),
+		outputRunnerRole:  out("Role whose keys, restricted to one queue, runners get.", getAtt(runnerRoleName, "Arn")),
+		OutputAPIFunction: out("Function that creates admin tokens when it is invoked directly.", ref(apiFunction().logical("Function"))),
 	}
 }

@@ -1,7 +1,7 @@
 // Package template writes the server's AWS stack: one CloudFormation template, generated at run time from the
 // declarations in this package.
 //
-// It knows the shape of the stack and its permissions, nothing of any account: what differs between
+// It describes the stack and its permissions, independent of any account: what differs between
 // installations is a parameter. It calls nothing and imports nothing of ours but api, whose traffic classes it gives throttles;
 // a test holds its table to functions.Resources. What an installation needs beside the stack is made by the installer, because
 // CloudFormation cannot (the encryption key, a SecureString) or because it must exist before (the bucket with
@@ -9,7 +9,7 @@
 // dead-letter queue, since the table knows what is owed. The stack's one queue keeps schedule events that could
 // not be delivered.
 //
-// Nothing in it costs money while idle but what the minute's sweep does.
+// While idle, only the sweep, which runs each minute, costs money.
 package template
 
 import (

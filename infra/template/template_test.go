@@ -228,13 +228,13 @@ func TestEveryReferenceHasATarget(t *testing.T) {
 }
 
 func TestOperatorsAreToldOfEveryParameter(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/operators.md")
+	docs, err := os.ReadFile("../../docs/operators/aws.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range template.ParameterNames() {
 		if !strings.Contains(string(docs), "`"+name+"`") {
-			t.Errorf("docs/operators.md says nothing of %s", name)
+			t.Errorf("docs/operators/aws.md does not describe %s", name)
 		}
 	}
 }

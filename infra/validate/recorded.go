@@ -27,7 +27,7 @@ func fromRecording(dir string, write bool) error {
 		got[c.Function] = append(got[c.Function], c.Operation+" "+c.Resource)
 	}
 	if list := got["?"]; len(list) > 0 {
-		return fmt.Errorf("calls that nobody answers for, made outside of an invocation: %s", strings.Join(list, ", "))
+		return fmt.Errorf("calls made outside of an invocation, so that no function accounts for them: %s", strings.Join(list, ", "))
 	}
 	if write {
 		raw, err := json.MarshalIndent(got, "", "  ")

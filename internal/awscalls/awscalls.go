@@ -32,7 +32,7 @@ const Variable = "WAYPOINT_RECORD_CALLS"
 
 // Call is one kind of call.
 type Call struct {
-	// Function made it; "?" if nobody said which (see Named).
+	// Function made it; "?" if it is not known (see Named).
 	Function string
 	// Operation is "service.Operation", or "service.Operation/Action" for each kind of action of a transaction.
 	Operation string
@@ -46,7 +46,7 @@ func (c Call) String() string { return c.Function + " " + c.Operation + " " + c.
 func parse(line string) (Call, error) {
 	parts := strings.Fields(line)
 	if len(parts) != 3 {
-		return Call{}, fmt.Errorf("reading recorded calls: %q is none", line)
+		return Call{}, fmt.Errorf("reading recorded calls: %q is not a valid call", line)
 	}
 	return Call{parts[0], parts[1], parts[2]}, nil
 }
@@ -154,7 +154,7 @@ type Handler interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
-// Named says whose calls those of a handler are.
+// Named attributes the calls of a handler to a function.
 func Named(function string, h Handler) Handler { return named{h, function} }
 
 type named struct {

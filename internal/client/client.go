@@ -22,7 +22,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/waypoint/v1/waypointv1connect"
 )
 
-// Options say whom to call and how.
+// Options name the server and how to call it.
 type Options struct {
 	// Address is "https://host[/stage]", "http://127.0.0.1:9701" or "unix:///path/api.sock". Plain HTTP is
 	// accepted for loopback addresses and emulators of AWS only, unless Insecure is set.
@@ -150,7 +150,7 @@ func dial(o Options) (string, *http.Transport, error) {
 		return "", nil, fmt.Errorf("%w %q: use https://HOST, http://127.0.0.1:PORT or unix:///PATH", ErrAddress, o.Address)
 	}
 	if u.Scheme == "http" && !o.Insecure && !loopback(u.Hostname()) && !strings.HasPrefix(u.Path, EmulatorAPIs) {
-		return "", nil, fmt.Errorf("%w %q: a token would cross the network in clear text; use https", ErrAddress, o.Address)
+		return "", nil, fmt.Errorf("%w %q: a token would cross the network unencrypted; use https", ErrAddress, o.Address)
 	}
 	if o.Pin != "" {
 		if u.Scheme != "https" {
@@ -166,7 +166,7 @@ func dial(o Options) (string, *http.Transport, error) {
 	return strings.TrimSuffix(o.Address, "/"), t, nil
 }
 
-// EmulatorAPIs begins the path of all APIs of LocalStack, and of what works like it. They speak plain HTTP under any name
+// EmulatorAPIs is the path prefix of all APIs in LocalStack, and in emulators that work like it. They speak plain HTTP under any name
 // (`localstack` in a Compose network), and what they hold is for tests.
 const EmulatorAPIs = "/_aws/execute-api/"
 

@@ -46,7 +46,7 @@ const (
 // Error describes the answer, and says what to do about an emulator that forgot the server: logs show no hints.
 func (f *ForeignAnswer) Error() string {
 	if f.Emulator == EmulatorForgot {
-		return f.What() + "; LocalStack forgets everything when it restarts: run waypoint install --platform=aws"
+		return f.What() + "; LocalStack loses everything when it restarts: run waypoint install --platform=aws"
 	}
 	return f.What()
 }
@@ -57,13 +57,13 @@ func (f *ForeignAnswer) What() string {
 	case EmulatorStarting:
 		return "the emulator at " + f.Endpoint + " is still starting"
 	case EmulatorForgot:
-		return "the emulator at " + f.Endpoint + " does not have this server (any more)"
+		return "the emulator at " + f.Endpoint + " no longer has this server"
 	}
 	what := fmt.Sprintf("%d %s", f.Status, http.StatusText(f.Status))
 	if f.MediaType != "" {
 		what += ", " + f.MediaType
 	}
-	return "what answers there is not a Waypoint server of this kind (" + what + ")"
+	return "the program at this address is not a Waypoint server of this kind (" + what + ")"
 }
 
 // Unwrap returns the call's own error.

@@ -58,9 +58,9 @@ func TestAnAnswerThatIsNotOursIsRecognised(t *testing.T) {
 		"an emulator whose scripts run": {answerer{status: 200, mediaType: "text/plain", health: running,
 			initPage: `{"completed":{"BOOT":true,"START":true,"READY":false}}`}, EmulatorAPIs + "abc/v1", EmulatorStarting, "is still starting"},
 		"an emulator that has not loaded API Gateway": {answerer{status: 200, mediaType: "text/plain", health: running,
-			initPage: `{"completed":{"BOOT":true,"START":true,"READY":true}}`}, EmulatorAPIs + "abc/v1", EmulatorForgot, "does not have this server"},
+			initPage: `{"completed":{"BOOT":true,"START":true,"READY":true}}`}, EmulatorAPIs + "abc/v1", EmulatorForgot, "no longer has this server"},
 		"an emulator that has": {answerer{status: 404, mediaType: "application/json", body: `{"message":"The API id 'abc' does not correspond to a deployed API Gateway API"}`,
-			health: running}, EmulatorAPIs + "abc/v1", EmulatorForgot, "does not have this server"},
+			health: running}, EmulatorAPIs + "abc/v1", EmulatorForgot, "no longer has this server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

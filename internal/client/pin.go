@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ErrPin says that the server has another key than the pinned one.
+// ErrPin is returned if the server's key is not the pinned one.
 var ErrPin = errors.New("the server's key is not the one that was pinned")
 
 // pinned accepts the one key whose hash is the pin, and looks at nothing else of the certificate.
@@ -18,7 +18,7 @@ func pinned(pin string) (*tls.Config, error) {
 	encoded, ok := strings.CutPrefix(pin, "sha256/")
 	want, err := base64.StdEncoding.DecodeString(encoded)
 	if !ok || err != nil || len(want) != sha256.Size {
-		return nil, fmt.Errorf("%w: the pin of its key must read sha256/ and the hash in base64", ErrAddress)
+		return nil, fmt.Errorf("%w: the pin of its key must be sha256/ followed by the hash in base64", ErrAddress)
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS13,

@@ -12,7 +12,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/config/functions"
 )
 
-// ConfigKind says what becomes of a configuration value.
+// ConfigKind decides how a configuration value is used.
 type ConfigKind string
 
 // Kinds of configuration values.
@@ -43,12 +43,12 @@ type ConfigEntry struct {
 	Template string
 	// Dynamic, if not nil, is to be fetched.
 	Dynamic *Dynamic
-	// Sensitive says that a sensitive variable went into it.
+	// Sensitive reports that it is derived from a sensitive variable.
 	Sensitive bool
 
 	// App is empty for the project's. Workspace and LabelSelector are empty when the entry holds for all.
 	App, Workspace, LabelSelector string
-	// Runner says that it is for runners, not for apps.
+	// Runner reports that it is for runners, not for apps.
 	Runner bool
 	Range  hcl.Range
 }
@@ -235,7 +235,7 @@ func orderItems(items []configItem) ([]configItem, hcl.Diagnostics) {
 	for _, item := range items {
 		n := item.key.String()
 		if _, twice := byName[n]; twice {
-			diags = append(diags, errorAt(item.rng, fmt.Sprintf("Second value for %s", n), "Each name may be set once here."))
+			diags = append(diags, errorAt(item.rng, fmt.Sprintf("Second value for %s", n), "Each name can be set only once in this block."))
 			continue
 		}
 		byName[n] = item
@@ -250,7 +250,7 @@ func orderItems(items []configItem) ([]configItem, hcl.Diagnostics) {
 		}
 	}
 	if loop := findLoop(names, edges); loop != nil {
-		diags = append(diags, errorAt(byName[loop[0]].rng, "Config values refer to each other", "The loop is %s.", arrows(loop)))
+		diags = append(diags, errorAt(byName[loop[0]].rng, "Config values refer to each other", "The cycle is %s.", arrows(loop)))
 		return nil, diags
 	}
 	var ordered []configItem

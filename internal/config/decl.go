@@ -216,12 +216,12 @@ func (st *stageDecl) missingUse() hcl.Diagnostics {
 	case st.kind == Build, st.kind == Deploy:
 		detail := "%q needs a block use \"PLUGIN\" { … }, which says what does it."
 		if len(st.scoped) > 0 {
-			detail += " Those in workspace and label blocks count only there."
+			detail += " The use blocks in workspace and label blocks apply only there."
 		}
 		return hcl.Diagnostics{errorAt(st.rng, `Missing block "use"`, detail, string(st.kind))}
 	case st.kind == Registry && len(st.scoped) == 0:
 		return hcl.Diagnostics{warningAt(st.rng, "Empty registry",
-			`Without a block use "PLUGIN" { … } it does nothing: what was built is deployed as it is.`)}
+			`Without a block use "PLUGIN" { … } it has no effect: the build is deployed without a push.`)}
 	}
 	return nil
 }
@@ -240,7 +240,7 @@ func (st *stageDecl) readScoped(b *hcl.Block, kind StageKind) hcl.Diagnostics {
 	for _, other := range st.scoped {
 		if other.workspace == sc.workspace && other.selector == sc.selector {
 			diags = append(diags, errorAt(b.DefRange, fmt.Sprintf("Second block %s %q", b.Type, b.Labels[0]),
-				"Each may stand here once; the first is at %s.", shortRange(other.rng)))
+				"Only one is allowed here; the first is at %s.", shortRange(other.rng)))
 		}
 	}
 	if sc.use == nil {

@@ -87,7 +87,7 @@ func (d *decoder) decode(body hcl.Body, opener hcl.Range, target any) hcl.Diagno
 	}
 	v := reflect.ValueOf(target)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return hcl.Diagnostics{errorAt(opener, "Unusable configuration", "%s wants its configuration in a %T, which is no struct.", d.owner, target)}
+		return hcl.Diagnostics{errorAt(opener, "Unusable configuration", "%s has its configuration in a %T, which is not a struct.", d.owner, target)}
 	}
 	return d.structBody(body, opener, v.Elem(), nil)
 }
@@ -202,7 +202,7 @@ func (d *decoder) attrValue(f field, content *bodyContent, opener hcl.Range, tar
 		return d.blockAsAttr(f, blocks, target)
 	}
 	if f.kind == requiredAttr {
-		return hcl.Diagnostics{errorAt(opener, fmt.Sprintf("Missing attribute %q", f.name), "%s needs %q.", d.owner, f.name)}
+		return hcl.Diagnostics{errorAt(opener, fmt.Sprintf("Missing attribute %q", f.name), "%s requires %q.", d.owner, f.name)}
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (d *decoder) attribute(f field, a *hcl.Attribute, target reflect.Value) hcl
 	bare, _ := v.UnmarkDeep()
 	if bare.IsNull() {
 		if f.kind == requiredAttr {
-			return append(diags, errorAt(a.Expr.Range(), fmt.Sprintf("Missing attribute %q", f.name), "%s needs %q, and it is null.", d.owner, f.name))
+			return append(diags, errorAt(a.Expr.Range(), fmt.Sprintf("Missing attribute %q", f.name), "%s requires %q, but it is null.", d.owner, f.name))
 		}
 		return diags
 	}

@@ -86,8 +86,8 @@ func (d *decoder) nativeContent(body *hclsyntax.Body, fields []field, out *bodyC
 		}
 		diags = append(diags, d.checkBlockLabels(b, *f)...)
 		if a := out.attrs[b.Type]; a != nil {
-			diags = append(diags, errorAt(b.DefRange(), fmt.Sprintf("%q is given twice", b.Type),
-				"It is an attribute at %s, and a block here.", shortRange(a.Range)))
+			diags = append(diags, errorAt(b.DefRange(), fmt.Sprintf("%q is set twice", b.Type),
+				"It is an attribute at %s and a block here.", shortRange(a.Range)))
 			continue
 		}
 		out.blocks[b.Type] = append(out.blocks[b.Type], b.AsHCLBlock())
@@ -137,11 +137,11 @@ func (d *decoder) unknown(what, name string, rng, context hcl.Range, fields []fi
 	case home != "":
 		diag.Detail = fmt.Sprintf("%s has no %s %q itself: it belongs in %s { … }.", d.owner, what, name, home)
 	case slices.ContainsFunc(d.outer, func(f field) bool { return f.name == name && f.kind != labelField }):
-		diag.Detail = fmt.Sprintf("%s has no %s %q: it belongs outside of the block, beside it.", d.owner, what, name)
+		diag.Detail = fmt.Sprintf("%s has no %s %q: it belongs outside the block.", d.owner, what, name)
 	case near != "":
 		diag.Detail = fmt.Sprintf("%s has no %s %q. Did you mean %q?", d.owner, what, name, near)
 	case len(names) == 0:
-		diag.Detail = fmt.Sprintf("%s takes no configuration.", d.owner)
+		diag.Detail = fmt.Sprintf("%s has no configuration.", d.owner)
 	default:
 		diag.Detail = fmt.Sprintf("%s has %s.", d.owner, enumerate(attrNames, blockNames))
 	}

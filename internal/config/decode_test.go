@@ -100,7 +100,7 @@ func TestDecodeFillsStructs(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	tests := map[string]struct{ body, want string }{
 		"a missing attribute":            {`port = 1`, `waypoint.hcl:4:5, in app "web" → build`},
-		"a missing attribute, by name":   {`port = 1`, `The plugin "docker" needs "image".`},
+		"a missing attribute, by name":   {`port = 1`, `The plugin "docker" requires "image".`},
 		"a misspelt attribute":           {"image = \"x\"\nsecurity_groups_ids = []", `Did you mean "security_group_ids"?`},
 		"a misspelt block":               {"image = \"x\"\nproeb {}", `Did you mean "probe"?`},
 		"an unknown attribute":           {"image = \"x\"\nzzz = 1", `has only any, args, image`},
@@ -158,7 +158,7 @@ func TestDecodeWithoutConfiguration(t *testing.T) {
 	if text, failed := decode(t, "", nil); failed {
 		t.Error(text)
 	}
-	if text, failed := decode(t, "a = 1", nil); !failed || !strings.Contains(text, "takes no configuration") {
+	if text, failed := decode(t, "a = 1", nil); !failed || !strings.Contains(text, "has no configuration") {
 		t.Error(text)
 	}
 }
@@ -212,7 +212,7 @@ app "web" {
 	if got := render(f, uses[0].Check(&pluginConfig{}, nil)); !strings.Contains(got, `Did you mean "port"?`) || strings.Count(got, "Error:") != 1 {
 		t.Error(got)
 	}
-	if got := render(f, uses[2].Check(&pluginConfig{}, nil)); !strings.Contains(got, `needs "image"`) {
+	if got := render(f, uses[2].Check(&pluginConfig{}, nil)); !strings.Contains(got, `requires "image"`) {
 		t.Error(got)
 	}
 }

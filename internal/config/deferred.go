@@ -20,7 +20,7 @@ func (s *scope) deferred(e hcl.Expression) (string, bool, hcl.Diagnostics) {
 		src := s.file.src
 		r := e.Range()
 		if r.Filename != s.file.Name || r.End.Byte > len(src) {
-			return "", false, hcl.Diagnostics{errorAt(r, "Value cannot be deferred", "It refers to config values in a way that cannot be kept for the entrypoint.")}
+			return "", false, hcl.Diagnostics{errorAt(r, "Value cannot be deferred", "It refers to config values in a way that the entrypoint cannot evaluate later.")}
 		}
 		text, sensitive, diags := s.substitute(native, src[r.Start.Byte:r.End.Byte], r.Start.Byte)
 		if strings.Contains(text, "<<") {
@@ -64,7 +64,7 @@ func (s *scope) substitute(e hclsyntax.Expression, src []byte, offset int) (stri
 		v, _ = v.UnmarkDeep()
 		if _, is := asDynamic(v); is {
 			diags = append(diags, errorAt(part.Range(), "dynamic inside a larger value",
-				"A value from a config source must stand alone. Give it a name of its own in internal, and refer to it with config.internal.NAME."))
+				"A value from a config source must be the whole value. Give it its own name in internal, and refer to it with config.internal.NAME."))
 			continue
 		}
 		if !v.IsWhollyKnown() {
@@ -83,7 +83,7 @@ func (s *scope) substitute(e hclsyntax.Expression, src []byte, offset int) (stri
 	for _, rep := range reps {
 		if rep.start < at || rep.end > len(src) {
 			return "", sensitive, hcl.Diagnostics{errorAt(e.Range(), "Value cannot be deferred", "%s",
-				"It refers to config values in a way that cannot be kept for the entrypoint.")}
+				"It refers to config values in a way that the entrypoint cannot evaluate later.")}
 		}
 		fmt.Fprintf(&out, "%s%s", src[at:rep.start], rep.text)
 		at = rep.end

@@ -38,7 +38,7 @@ func dynamicFunc() function.Function {
 				return cty.UnknownVal(typ), function.NewArgErrorf(0, "the name of a config source is required")
 			}
 			if len(args) > 2 {
-				return cty.UnknownVal(typ), errors.New("dynamic takes the name of a config source and an object")
+				return cty.UnknownVal(typ), errors.New("dynamic requires the name of a config source and an object")
 			}
 			if len(args) == 2 && !args[1].IsNull() {
 				m, err := functions.StringMap(args[1])

@@ -266,7 +266,7 @@ func (f *File) guard(diags *hcl.Diagnostics) {
 		*diags = append(*diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Internal error",
-			Detail:   fmt.Sprintf("Reading %s failed in an unexpected way (%T). Please report this, with the file if you can.", f.Name, r),
+			Detail:   fmt.Sprintf("Reading %s failed unexpectedly (%T). Please report this, with the file if possible.", f.Name, r),
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 // fileNames are the names a project's file may have, in the order in which they are looked for.
 func fileNames() []string { return []string{"waypoint.hcl", "waypoint.hcl.json"} }
 
-// ErrNoFile says that neither the directory nor any of its parents has a waypoint.hcl.
+// ErrNoFile is returned if neither the directory nor any of its parents has a waypoint.hcl.
 var ErrNoFile = errors.New("no waypoint.hcl in this directory or its parents")
 
 // Find returns the path of the nearest waypoint.hcl (or waypoint.hcl.json), looking in dir and then upward.

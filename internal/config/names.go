@@ -27,7 +27,7 @@ func checkName(kind, name string, rng hcl.Range) hcl.Diagnostics {
 		return nil
 	}
 	return hcl.Diagnostics{warningAt(rng, fmt.Sprintf("Invalid %s name", kind),
-		"The server takes names of 1 to 64 letters, digits, underscores and hyphens; %q is none.", name)}
+		"%q is not valid: use 1 to 64 letters, digits, underscores and hyphens.", name)}
 }
 
 func checkSelector(selector string, rng hcl.Range) hcl.Diagnostics {
@@ -46,7 +46,7 @@ func checkLabelKey(key string) error {
 	case len(key) > 255:
 		return fmt.Errorf("the label name %q is longer than 255 characters", key[:40]+"…")
 	case slash && first == "waypoint":
-		return fmt.Errorf("the label %q is reserved: names that begin with waypoint/ are Waypoint's own", key)
+		return fmt.Errorf("the label %q is reserved: names that begin with waypoint/ are for Waypoint itself", key)
 	case slash && rest == "":
 		return fmt.Errorf("the label name %q ends with a slash", key)
 	}

@@ -2,10 +2,10 @@ package config
 
 import "strings"
 
-// Nearest finds the name that a person most likely meant; empty if none is near.
+// Nearest finds the name that a person most likely meant; empty if none is similar.
 func Nearest(given string, names []string) string { return nearest(given, names) }
 
-// nearest finds the name that a person most likely meant; empty if none is near.
+// nearest finds the name that a person most likely meant; empty if none is similar.
 func nearest(given string, names []string) string {
 	const farthest = 4
 	limit := min(max(len(given)/3, 1), farthest)

@@ -59,9 +59,9 @@ func knownRoots() map[string]string {
 		"var":        "everywhere but in defaults of variables",
 		"app":        "inside app",
 		"labels":     "in the stages of an app",
-		"artifact":   "in registry, deploy and release: it is what was built",
+		"artifact":   "in registry, deploy and release: it is the result of the build",
 		"entrypoint": "in deploy and release",
-		"deploy":     "in release: it is what was deployed",
+		"deploy":     "in release: it is the deployment",
 		"config":     "in config",
 	}
 }
@@ -76,13 +76,13 @@ func (p phase) unknownRoot(name string, rng hcl.Range) *hcl.Diagnostic {
 	}
 	visible := slices.Clone(p.roots)
 	sort.Strings(visible)
-	d.Detail = fmt.Sprintf("In %s there are %s.", p.name, words(visible))
+	d.Detail = fmt.Sprintf("Known names in %s: %s.", p.name, words(visible))
 	if near := nearest(name, visible); near != "" {
 		d.Detail += fmt.Sprintf(" Did you mean %q?", near)
 	} else if strings.ToUpper(name) == name && len(name) > 1 {
 		d.Detail += fmt.Sprintf(" An environment variable is read by declaring variable \"NAME\" with env = [%q] and using var.NAME.", name)
 	} else {
-		d.Detail += " Text must stand in quotes; a $ that is meant literally is written $${."
+		d.Detail += " Text must be in quotes; write a literal ${ as $${."
 	}
 	return d
 }

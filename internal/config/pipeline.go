@@ -91,7 +91,7 @@ func readStep(b *hcl.Block, depth int) (stepDecl, hcl.Diagnostics) {
 	case s.use == nil && s.pipeline == nil && !diags.HasErrors():
 		diags = append(diags, errorAt(b.DefRange, "Empty step", "A step needs a block use \"PLUGIN\" { … } or a pipeline."))
 	case s.use != nil && s.pipeline != nil:
-		diags = append(diags, errorAt(b.DefRange, "Step with two meanings", "A step has a use block or a pipeline, not both."))
+		diags = append(diags, errorAt(b.DefRange, "Ambiguous step", "A step has a use block or a pipeline, not both."))
 	}
 	return s, diags
 }
@@ -167,7 +167,7 @@ func (p *pipelineDecl) checkOrder() hcl.Diagnostics {
 	}
 	if loop := findLoop(names, edges); loop != nil {
 		i := slices.Index(names, loop[0])
-		diags = append(diags, errorAt(p.steps[i].rng, "Steps wait for each other", "The loop is %s.", arrows(loop)))
+		diags = append(diags, errorAt(p.steps[i].rng, "Circular dependency of steps", "The cycle is %s.", arrows(loop)))
 	}
 	return diags
 }

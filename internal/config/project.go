@@ -25,8 +25,8 @@ type Input struct {
 	Context context.Context
 	// Pwd is path.pwd: the directory in which the user, or the runner, works. Empty: ProjectDir.
 	Pwd string
-	// ProjectDir is path.project: the absolute directory of waypoint.hcl. Relative paths given to functions
-	// start here. Empty: the directory of the file's name.
+	// ProjectDir is path.project: the absolute directory of waypoint.hcl. Functions resolve relative
+	// paths against it. Empty: the directory of the file's name.
 	ProjectDir string
 	// Workspace is workspace.name. Empty: "default".
 	Workspace string
@@ -37,7 +37,7 @@ type Input struct {
 	LabelOverrides map[string]string
 	// GitDir is where the git functions start to look for a repository. Empty: ProjectDir.
 	GitDir string
-	// GitFetched says that the repository was fetched: git ignores the machine's configuration in it.
+	// GitFetched reports that the repository was fetched: git ignores the machine's configuration in it.
 	GitFetched bool
 	// TempDir is where templatefile and its like write when they are called outside a stage, say in config. It must
 	// outlive the operation. Empty: such a call is an error.
@@ -80,7 +80,7 @@ type DataSource struct {
 	RecurseSubmodules int
 }
 
-// Poll says whether and how often the data source is asked for changes.
+// Poll reports whether and how often the data source is asked for changes.
 type Poll struct {
 	Enabled bool
 	// Interval is 0 if not given.
@@ -94,7 +94,7 @@ type App struct {
 	Path string
 	// Labels are the app's own, not merged with the project's.
 	Labels map[string]string
-	// HasRegistry and HasRelease say whether the stanza is there with a plugin. A stage that names plugins only
+	// HasRegistry and HasRelease report whether the stanza is there with a plugin. A stage that names plugins only
 	// for other workspaces can still be absent (Stage returns nil).
 	HasRegistry, HasRelease bool
 	// RunnerProfile, DataSource and Poll are of the app's own runner stanza.
@@ -291,14 +291,14 @@ func (s *scope) dataSource(d *dataSourceDecl) (*DataSource, hcl.Diagnostics) {
 		}
 	}
 	if ds.URL == "" && !diags.HasErrors() {
-		diags = append(diags, warningAt(d.rng, `Missing attribute "url"`, `Without the URL of its repository a data source "git" is of no use.`))
+		diags = append(diags, warningAt(d.rng, `Missing attribute "url"`, `A data source "git" requires the URL of its repository.`))
 	}
 	if clean, _, password, err := validate.SplitGitURL("url", ds.URL); err != nil {
 		// The line of the url itself is not shown: a job's output keeps it for others to read.
 		diags = append(diags, errorAt(d.rng, "Invalid value for url", "%s.", err))
 	} else if clean != ds.URL && password != "" {
 		diags = append(diags, warningAt(d.rng, "Password in a URL",
-			"The server keeps it encrypted, but this file does not. Give it as password, from a sensitive variable."))
+			"The server stores it encrypted, but this file does not. Set password instead, from a sensitive variable."))
 	}
 	ds.Path = strings.TrimLeft(ds.Path, "/") // from the repository's root
 	if ds.Path != "" && !filepath.IsLocal(filepath.FromSlash(ds.Path)) {

@@ -92,7 +92,7 @@ func (f *File) resolveOne(v *VariableDecl, g VarInput, isGiven bool, root *scope
 	case !v.HasDefault:
 		return cty.NilVal, hcl.Diagnostics{v.missing()}
 	case v.dynamic:
-		return cty.NilVal, hcl.Diagnostics{errorAt(v.Range, fmt.Sprintf("Variable %q has no value here", v.Name),
+		return cty.NilVal, hcl.Diagnostics{errorAt(v.Range, fmt.Sprintf("Variable %q has no value on this machine", v.Name),
 			"Its default comes from a config source, which only a remote runner can ask. Set it with -var %s=…, or run the operation remotely.", v.Name)}
 	}
 	return f.defaultValue(v, root)
@@ -109,7 +109,7 @@ func (f *File) defaultValue(v *VariableDecl, root *scope) (cty.Value, hcl.Diagno
 	out, err := v.convert(val)
 	if err != nil {
 		return cty.NilVal, append(diags, errorAt(v.Default.Range(), "Invalid default",
-			"The default of %q does not fit its type %s: %s.", v.Name, typeName(v.Type), err))
+			"The default of %q does not match its type %s: %s.", v.Name, typeName(v.Type), err))
 	}
 	return out, diags
 }
@@ -146,7 +146,7 @@ func (v *VariableDecl) missing() *hcl.Diagnostic {
 	return errorAt(v.Range, fmt.Sprintf("Variable %q has no value", v.Name), "%s", detail)
 }
 
-// CheckInput says whether a value fits the variable that it is for, which it returns; nil, and a warning, for one that the
+// CheckInput reports whether a value fits the variable that it is for, which it returns; nil, and a warning, for one that the
 // file does not declare.
 func (f *File) CheckInput(g VarInput) (v *VariableDecl, diags hcl.Diagnostics) {
 	defer f.guard(&diags)
@@ -174,7 +174,7 @@ func (f *File) undeclaredInput(g VarInput) *hcl.Diagnostic {
 		d.Subject = nil
 	}
 	if g.Origin != "" && g.Origin != g.Range.Filename {
-		d.Detail = fmt.Sprintf("It is given by %s. ", g.Origin) + d.Detail
+		d.Detail = fmt.Sprintf("It is set by %s. ", g.Origin) + d.Detail
 	}
 	return d
 }
@@ -196,7 +196,7 @@ func (v *VariableDecl) fromInput(g VarInput) (cty.Value, hcl.Diagnostics) {
 			reason = ""
 		}
 		return hcl.Diagnostics{errorAt(where, fmt.Sprintf("Invalid value for variable %q", v.Name),
-			"The value given by %s does not fit the type %s%s.", origin, typeName(v.Type), reason)}
+			"The value set by %s does not match the type %s%s.", origin, typeName(v.Type), reason)}
 	}
 	val := g.Typed
 	if val == cty.NilVal {
@@ -256,7 +256,7 @@ func survives(text string) error {
 	exact, ok := new(big.Rat).SetString(text)
 	kept, _ := new(big.Rat).SetString(valueText(val))
 	if ok && (kept == nil || exact.Cmp(kept) != 0) {
-		return errors.New("it has more digits than a number keeps; as text it needs a variable of type string")
+		return errors.New("it has more digits than a number can hold; use a variable of type string for it")
 	}
 	return nil
 }

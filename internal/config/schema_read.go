@@ -119,7 +119,7 @@ func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
 		d.Summary = fmt.Sprintf("Misplaced block %q", b.Type)
 		d.Detail = fmt.Sprintf("%q belongs %s, not %s.", b.Type, home, s.within())
 		if s.name != "the top level" && holdsStages(b.Type) {
-			d.Detail += " If it looks right, a closing brace } is missing further up."
+			d.Detail += " If its place looks right, a closing brace } may be missing further up."
 		}
 	case near != "":
 		d.Summary = fmt.Sprintf("Unknown block %q", b.Type)
@@ -199,7 +199,7 @@ func (s stanza) counts(content *hcl.BodyContent, opener hcl.Range) hcl.Diagnosti
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  fmt.Sprintf("Missing block %q", typ),
-				Detail:   fmt.Sprintf("%s needs a block %s { … }.", sentence(s.name), header(s.blockSpec(typ))),
+				Detail:   fmt.Sprintf("%s requires a block %s { … }.", sentence(s.name), header(s.blockSpec(typ))),
 				Subject:  opener.Ptr(),
 			})
 		}

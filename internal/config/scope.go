@@ -301,7 +301,7 @@ func (s *scope) explain(diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 		if d.Summary == "Invalid function argument" && d.Expression != nil {
 			if v, diags := d.Expression.Value(s.contextOf(d)); !diags.HasErrors() && functions.IsSensitive(v) {
-				d.Detail = "The argument is sensitive, so the reason is not shown."
+				d.Detail = "The argument is sensitive, so the reason is hidden."
 			}
 		}
 		if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && call.FunctionCallError() != nil {
@@ -387,7 +387,7 @@ func (s *scope) explainCall(d *hcl.Diagnostic, extra hclsyntax.FunctionCallDiagE
 	d.Summary = fmt.Sprintf("Call of %s failed", name)
 	for _, arg := range call.Args {
 		if v, diags := arg.Value(s.contextOf(d)); !diags.HasErrors() && functions.IsSensitive(v) {
-			d.Detail = "An argument is sensitive, so the reason is not shown."
+			d.Detail = "An argument is sensitive, so the reason is hidden."
 			return
 		}
 	}

@@ -146,7 +146,7 @@ func (s *scope) renderTemplate(src []byte, name string, vars map[string]cty.Valu
 		return "", secret, errLater
 	}
 	if err != nil || val.IsNull() || !val.IsKnown() {
-		return "", secret, &templateError{fmt.Sprintf("%s does not evaluate to text that is known now.", name)}
+		return "", secret, &templateError{fmt.Sprintf("%s does not evaluate to text that is already known.", name)}
 	}
 	return val.AsString(), secret, nil
 }

@@ -54,7 +54,7 @@ func ParseVarFile(src []byte, filename string, source VarSource) (inputs []VarIn
 	attributes, more := body.JustAttributes()
 	for _, d := range more {
 		if strings.HasPrefix(d.Summary, "Unexpected") {
-			d.Detail = "A file of values has only lines such as name = value; variables are declared in waypoint.hcl."
+			d.Detail = "A file of values can contain only lines such as name = value; variables are declared in waypoint.hcl."
 		}
 	}
 	diags = append(diags, more...)
@@ -71,7 +71,7 @@ func ParseVarFile(src []byte, filename string, source VarSource) (inputs []VarIn
 		}
 		if more.HasErrors() {
 			diags = append(diags, errorAt(a.Expr.Range(), fmt.Sprintf("Invalid value for variable %q", a.Name),
-				"A file of values has constants only; it cannot use names or functions. Text must stand in quotes."))
+				"A file of values can contain only constants, not names or functions. Text must be in quotes."))
 			continue
 		}
 		inputs = append(inputs, VarInput{
@@ -114,7 +114,7 @@ func ParseVarFlag(arg string) (VarInput, error) {
 	name, value, ok := strings.Cut(arg, "=")
 	name = strings.TrimSpace(name)
 	if !ok || name == "" {
-		return VarInput{}, errors.New("-var takes name=value")
+		return VarInput{}, errors.New("-var requires name=value")
 	}
 	return VarInput{Name: name, Value: value, Source: SourceFlag, Origin: "-var"}, nil
 }

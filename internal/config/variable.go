@@ -79,7 +79,7 @@ type VariableDecl struct {
 	Description string
 	// Type is cty.DynamicPseudoType for `any` and for a missing type.
 	Type cty.Type
-	// HasDefault says whether a value may be left out.
+	// HasDefault reports whether a value may be left out.
 	HasDefault bool
 	// Default is the default's expression; nil without one.
 	Default hcl.Expression
@@ -95,7 +95,7 @@ type VariableDecl struct {
 	defaults *typeexpr.Defaults
 }
 
-// IsDynamic says whether the default is dynamic(…), which only a runner can fetch.
+// IsDynamic reports whether the default is dynamic(…), which only a runner can fetch.
 func (v *VariableDecl) IsDynamic() bool { return v.dynamic }
 
 func (f *File) readVariable(b *hcl.Block) hcl.Diagnostics {
@@ -191,7 +191,7 @@ func (f *File) readDefault(v *VariableDecl) hcl.Diagnostics {
 	v.compound = !v.typeGiven && !val.Type().IsPrimitiveType() && val.Type() != cty.DynamicPseudoType
 	if _, err := v.convert(val); err != nil {
 		return hcl.Diagnostics{errorAt(v.Default.Range(), "Invalid default",
-			"The default of %q does not fit its type %s: %s.", v.Name, typeName(v.Type), err)}
+			"The default of %q does not match its type %s: %s.", v.Name, typeName(v.Type), err)}
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ variable "token" {
 	set := config.VarInput{Name: "image_tag", Value: "x", Source: config.SourceFlag}
 	t.Run("undeclared suggests the nearest", func(t *testing.T) {
 		_, _, diags := f.ResolveVars([]config.VarInput{set, {Name: "image_tga", Value: "x", Source: config.SourceFlag, Origin: "-var"}}, config.Input{})
-		if got := render(f, diags); !strings.Contains(got, `Did you mean "image_tag"?`) || !strings.Contains(got, "given by -var") {
+		if got := render(f, diags); !strings.Contains(got, `Did you mean "image_tag"?`) || !strings.Contains(got, "set by -var") {
 			t.Error(got)
 		}
 	})
@@ -205,7 +205,7 @@ variable "z" { type = any }`)
 
 func TestVarFileMistakes(t *testing.T) {
 	for name, tt := range map[string]struct{ file, src, want string }{
-		"an unquoted value":   {"v.wpvars", "a = hello\n", "Text must stand in quotes"},
+		"an unquoted value":   {"v.wpvars", "a = hello\n", "Text must be in quotes"},
 		"a block":             {"v.wpvars", "variable \"a\" {}\n", "variables are declared in waypoint.hcl"},
 		"a syntax error":      {"v.wpvars", "a = [\n", "v.wpvars:"},
 		"json that is a list": {"v.json", "[1]", "v.json:1:1"},

@@ -85,7 +85,7 @@ func (c *copier) check() error {
 			continue
 		}
 		if content, err := os.ReadDir(target); err != nil || len(content) > 0 {
-			return fmt.Errorf("%s is a directory with content, and what is copied has a file or link of that name: remove the directory", target)
+			return fmt.Errorf("%s is a directory that is not empty, and the copy has a file or link of that name: remove the directory", target)
 		}
 	}
 	return nil
@@ -164,7 +164,7 @@ func (j *journal) takeBack() error {
 		all = append(all, j.steps[i]())
 	}
 	if err := errors.Join(all...); err != nil {
-		return fmt.Errorf("taking the copy back, which is now incomplete: %w", err)
+		return fmt.Errorf("removing the copy, which is now incomplete: %w", err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ type Result struct {
 type OutsideLink struct{ Link, Target, Root string }
 
 func (e *OutsideLink) Error() string {
-	return fmt.Sprintf("the symbolic link %s leads to %s, which is outside of %s: its copy would lead nowhere", e.Link, e.Target, e.Root)
+	return fmt.Sprintf("the symbolic link %s points to %s, which is outside %s: its copy would be broken", e.Link, e.Target, e.Root)
 }
 
 // Tree copies the directory from to the directory to. If to does not exist, it appears whole, by one rename. If it
@@ -105,7 +105,7 @@ func begin(from, to string, o Options) (*copier, error) {
 	aside := filepath.Dir(to)
 	switch c.target, err = os.Stat(to); {
 	case err == nil && !c.target.IsDir():
-		return nil, &fs.PathError{Op: "copy", Path: to, Err: errors.New("it is there and not a directory")}
+		return nil, &fs.PathError{Op: "copy", Path: to, Err: errors.New("it exists and is not a directory")}
 	case err == nil && os.SameFile(source, c.target):
 		return nil, fmt.Errorf("%s would be copied onto itself", from)
 	case err == nil:

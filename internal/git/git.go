@@ -90,7 +90,7 @@ func check(ctx context.Context, path string) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return &Error{Message: fmt.Sprintf("the git program %s does not run", path), Cause: err}
+		return &Error{Message: fmt.Sprintf("cannot run the git program %s", path), Cause: err}
 	}
 	if err := checkVersion(string(out)); err != nil {
 		return err
@@ -107,7 +107,7 @@ var versionText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompi
 func checkVersion(text string) error {
 	m := versionText().FindStringSubmatch(text)
 	if m == nil {
-		return &Error{Message: fmt.Sprintf("the git program did not say its version but %.80q", text)}
+		return &Error{Message: fmt.Sprintf("the git program printed %.80q instead of its version", text)}
 	}
 	major, _ := strconv.Atoi(m[1])
 	minor, _ := strconv.Atoi(m[2])
@@ -123,7 +123,7 @@ func checkVersion(text string) error {
 // Repo is the repository that holds a directory.
 type Repo struct {
 	Dir string
-	// Fetched says that the content was fetched: no configuration of the machine or its users applies.
+	// Fetched reports that the content was fetched: no configuration of the machine or its users applies.
 	Fetched bool
 }
 
@@ -153,7 +153,7 @@ func (r Repo) Output(ctx context.Context, input []byte, args ...string) ([]byte,
 
 func (r Repo) ask(ctx context.Context, path string, input []byte, args []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, queryBound, &Error{
-		Message: fmt.Sprintf("git %s in %s did not end within %s", args[0], r.Dir, queryBound),
+		Message: fmt.Sprintf("git %s in %s did not finish within %s", args[0], r.Dir, queryBound),
 	})
 	defer cancel()
 	// Reading must not take locks: somebody else may be at work in the tree.
@@ -178,7 +178,7 @@ func (r Repo) ask(ctx context.Context, path string, input []byte, args []string)
 }
 
 // errTooMuch is an answer of which only the beginning was kept.
-var errTooMuch = errors.New("git answered more than is read")
+var errTooMuch = errors.New("the output of git is too large")
 
 // output runs a prepared command; when ctx ends its whole process group is killed.
 func output(ctx context.Context, cmd *exec.Cmd, stderr *limited) ([]byte, error) {

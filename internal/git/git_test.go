@@ -19,9 +19,9 @@ func TestVersions(t *testing.T) {
 		"git version 3.0.0-rc1\n":                "",
 		"git version 2.29.3\n":                   "too old: it is 2.29",
 		"git version 1.99.0\n":                   "too old: it is 1.99",
-		"usage: something else\n":                "did not say its version",
-		"":                                       "did not say its version",
-		"\x1b[31mgit version 2.40.0 (colored)\n": "did not say its version",
+		"usage: something else\n":                "instead of its version",
+		"":                                       "instead of its version",
+		"\x1b[31mgit version 2.40.0 (colored)\n": "instead of its version",
 	} {
 		err := checkVersion(text)
 		if fails == "" && err != nil || fails != "" && (err == nil || !strings.Contains(err.Error(), fails)) {

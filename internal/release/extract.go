@@ -11,8 +11,8 @@ import (
 	"runtime"
 )
 
-// ErrNone says that this build carries no entrypoint for this machine.
-var ErrNone = errors.New("this build of waypoint carries no waypoint-entrypoint: use a release, or put one beside it")
+// ErrNone is returned if this build contains no entrypoint for this machine.
+var ErrNone = errors.New("this build of waypoint contains no waypoint-entrypoint: use a release, or put a waypoint-entrypoint beside it")
 
 // ExtractEntrypoint gives the path of a waypoint-entrypoint for this machine, below dir: the one this build carries,
 // unpacked on first use. Its folder is named by its digest, so that releases do not disturb each other and an app that
@@ -39,7 +39,7 @@ func extract(dir string, packed []byte, unpack func() ([]byte, bool)) (string, e
 	}
 	content, ok := unpack()
 	if !ok {
-		return "", errors.New("the waypoint-entrypoint in this binary is damaged: install Waypoint again")
+		return "", errors.New("the waypoint-entrypoint in this binary is damaged: reinstall Waypoint")
 	}
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return "", fmt.Errorf("unpacking waypoint-entrypoint: %w", err)

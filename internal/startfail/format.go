@@ -102,7 +102,7 @@ func foreign(path string) string {
 		return fmt.Sprintf("its interpreter %s cannot be started: %s", s.interpreter, foreign(s.interpreter))
 	}
 	if bytes.IndexByte(start, 0) < 0 {
-		return "it is a text without a first line that names its interpreter, such as #!/bin/sh"
+		return "it is a text file without a first line that names its interpreter, such as #!/bin/sh"
 	}
 	return "it is not a program that this system can run"
 }

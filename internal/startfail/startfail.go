@@ -1,4 +1,4 @@
-// Package startfail says in a sentence why a program could not be started, and what to do. The kernel's own word is often
+// Package startfail explains in a sentence why a program could not be started, and what to do. The kernel's own error is often
 // about another file than the one that was named: "no such file or directory" for a script whose interpreter is missing,
 // for a program whose loader is missing, and for a working directory that is not there.
 //
@@ -27,7 +27,7 @@ type Start struct {
 	Env []string
 }
 
-// Error says why a program could not be started. It wraps what the system said.
+// Error is the reason why a program could not be started. It wraps the system's error.
 type Error struct {
 	// Program as it was given.
 	Program string
@@ -39,7 +39,7 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("cannot start %s: %s", e.Program, e.Reason) }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explain makes an *Error of what os/exec said: an error of Cmd.Start or LookPath. nil stays nil.
+// Explain turns an error of os/exec (Cmd.Start or LookPath) into an *Error. nil stays nil.
 func Explain(s Start, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
@@ -62,7 +62,7 @@ func CheckDir(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a directory", dir)
 	case !mayExecute(dir):
-		return fmt.Errorf("the directory %s may not be entered by this user", dir)
+		return fmt.Errorf("this user may not enter the directory %s", dir)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (s Start) reason(err error) string {
 	case errors.Is(err, syscall.ENOEXEC):
 		return foreign(s.path())
 	case errors.Is(err, syscall.ETXTBSY):
-		return "the file is being written at this moment"
+		return "another process is writing the file"
 	case errors.Is(err, syscall.ENOTDIR):
 		return "a part of its path is not a directory"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
@@ -141,7 +141,7 @@ func (s Start) tooBig() string {
 	}
 	name, value, _ := strings.Cut(longest, "=")
 	if len(longest) >= longestString {
-		return fmt.Sprintf("the environment variable %s has %d bytes, and the system takes %d: put the value into a file", name, len(value), longestString-1)
+		return fmt.Sprintf("the environment variable %s has %d bytes, and the system allows %d: put the value into a file", name, len(value), longestString-1)
 	}
 	return fmt.Sprintf("its arguments and environment are too large for the system: the environment has %d bytes, most of them in %s", total, name)
 }
@@ -166,14 +166,14 @@ func missing(path string) string {
 				"link it statically, or build it in the image or on the system where it runs", program.loader)
 		}
 	}
-	return "something that it needs to run does not exist"
+	return "a file that it requires to run does not exist"
 }
 
 func denied(path string) string {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%s cannot be reached by this user: %v", path, bare(err))
+		return fmt.Sprintf("this user cannot access %s: %v", path, bare(err))
 	case info.IsDir():
 		return fmt.Sprintf("%s is a directory", path)
 	case !info.Mode().IsRegular():

@@ -79,7 +79,7 @@ func putBytes(o map[string]any, key string, data []byte) {
 	}
 }
 
-// JSON encodes v with a line end, and leaves <, > and & as they are: the output is no HTML.
+// JSON encodes v with a line end, and leaves <, > and & as they are: the output is not HTML.
 func JSON(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

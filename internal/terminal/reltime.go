@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Relative says when t was, for people: "just now", "5 minutes ago", "in 2 hours". A zero time is "never".
+// Relative renders a time relative to now: "just now", "5 minutes ago", "in 2 hours". A zero time is "never".
 func Relative(t, now time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -48,7 +48,7 @@ func count(n int, unit string) string {
 	return strconv.Itoa(n) + " " + unit + "s"
 }
 
-// Duration is a span of time with as many digits as a person wants: 12ms, 1.3s, 42s, 3m05s, 2h10m.
+// Duration is a span of time with as many digits as are useful: 12ms, 1.3s, 42s, 3m05s, 2h10m.
 func Duration(d time.Duration) string {
 	switch {
 	case d < 0:

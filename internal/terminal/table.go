@@ -9,7 +9,7 @@ import (
 // Column of a table.
 type Column struct {
 	Title string
-	// Rank says how much the column matters: when the table is too wide, columns of the greatest rank are
+	// Rank is the priority of the column: when the table is too wide, columns of the greatest rank are
 	// dropped first; columns of rank 0 never are.
 	Rank int
 	// Right aligns numbers.
@@ -24,7 +24,7 @@ type Table struct {
 
 const gap = "  "
 
-// Layout gives the table's lines for a terminal of that many columns (0: as wide as need be, for pipes). It drops
+// Layout gives the table's lines for a terminal of that many columns (0: no limit, for pipes). It drops
 // columns before it shortens cells, and never wraps, so that each row is one line that grep finds.
 func (t Table) Layout(columns int, color bool) []string {
 	rows := make([][]string, len(t.Rows))

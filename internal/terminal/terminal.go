@@ -43,7 +43,7 @@ func Paint(text string, style Style, color bool) string {
 
 // Setting is what decides how a stream is shown.
 type Setting struct {
-	// TTY says whether the stream is a terminal.
+	// TTY reports whether the stream is a terminal.
 	TTY bool
 	// Plain is asked for with --plain or WAYPOINT_PLAIN.
 	Plain bool
@@ -51,7 +51,7 @@ type Setting struct {
 	Lookup func(string) (string, bool)
 }
 
-// Color says whether colours are used: NO_COLOR (non-empty) forbids, CLICOLOR_FORCE (not "0") forces, otherwise
+// Color reports whether colours are used: NO_COLOR (non-empty) forbids, CLICOLOR_FORCE (not "0") forces, otherwise
 // only on a terminal that is not dumb and not asked to be plain.
 func (s Setting) Color() bool {
 	if v, _ := s.Lookup("NO_COLOR"); v != "" {
@@ -63,7 +63,7 @@ func (s Setting) Color() bool {
 	return s.TTY && !s.Plain && !s.dumb()
 }
 
-// Animated says whether lines may be redrawn.
+// Animated reports whether lines may be redrawn.
 func (s Setting) Animated() bool { return s.TTY && !s.Plain && !s.dumb() }
 
 func (s Setting) dumb() bool {

@@ -1,4 +1,4 @@
-// Package version says which version this is and which protocol it speaks. It imports nothing of ours.
+// Package version has the version of this build and of its protocol. It imports nothing of ours.
 package version
 
 import (

@@ -1,7 +1,7 @@
 // Package container gives tests an endpoint of AWS: the one that AWS_ENDPOINT_URL names, or LocalStack in a container that
 // it starts through testcontainers and ends again.
 //
-// It knows nothing of what is tested on the endpoint. Only tests import it: testcontainers must not get into the
+// It does not depend on what is tested on the endpoint. Only tests import it: testcontainers must not get into the
 // product's binaries. What is proved on an image that is not LocalStack's is proved for that image alone; Describe says
 // what it was, by what it answered.
 package container
@@ -29,7 +29,7 @@ const defaultImage = "localstack/localstack:4.14.0"
 
 // Variables of the environment.
 const (
-	// imageVariable chooses another image; TokenVariable is handed to it, for those that want one.
+	// imageVariable chooses another image; TokenVariable is passed to it, for images that require one.
 	imageVariable = "WAYPOINT_LOCALSTACK_IMAGE"
 	tokenVariable = "LOCALSTACK_AUTH_TOKEN"
 	// endpointVariable names an endpoint that is there already; then no container is started.
@@ -64,7 +64,7 @@ func (e *Endpoint) Describe() string {
 	}
 	switch e.Edition {
 	case "":
-		return where + ", which does not say that it is LocalStack"
+		return where + ", which does not identify itself as LocalStack"
 	case standInEdition:
 		return where + ", which is not LocalStack: this proves the harness, not LocalStack"
 	}
@@ -167,7 +167,7 @@ func reachable(ctx context.Context, url string) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("%s=%q is no URL: %w", endpointVariable, url, err)
+		return fmt.Errorf("%s=%q is not a URL: %w", endpointVariable, url, err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestWhatRanIsSaid(t *testing.T) {
 	for health, want := range map[string]string{
 		`{"edition":"community","version":"4.14.0","services":{}}`: "LocalStack 4.14.0 (community), image registry.acme/localstack/localstack:4.14.0",
 		`{"edition":"waypoint-stand-in","services":{}}`:            "this proves the harness, not LocalStack",
-		`<html>moto</html>`: "does not say that it is LocalStack",
+		`<html>moto</html>`: "does not identify itself as LocalStack",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/_localstack/health" {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrHeld says that another process, or another Lock of this one, holds the lock.
+// ErrHeld is returned if another process, or another Lock of this one, holds the lock.
 var ErrHeld = errors.New("the lock is held by another process")
 
 // Lock is a held lock.
@@ -19,7 +19,7 @@ type Lock struct {
 	path string
 }
 
-// Acquire takes the lock on a file, which it creates (0600) if need be. It never waits: ErrHeld if it is taken.
+// Acquire takes the lock on a file, which it creates (0600) if it does not exist. It never waits: ErrHeld if it is taken.
 func Acquire(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

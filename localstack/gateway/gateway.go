@@ -3,7 +3,7 @@
 // back, with the limits, timeouts and error answers that AWS has.
 //
 // It exists so that functions meet on one machine exactly what they meet on AWS: always
-// the event's bytes, never a short cut. It knows no function and no transport: routes
+// the event's bytes, never a short cut. It is independent of functions and transports: routes
 // name Invokers, which may be in-process handlers or processes behind a Runtime API. It
 // imports nothing of this project, so that it can serve other projects.
 //
@@ -89,7 +89,7 @@ type Options struct {
 	Timeout time.Duration
 	// Throttle is that of each method that has none of its own: a stage's setting for "/*". Off if nil.
 	Throttle *Throttle
-	// Clock says what time it is.
+	// Clock returns the current time.
 	Clock func() time.Time
 	// NewID makes request ids, unique and without characters that JSON escapes.
 	NewID func() string

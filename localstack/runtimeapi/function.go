@@ -70,7 +70,7 @@ type Options struct {
 	MaxSandboxes int
 	// Output gets what sandboxes print to stdout and stderr. Discarded if nil.
 	Output io.Writer
-	// Clock says what time it is, NewID makes request ids (UUIDs on AWS).
+	// Clock returns the current time, NewID makes request ids (UUIDs on AWS).
 	Clock func() time.Time
 	NewID func() string
 	// Logger gets cold starts and deaths of sandboxes. Discarded if nil.

@@ -149,7 +149,7 @@ func (s *doors) openDoor(address string) (Door, error) {
 	}
 	tcp, ok := ln.Addr().(*net.TCPAddr)
 	if !ok {
-		return Door{}, errors.Join(fmt.Errorf("%s is no TCP address", ln.Addr()), ln.Close())
+		return Door{}, errors.Join(fmt.Errorf("%s is not a TCP address", ln.Addr()), ln.Close())
 	}
 	door := Door{Address: address, Port: tcp.Port}
 	s.kept = append(s.kept, door)

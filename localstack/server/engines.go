@@ -33,7 +33,7 @@ type EnginesOptions struct {
 	Ready func(EnginesRunning)
 }
 
-// EnginesRunning says how to reach engines that listen.
+// EnginesRunning has the addresses and the key of running engines.
 type EnginesRunning struct {
 	DynamoDB        string `json:"dynamodb"`
 	SQS             string `json:"sqs"`
@@ -75,7 +75,7 @@ func ServeEngines(ctx context.Context, o EnginesOptions) error {
 	}
 	st, err := store.Open(ctx, store.Options{Path: o.Data, Logger: o.Logger})
 	if errors.Is(err, store.ErrInUse) {
-		return fmt.Errorf("other engines or a server have %s open: stop them, or choose another file", o.Data)
+		return fmt.Errorf("%s is in use by other engines or a server: stop them, or choose another file", o.Data)
 	}
 	if err != nil {
 		return fmt.Errorf("opening the data file: %w", err)
@@ -147,7 +147,7 @@ func listenEngine(ctx context.Context, what, address string) (net.Listener, erro
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s for %s is taken by another program: stop it, or choose another port (0 takes a free one)", address, what)
+		return nil, fmt.Errorf("the address %s for %s is in use by another program: stop it, or choose another port (0 selects a free one)", address, what)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s for %s: %w", address, what, withoutPrefix(err))

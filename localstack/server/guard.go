@@ -35,7 +35,7 @@ func (g *guard) loop(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := g.look(ctx); err != nil {
-			g.log.WarnContext(ctx, "could not restore what this process is found by", "error", err)
+			g.log.WarnContext(ctx, "could not restore the files that identify this process", "error", err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestALogIsBounded(t *testing.T) {
 func TestTheLastWordsOfAProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	for log, want := range map[string][2]string{
-		"":           {"it said nothing", ""},
+		"":           {"it printed nothing", ""},
 		"one\ntwo\n": {"two", ""},
 		"noise\nError: The flux is off (X)\n  Set it,\n  then go on.\n": {"the flux is off (X)", "Set it,\nthen go on."},
 		"Error: AWS is off\n": {"AWS is off", ""},

@@ -41,7 +41,7 @@ type InstallOptions struct {
 	Listen string
 	// Executable is the waypoint binary that is started as server and runner.
 	Executable string
-	// Progress, if set, is told each thing that is done, a sentence without a full stop.
+	// Progress, if set, is called for each step, with a sentence without a full stop.
 	Progress func(string)
 }
 
@@ -49,7 +49,7 @@ type InstallOptions struct {
 type Installed struct {
 	// Address of the API on this machine (a Unix socket), and the TCP address, if there is one.
 	Address, TCP string
-	// Token may do everything.
+	// Token is an admin token.
 	Token string
 	// ServerLog and RunnerLog are the log files.
 	ServerLog, RunnerLog string
@@ -92,7 +92,7 @@ func (d dir) change(ctx context.Context) (*filelock.Lock, error) {
 	defer cancel()
 	lock, err := filelock.Await(waiting, func() (*filelock.Lock, error) { return filelock.Acquire(d.installLock()) })
 	if errors.Is(err, filelock.ErrHeld) && ctx.Err() == nil {
-		return nil, fmt.Errorf("another command has been starting or stopping the local server for more than %s; wait for it, or end it", changeWait)
+		return nil, fmt.Errorf("another command has been starting or stopping the local server for more than %s; wait until it finishes, or stop it", changeWait)
 	}
 	return lock, err
 }
@@ -161,7 +161,7 @@ func installed(d dir, s settings) (*Installed, error) {
 func EnsureRunning(ctx context.Context, dataDir string) (started bool, err error) {
 	d := dir(dataDir)
 	if _, err := os.Stat(d.settings()); err != nil {
-		return false, fmt.Errorf("there is no local server in %s: run `waypoint install --platform=local`", dataDir)
+		return false, fmt.Errorf("no local server is installed in %s: run `waypoint install --platform=local`", dataDir)
 	}
 	if up, err := d.bothRun(ctx); err != nil || up {
 		return false, err
@@ -172,7 +172,7 @@ func EnsureRunning(ctx context.Context, dataDir string) (started bool, err error
 	}
 	defer func() { _ = lock.Release() }()
 	if _, err := os.Stat(d.settings()); err != nil { // removed while we waited
-		return false, fmt.Errorf("there is no local server in %s: run `waypoint install --platform=local`", dataDir)
+		return false, fmt.Errorf("no local server is installed in %s: run `waypoint install --platform=local`", dataDir)
 	}
 	return start(ctx, d, loadSettings(d), func(string) {})
 }
@@ -288,7 +288,7 @@ func startRunner(ctx context.Context, d dir, s settings) (started bool, err erro
 	return err == nil, err
 }
 
-// Runner is the place of the runner that `install` started: there is one in a directory.
+// Runner is the lock of the runner that `install` started: a data directory has at most one such runner.
 type Runner struct {
 	d     dir
 	guard *guard
@@ -296,7 +296,7 @@ type Runner struct {
 	done  chan struct{}
 }
 
-// HoldRunner takes the runner's place in the data directory; a second one is refused. The caller releases it when it ends.
+// HoldRunner acquires the runner's lock in the data directory; a second runner gets an error. The caller releases it.
 func HoldRunner(ctx context.Context, dataDir string, log *slog.Logger) (*Runner, error) {
 	d := dir(dataDir)
 	if running, err := filelock.Held(d.runnerLock()); err != nil || running {
@@ -326,7 +326,7 @@ func HoldRunner(ctx context.Context, dataDir string, log *slog.Logger) (*Runner,
 	return &Runner{d: d, guard: &guard{whole: whole, lock: lock, pid: pid, log: log}}, nil
 }
 
-// Ready tells whoever started this runner that it is there, and keeps its place from now on.
+// Ready reports to the process that started this runner that it runs, and guards its lock from now on.
 func (r *Runner) Ready(ctx context.Context) error {
 	if r == nil {
 		return nil
@@ -343,7 +343,7 @@ func (r *Runner) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Release gives up the place.
+// Release releases the lock.
 func (r *Runner) Release() {
 	if r == nil {
 		return
@@ -421,7 +421,7 @@ func revokeOthers(ctx context.Context, c *client.Client, keep string) error {
 				continue
 			}
 			if _, err := c.Token.RevokeToken(ctx, connect.NewRequest(&waypointv1.RevokeTokenRequest{Id: t.GetId()})); err != nil {
-				return fmt.Errorf("revoking a runner token that nobody has: %w", err)
+				return fmt.Errorf("revoking an unused runner token: %w", err)
 			}
 		}
 		if res.Msg.GetNextPageToken() == "" {

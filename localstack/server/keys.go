@@ -82,7 +82,7 @@ func hasData(path string) (bool, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return false, fmt.Errorf("looking for earlier data: %w", err)
+			return false, fmt.Errorf("checking for earlier data: %w", err)
 		case info.Size() > 0:
 			return true, nil
 		}
@@ -91,8 +91,8 @@ func hasData(path string) (bool, error) {
 }
 
 func missingKeys(path, dataPath string) error {
-	return fmt.Errorf("the key file %s is missing, and the secrets in %s open with no other keys: restore keys.json from a backup, "+
-		"or delete the data and begin anew with `waypoint uninstall --platform=local --purge`", path, dataPath)
+	return fmt.Errorf("the key file %s is missing, and the secrets in %s cannot be decrypted without it: restore keys.json from a backup, "+
+		"or delete the data and start again with `waypoint uninstall --platform=local --purge`", path, dataPath)
 }
 
 // writeFile writes a 0600 file whole or not at all, and only returns when it is on disk.

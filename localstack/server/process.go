@@ -23,7 +23,7 @@ func spawn(ctx context.Context, d dir, executable string, args, env []string, lo
 	}
 	defer func() { _ = log.Close() }()
 	if _, err := os.Stat(executable); err != nil {
-		return nil, fmt.Errorf("the waypoint binary that was installed is not there (%w): run `waypoint install --platform=local` with the one to use", err)
+		return nil, fmt.Errorf("the installed waypoint binary no longer exists (%w): run `waypoint install --platform=local` with the binary to use", err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), executable, args...)
 	// The server outlives this command. Values of input variables are for a job, which the server does not run.
@@ -143,8 +143,8 @@ func (p daemon) cannotStop(asked int) error {
 		return fmt.Errorf("the %s, process %d, did not end within %s", p.what, asked, stopTimeout)
 	}
 	said := readPIDFile(p.pidFile)
-	return fmt.Errorf("a %s runs, but the system does not tell which process it is (perhaps one of another container that shares this directory); "+
-		"%s says %d: make sure that this is the %s, end it there, and try again", p.what, p.pidFile, said, p.what)
+	return fmt.Errorf("a %s runs, but its process cannot be identified (it may be in another container that shares this directory); "+
+		"%s contains %d: make sure that this process is the %s, end it there, and try again", p.what, p.pidFile, said, p.what)
 }
 
 // kill is for a process that does not end when asked: everything of ours survives it.
@@ -179,7 +179,7 @@ func (p daemon) didNotStart(from int64) error {
 func lastWords(path string, from int64) (said, hint string) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "it left no log", ""
+		return "its log is empty", ""
 	}
 	defer func() { _ = f.Close() }()
 	if logSize(path) < from { // it has begun anew since
@@ -195,7 +195,7 @@ func lastWords(path string, from int64) (said, hint string) {
 	}
 	last := lines[len(lines)-1]
 	if last == "" {
-		return "it said nothing", ""
+		return "it printed nothing", ""
 	}
 	return last[:min(len(last), 500)], ""
 }

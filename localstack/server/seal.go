@@ -63,7 +63,7 @@ func (s *Server) serveSeal(w http.ResponseWriter, r *http.Request) {
 			in.Data, err = gcm.Open(nil, in.Data[:gcm.NonceSize()], in.Data[gcm.NonceSize():], []byte(in.Name))
 		}
 		if err != nil {
-			http.Error(w, "this was not sealed by this server under this name", http.StatusConflict)
+			http.Error(w, "the data was not sealed by this server under this name", http.StatusConflict)
 			return
 		}
 	default:

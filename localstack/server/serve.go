@@ -215,7 +215,7 @@ func ensureAdminToken(ctx context.Context, s *Server, d dir) error {
 		if err != nil || known {
 			return err
 		}
-		s.log.WarnContext(ctx, "the data knows nothing of the admin token: it is new, and so are the tokens now")
+		s.log.WarnContext(ctx, "the admin token is not in the data: the data is new, so new tokens are made")
 	}
 	token, err := s.AdminToken(ctx, "install")
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package server is AWS on one machine, as far as the project needs it: the embedded DynamoDB, SQS and
 // STS engines over one data file, the gateway emulator, and the server's functions behind them.
 //
-// It hosts the functions and gives them no short cut: they get the events that API Gateway would send, and
+// It hosts the functions without a short cut: they get the events that API Gateway would send, and
 // reach their table and queues through the unmodified AWS SDK. The engines below this package import nothing
 // of ours. The package also installs, starts, stops and removes the local server.
 package server
@@ -51,7 +51,7 @@ type Options struct {
 	// Bootstrap is the path of the functions' binary. If set, the functions run as processes under a Runtime
 	// API emulator, as on Lambda, instead of in this process.
 	Bootstrap string
-	// RunnerRoles lists who may register runners by an identity, that is, by keys that this server's STS vended.
+	// RunnerRoles lists the roles that may register runners by identity, with keys that this server's STS vended.
 	RunnerRoles string
 	// AppLogsPerDay is as in functions.Settings.
 	AppLogsPerDay int64
@@ -59,7 +59,7 @@ type Options struct {
 	FunctionOutput io.Writer
 	// Throttles are those of the API's traffic classes; the zero value throttles nothing.
 	Throttles Throttles
-	// Clock says what time it is; nil: the system's.
+	// Clock returns the current time; nil: the system's.
 	Clock func() time.Time
 	// Faults that the engines inject on demand; nil: none.
 	DynamoDBFaults *dynamodb.Faults
@@ -157,7 +157,7 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 	s.store = st
 	s.onClose(func(context.Context) error { return st.Close() })
 	if err := st.Rewrite(ctx); err != nil {
-		o.Logger.WarnContext(ctx, "the data file could not be made smaller", "error", err)
+		o.Logger.WarnContext(ctx, "could not shrink the data file", "error", err)
 	}
 
 	transport, err := s.engines(ctx, o, st)
@@ -171,7 +171,7 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 		BaseEndpoint: aws.String("http://aws.waypoint.internal"),
 	}
 	if err := functions.Provision(ctx, cfg, functions.Resources(prefix)); err != nil {
-		return fmt.Errorf("making the table: %w", err)
+		return fmt.Errorf("creating the table: %w", err)
 	}
 	s.Handlers, err = functions.New(cfg, s.settings(o))
 	if err != nil {
@@ -290,12 +290,12 @@ func (s *Server) gateway(ctx context.Context, o Options) error {
 	return nil
 }
 
-// RootCredentials open everything that the engines have. They are for the functions' processes and for tests.
+// RootCredentials give access to everything in the engines. They are for the functions' processes and for tests.
 func (s *Server) RootCredentials() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(s.keys.AccessKeyID, s.keys.SecretAccessKey, "")
 }
 
-// AdminToken makes a token that may do everything, by the direct invocation that on AWS needs
+// AdminToken makes an admin token, by the direct invocation that on AWS requires
 // lambda:InvokeFunction.
 func (s *Server) AdminToken(ctx context.Context, name string) (string, error) {
 	payload, err := json.Marshal(map[string]string{"waypoint": "create_admin_token", "name": name})
@@ -324,13 +324,13 @@ func (s *Server) knowsToken(ctx context.Context, token string) (bool, error) {
 	}
 	answer, err := s.Handlers.API.Invoke(ctx, payload)
 	if err != nil {
-		return false, fmt.Errorf("looking for the admin token: %w", err)
+		return false, fmt.Errorf("checking the admin token: %w", err)
 	}
 	var found struct {
 		Known bool `json:"known"`
 	}
 	if err := json.Unmarshal(answer, &found); err != nil {
-		return false, fmt.Errorf("looking for the admin token: %w", err)
+		return false, fmt.Errorf("checking the admin token: %w", err)
 	}
 	return found.Known, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 )
 
-// Trouble is a state of the local server that a person must know of, with what to do.
+// Trouble is a problem of the local server, with what to do about it.
 type Trouble struct{ Message, Hint string }
 
 func (t *Trouble) Error() string { return t.Message }
@@ -22,8 +22,8 @@ func (t *Trouble) Error() string { return t.Message }
 // stoppedError is about a server that was stopped by a signal, such as a Ctrl-Z or a debugger's.
 func stoppedError(pid int) error {
 	return &Trouble{
-		Message: fmt.Sprintf("the local server, process %d, was stopped by a signal and answers nobody", pid),
-		Hint:    fmt.Sprintf("Let it go on with `kill -CONT %d`. Its data is safe.", pid),
+		Message: fmt.Sprintf("the local server (process %d) was stopped by a signal and does not answer", pid),
+		Hint:    fmt.Sprintf("Continue it with `kill -CONT %d`. Its data is safe.", pid),
 	}
 }
 
@@ -45,7 +45,7 @@ func (d dir) silent(ctx context.Context) error {
 	}
 	return &Trouble{
 		Message: who + ", but does not answer",
-		Hint:    "The machine may be very busy: try again. Its log is " + d.serverLog() + ". `waypoint upgrade --platform=local` starts it anew.",
+		Hint:    "The machine may be overloaded: try again. Its log is " + d.serverLog() + ". `waypoint upgrade --platform=local` restarts it.",
 	}
 }
 
@@ -55,13 +55,13 @@ func explainData(err error, d dir) error {
 	case errors.Is(err, store.ErrDamaged):
 		return &Trouble{
 			Message: fmt.Sprintf("the data file %s is damaged (%s)", d.data(), innermost(err)),
-			Hint: "Put your last backup in its place (and remove " + d.data() + "-wal and -shm), or save what is readable with\n" +
-				"`sqlite3 " + d.data() + " .recover`. To begin anew, and lose it: `waypoint uninstall --platform=local --purge`.",
+			Hint: "Restore your last backup (and remove " + d.data() + "-wal and -shm), or save what is readable with\n" +
+				"`sqlite3 " + d.data() + " .recover`. To start again without the data: `waypoint uninstall --platform=local --purge`.",
 		}
 	case errors.Is(err, store.ErrFull):
 		return &Trouble{
-			Message: "the disk of " + string(d) + " is full: the local server cannot start",
-			Hint:    "Make room and try again. Nothing that was acknowledged is lost.",
+			Message: "the disk of " + string(d) + " is full, so the local server cannot start",
+			Hint:    "Free some disk space and try again. No acknowledged data is lost.",
 		}
 	}
 	return err
@@ -92,8 +92,8 @@ func (s *Server) serveState(w http.ResponseWriter, _ *http.Request) {
 // lookTimeout bounds Look: it is asked when something else did not answer.
 const lookTimeout = 2 * time.Second
 
-// Look finds out what is wrong with the local server, for a command that cannot reach it or waits for it; nil: nothing that
-// could be seen.
+// Look finds what is wrong with the local server, for a command that cannot reach it or waits for it; nil if
+// nothing is found.
 func Look(ctx context.Context, dataDir string) *Trouble {
 	d := dir(dataDir)
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
@@ -111,7 +111,7 @@ func Look(ctx context.Context, dataDir string) *Trouble {
 	case st.Full:
 		return &Trouble{
 			Message: "the disk of the local server's data is full (" + dataDir + ")",
-			Hint:    "Make room: everything goes on by itself then, and nothing that was acknowledged is lost.",
+			Hint:    "Free some disk space: the server then continues by itself. No acknowledged data is lost.",
 		}
 	}
 	return nil

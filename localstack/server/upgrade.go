@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// Upgrade starts server and runner anew, as another version of the program, with everything that was chosen at the
-// installation. If the new version does not answer, the one before serves again.
+// Upgrade restarts server and runner with another version of the program, and with the options of the
+// installation. If the new version does not answer, the previous one is started again.
 func Upgrade(ctx context.Context, o InstallOptions) (*Installed, error) {
 	d, err := o.prepare()
 	if err != nil {
@@ -24,7 +24,7 @@ func Upgrade(ctx context.Context, o InstallOptions) (*Installed, error) {
 	defer func() { _ = lock.Release() }()
 	if _, err := os.Stat(d.settings()); err != nil {
 		return nil, &Trouble{
-			Message: "there is no local server in " + string(d),
+			Message: "no local server is installed in " + string(d),
 			Hint:    "Run `waypoint install --platform=local`.",
 		}
 	}
@@ -43,7 +43,7 @@ func Upgrade(ctx context.Context, o InstallOptions) (*Installed, error) {
 	if err := stopBoth(ctx, d); err != nil {
 		return nil, err
 	}
-	o.Progress("Stopped the version before")
+	o.Progress("Stopped the previous version")
 	_, err = start(ctx, d, next, o.Progress)
 	if err == nil {
 		err = next.save(d)
@@ -71,13 +71,13 @@ func goBack(ctx context.Context, d dir, before settings, why error) error {
 	}
 	if err != nil {
 		return &Trouble{
-			Message: fmt.Sprintf("the new version cannot be used: %v. The version before does not start again either: %v", why, err),
-			Hint:    "The data is safe in " + string(d) + ". Put the version before in place and run `waypoint install --platform=local` with it.",
+			Message: fmt.Sprintf("the new version does not work: %v. The previous version does not start either: %v", why, err),
+			Hint:    "The data in " + string(d) + " is safe. Install the previous version and run `waypoint install --platform=local` with it.",
 		}
 	}
 	return &Trouble{
-		Message: fmt.Sprintf("the new version cannot be used: %v", why),
-		Hint:    "The version before serves again; nothing is lost." + hintOf(why),
+		Message: fmt.Sprintf("the new version does not work: %v", why),
+		Hint:    "The previous version has been started again; no data is lost." + hintOf(why),
 	}
 }
 
@@ -104,8 +104,8 @@ func keepBinary(d dir, pid int, installed, next string) (string, error) {
 		}
 	}
 	return "", &Trouble{
-		Message: "the program of the version that runs is no longer there, so nothing could be gone back to: nothing was changed",
-		Hint:    "Run `waypoint uninstall --platform=local`, which keeps the data, and `waypoint install --platform=local` to go on without that.",
+		Message: "the binary of the running version no longer exists, so there would be no way back: nothing was changed",
+		Hint:    "Run `waypoint uninstall --platform=local`, which keeps the data, then `waypoint install --platform=local` to continue without a way back.",
 	}
 }
 

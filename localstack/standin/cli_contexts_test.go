@@ -51,25 +51,25 @@ func TestASecondInstallationHasAContextAndHintsOfItsOwn(t *testing.T) {
 	if now := u.savedContext("aws"); now != first || first.Token == "" || first.AWS.Endpoint != s.URL {
 		t.Errorf("the first installation's context was %+v and is %+v", first, now)
 	}
-	u.fails([]string{`The context "aws" leads to another server`, "context delete aws"}, install("--name=wp2", "--context=aws")...)
+	u.fails([]string{`The context "aws" belongs to another server`, "context delete aws"}, install("--name=wp2", "--context=aws")...)
 	if now := u.savedContext("aws"); now != first {
 		t.Errorf("the first installation's context is %+v", now)
 	}
 
 	// The plan has what changes; what is unchanged has no receipt.
 	says(t, u.run("upgrade", "--platform=aws", "--yes", "--name=wp2", "--parameter=LogRetentionDays=30"), "~ ", "Receipt:", "not:+ the bucket", "not:+ the encryption key")
-	says(t, u.run("upgrade", "--platform=aws", "--yes", "--name=wp2"), "was in place already", "not:Receipt:")
+	says(t, u.run("upgrade", "--platform=aws", "--yes", "--name=wp2"), "was already installed", "not:Receipt:")
 
 	// A new shell knows the endpoint by the context, and a difference is told.
 	shell := newUser(t, s, "")
 	shell.dir = u.dir
 	shell.set("HOME=" + u.dir)
-	says(t, shell.run("doctor"), "AWS_ENDPOINT_URL is not set", "leads to "+s.URL)
-	says(t, shell.run("upgrade", "--platform=aws", "--yes", "--name=wp2"), "AWS_ENDPOINT_URL is not set", "was in place already")
+	says(t, shell.run("doctor"), "AWS_ENDPOINT_URL is not set", "belongs to "+s.URL)
+	says(t, shell.run("upgrade", "--platform=aws", "--yes", "--name=wp2"), "AWS_ENDPOINT_URL is not set", "was already installed")
 	elsewhere := newUser(t, s, "http://127.0.0.1:9")
 	elsewhere.dir = u.dir
 	elsewhere.set("HOME="+u.dir, "AWS_MAX_ATTEMPTS=1")
-	elsewhere.refused("leads to "+s.URL+", but AWS_ENDPOINT_URL is http://127.0.0.1:9", "doctor")
+	elsewhere.refused("belongs to "+s.URL+", but AWS_ENDPOINT_URL is http://127.0.0.1:9", "doctor")
 
 	says(t, u.run("uninstall", "--platform=aws", "--yes", "--name=wp2"), "`waypoint uninstall --platform=aws --name=wp2 --purge` deletes them",
 		"`waypoint install --platform=aws --name=wp2` uses them again", "Deleted the contexts: aws-wp2", `The context "aws" is now the default`)
@@ -80,7 +80,7 @@ func TestASecondInstallationHasAContextAndHintsOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := u.failsWith("doctor")
-	says(t, out, `failed`, `the context "aws" leads is not there`, "LocalStack forgets everything when it restarts: `waypoint install --platform=aws")
+	says(t, out, `failed`, `the installation of the context "aws" does not exist`, "LocalStack loses everything when it restarts: `waypoint install --platform=aws")
 	says(t, u.run(install()...), `The context "aws" is the default`)
 	says(t, u.run("doctor"), "ok", "not:failed")
 }
@@ -112,7 +112,7 @@ func TestACommandRecognisesAnEmulatorThatForgotEverything(t *testing.T) {
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	forgot := []string{"The emulator at " + s.URL + " does not have this server", "LocalStack forgets everything when it restarts: `waypoint install --platform=aws`"}
+	forgot := []string{"The emulator at " + s.URL + " no longer has this server", "LocalStack loses everything when it restarts: `waypoint install --platform=aws`"}
 	for _, loaded := range []bool{false, true} {
 		if loaded { // then it answers 404 in JSON
 			s.LoadAPIGateway()

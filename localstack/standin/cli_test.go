@@ -134,7 +134,7 @@ func TestTheCommandInstallsUsesUpgradesAndRemoves(t *testing.T) {
 	t.Parallel()
 	s := start(t, standin.Options{})
 	u := newUser(t, s, s.URL)
-	u.refused("no terminal to ask on", "install", "--platform=aws")
+	u.refused("stdin is not a terminal", "install", "--platform=aws")
 	if left := s.Left(); len(left) > 0 {
 		t.Fatalf("a plan that nobody agreed to left %q", left)
 	}
@@ -163,7 +163,7 @@ func TestTheCommandInstallsUsesUpgradesAndRemoves(t *testing.T) {
 	u.run("destroy", "--yes")
 	// Once more changes nothing, and makes no second token.
 	before := u.run("token", "list", "--json")
-	if out := u.run("install", "--platform=aws", "--yes"); !strings.Contains(out, "was in place already") {
+	if out := u.run("install", "--platform=aws", "--yes"); !strings.Contains(out, "was already installed") {
 		t.Errorf("a second install says:\n%s", out)
 	}
 	if after := u.run("token", "list", "--json"); strings.Count(after, `"id"`) != strings.Count(before, `"id"`) {

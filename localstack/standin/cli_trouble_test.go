@@ -152,8 +152,8 @@ func TestTheCommandSaysThatItsSessionHasEnded(t *testing.T) {
 		at   int64
 		says []string
 	}{
-		"before anything was made": {3, []string{"The AWS credentials ended while", "aws sso login"}},
-		"in the middle":            {20, []string{"The AWS credentials ended while", "the same command again", incomplete}},
+		"before anything was made": {3, []string{"The AWS credentials expired while", "aws sso login"}},
+		"in the middle":            {20, []string{"The AWS credentials expired while", "the same command again", incomplete}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

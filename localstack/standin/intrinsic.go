@@ -204,7 +204,7 @@ func (e *evaluation) condition(name string) (bool, error) {
 	}
 	yes, ok := v.(bool)
 	if !ok {
-		return false, bad("ValidationError", "the condition %s is no condition", name)
+		return false, bad("ValidationError", "the condition %s is not a valid condition", name)
 	}
 	return yes, nil
 }
@@ -240,7 +240,7 @@ func (e *evaluation) attribute(logical, name string) (any, error) {
 	}
 	v, ok := r.attributes[name]
 	if !ok {
-		return nil, bad("ValidationError", "the stand-in knows no attribute %s of %s", name, r.kind)
+		return nil, bad("ValidationError", "the stand-in does not support the attribute %s of %s", name, r.kind)
 	}
 	return v, nil
 }

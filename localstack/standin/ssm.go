@@ -15,7 +15,7 @@ func (s *StandIn) serveSSM(w http.ResponseWriter, r *http.Request) {
 	}
 	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSSM.")
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || !ok {
-		refuse(w, "ssm", http.StatusBadRequest, "SerializationException", "this is no request for SSM")
+		refuse(w, "ssm", http.StatusBadRequest, "SerializationException", "this is not a request for SSM")
 		return
 	}
 	if f := s.allow(r, "ssm:"+operation, "arn:aws:ssm:"+Region+":"+Account+":parameter"+in.Name); f != nil {

@@ -1,12 +1,12 @@
 // Package standin is a stand-in for an AWS endpoint, for tests of the installer: it deploys exactly the template of
 // this project, and refuses everything else by name.
 //
-// It is no emulator of AWS and no LocalStack: CloudFormation, S3, Lambda, SSM and IAM know the calls that the
+// It is neither a general emulator of AWS nor LocalStack: CloudFormation, S3, Lambda, SSM and IAM know the calls that the
 // installer makes and the properties that the template has. DynamoDB, SQS and STS are the project's embedded engines;
 // the functions are the real binary from the uploaded zip, behind a Runtime API and the gateway emulator, and each
 // may do what its role in the template allows and nothing else. Conditions in policies are not evaluated here.
 //
-// Everything happens when somebody asks: a stack in motion goes on by some resources with each DescribeStacks. So
+// Everything happens when somebody asks: a stack operation in progress advances by some resources with each DescribeStacks. So
 // tests need no timing, and a stack whose installer died stands where it stood.
 //
 // Only tests and commands for development import it.
@@ -55,7 +55,7 @@ type Options struct {
 	Concurrency int
 	// OperatorPolicy bounds what the operator may do, as an IAM document; "": everything. Conditions are dropped.
 	OperatorPolicy string
-	// Fail says whether work on a resource of a stack fails, by the verb (CREATE, UPDATE, DELETE) and the logical
+	// Fail reports whether work on a resource of a stack fails, by the verb (CREATE, UPDATE, DELETE) and the logical
 	// name: "" is no.
 	Fail func(verb, logical string) (reason string)
 	// LikeLocalStack makes CloudFormation and the paths of APIs behave as LocalStack 4.14 was seen to, where that

@@ -53,7 +53,7 @@ func TestTroubleIsSaidInOneSentenceWithWhatToDo(t *testing.T) {
 			o.Config.BaseEndpoint = aws.String("http://sts.mars-north-1.invalid")
 			o.Config.Region = "mars-north-1"
 			o.Config.RetryMaxAttempts = 1
-		}, infra.Unreachable, "no host"},
+		}, infra.Unreachable, "does not exist"},
 		{"nobody at the endpoint", func(o *infra.Options) {
 			o.Config.BaseEndpoint = aws.String("http://127.0.0.1:9")
 			o.Config.RetryMaxAttempts = 1
@@ -312,7 +312,7 @@ func TestASessionThatEndsInTheMiddleIsSaidAndTheNextRunGoesOn(t *testing.T) {
 	o := options(s)
 	o.Config.HTTPClient = &expirer{left: 20}
 	_, err := infra.Install(context.Background(), o)
-	wantFault(t, err, infra.CredentialsEnded, "the AWS credentials ended while")
+	wantFault(t, err, infra.CredentialsEnded, "the AWS credentials expired while")
 	o.Config.HTTPClient = nil
 	if _, err := infra.Install(context.Background(), o); err != nil {
 		t.Fatal(err)
@@ -343,7 +343,7 @@ func TestALostKeyIsNotReplacedUnderData(t *testing.T) {
 	}
 	s.Lose("/waypoint/encryption-key")
 	_, err := infra.Install(context.Background(), o)
-	wantFault(t, err, infra.KeyMissing, "the key that opens its secrets (/waypoint/encryption-key) is not")
+	wantFault(t, err, infra.KeyMissing, "the key that decrypts its secrets (/waypoint/encryption-key) does not")
 	purge(t, s, o, "a lost key")
 }
 

@@ -56,7 +56,7 @@ func Refs(template string) ([]string, error) {
 func Evaluate(template string, v Values, env functions.Env) (text string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("evaluating the value failed in an unexpected way (%T)", r)
+			err = fmt.Errorf("evaluating the value failed unexpectedly (%T)", r)
 		}
 	}()
 	e, err := parse(template)

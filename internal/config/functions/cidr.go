@@ -62,7 +62,7 @@ func cidrHostFunc() function.Function {
 			}
 			addr, ok := addrFrom(p.Addr(), n)
 			if !ok || !p.Contains(addr) {
-				return cty.UnknownVal(ret), function.NewArgErrorf(1, "the range has no such host number")
+				return cty.UnknownVal(ret), function.NewArgErrorf(1, "the host number is out of the range")
 			}
 			return cty.StringVal(addr.String()), nil
 		},
@@ -111,11 +111,11 @@ func cidrSubnetFunc() function.Function {
 			}
 			bits := int(newBits.Int64())
 			if num.Sign() < 0 || num.BitLen() > bits {
-				return cty.UnknownVal(ret), function.NewArgErrorf(2, "%d more bits have no such network number", bits)
+				return cty.UnknownVal(ret), function.NewArgErrorf(2, "the network number does not fit in %d more bits", bits)
 			}
 			addr, ok := addrFrom(p.Addr(), new(big.Int).Lsh(num, uint(free-bits)))
 			if !ok {
-				return cty.UnknownVal(ret), function.NewArgErrorf(2, "the range has no such network")
+				return cty.UnknownVal(ret), function.NewArgErrorf(2, "the network is out of the range")
 			}
 			return cty.StringVal(netip.PrefixFrom(addr, p.Bits()+bits).String()), nil
 		},

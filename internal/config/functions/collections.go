@@ -252,7 +252,7 @@ func transposeFunc() function.Function {
 				for inner := list.ElementIterator(); inner.Next(); {
 					_, v := inner.Element()
 					if v.IsNull() {
-						return cty.UnknownVal(ret), errors.New("a list must not hold null")
+						return cty.UnknownVal(ret), errors.New("a list must not contain null")
 					}
 					out[v.AsString()] = append(out[v.AsString()], key.AsString())
 				}

@@ -117,7 +117,7 @@ func TestFunctionsRefuse(t *testing.T) {
 		{`file("none.txt")`, "there is no file"}, {`file("A.md")`, "there is a.txt"}, {`file("bin")`, "use filebase64"}, {`file("sub")`, "is a directory"},
 		{`fileexists("sub")`, "not a regular file"}, {`base64decode("?")`, "not base64"}, {`base64gunzip("YQ==")`, "not gzip"}, {`lookup({}, "a")`, "no default"},
 		{`index(["a"], "b")`, "not in the list"}, {`one([1, 2])`, "no more than one"}, {`sum([])`, "at least one"}, {`sum(["x"])`, "must be numbers"},
-		{`length(1)`, "is required"}, {`format("%9999999999d", 1)`, "width"}, {`bcrypt("a", 31)`, "between"}, {`cidrhost("10.0.0.0/30", 9)`, "no such host"},
+		{`length(1)`, "is required"}, {`format("%9999999999d", 1)`, "width"}, {`bcrypt("a", 31)`, "between"}, {`cidrhost("10.0.0.0/30", 9)`, "host number is out of the range"},
 		{`cidrsubnet("10.0.0.0/30", 8, 0)`, "bits left"}, {`cidrnetmask("fd00::/8")`, "IPv4"}, {`selectormatch({}, "a = b")`, "not a label selector"},
 		{`uuidv5("x", "y")`, "UUID"}, {`fileset(".", "[")`, "not a file pattern"}, {`timecmp("x", timestamp())`, "RFC 3339"}, {`coalesce("", null)`, "all arguments"}, {`cidrhost("10.0.0.0/8", 1.5)`, "whole number"},
 	} {

@@ -27,7 +27,7 @@ const (
 // ErrTooMuch is wrapped by the errors of an evaluation that was stopped because of what it costs.
 var ErrTooMuch = errors.New("the evaluation was stopped")
 
-// ErrNumber says that a number is out of the range that is supported.
+// ErrNumber is returned for a number out of the supported range.
 var ErrNumber = errors.New("the number is out of range: at most 10,000 digits before or after the point are supported")
 
 // A Meter bounds what one evaluation costs, and ends it with its context. Once it has refused something it refuses
@@ -72,9 +72,9 @@ func (m *Meter) Spend(steps, bytes int64) error {
 	}
 	switch {
 	case m.steps.Add(max(steps, 0)) > maxSteps || steps < 0:
-		return m.fail(fmt.Errorf("%w: it takes more than %d steps; a list is too long, or loops are nested too deeply", ErrTooMuch, maxSteps))
+		return m.fail(fmt.Errorf("%w: it requires more than %d steps; a list is too long, or loops are nested too deeply", ErrTooMuch, maxSteps))
 	case m.bytes.Add(max(bytes, 0)) > maxBytes || bytes < 0:
-		return m.fail(fmt.Errorf("%w: it makes more than %d MB of text and values", ErrTooMuch, maxBytes>>20))
+		return m.fail(fmt.Errorf("%w: it creates more than %d MB of text and values", ErrTooMuch, maxBytes>>20))
 	}
 	return m.Err()
 }

@@ -10,7 +10,7 @@ type sensitiveMark struct{}
 // Sensitive is the mark of values that may not be shown.
 func Sensitive() any { return sensitiveMark{} }
 
-// IsSensitive says whether any part of a value carries the mark.
+// IsSensitive reports whether any part of a value carries the mark.
 func IsSensitive(v cty.Value) bool {
 	if v == cty.NilVal {
 		return false

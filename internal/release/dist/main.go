@@ -45,7 +45,7 @@ func run(ctx context.Context, out, version string, verify, cold bool) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(root, "internal", "release", "release.go")); err != nil {
-		return fmt.Errorf("run it in the repository's root: %w", err)
+		return fmt.Errorf("run this command in the repository's root: %w", err)
 	}
 	if version == "" {
 		version = commit(ctx, root)

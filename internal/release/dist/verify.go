@@ -93,7 +93,7 @@ app "web" {
 func tryAlone(ctx context.Context, b *builder) error {
 	host := target{runtime.GOOS, runtime.GOARCH}
 	if host.os == "windows" {
-		return errors.New("the try needs a POSIX shell: verify on linux or darwin")
+		return errors.New("the trial run requires a POSIX shell: verify on linux or darwin")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -159,7 +159,7 @@ func tryAlone(ctx context.Context, b *builder) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no line of the app came to the server: the entrypoint does not run\n%s", out)
+			return fmt.Errorf("the server received no line of the app: the entrypoint does not run\n%s", out)
 		case <-time.After(time.Second):
 		}
 	}

@@ -53,7 +53,7 @@ func run(ctx context.Context, check bool) error {
 		return err
 	}
 	if !bytes.Equal(have, text) {
-		return errors.New(file + " is not current: run make notice and commit")
+		return errors.New(file + " is out of date: run make notice and commit")
 	}
 	return nil
 }

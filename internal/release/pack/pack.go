@@ -43,7 +43,7 @@ func Zip(bootstrap []byte) ([]byte, error) {
 		return nil, fmt.Errorf("packing the functions: %w", err)
 	}
 	if out.Len() > maxZip {
-		return nil, fmt.Errorf("packing the functions: the zip has %d bytes, Lambda takes %d", out.Len(), maxZip)
+		return nil, fmt.Errorf("packing the functions: the zip has %d bytes, Lambda accepts %d", out.Len(), maxZip)
 	}
 	return out.Bytes(), nil
 }
@@ -76,7 +76,7 @@ func find(archive []byte) (*zip.File, error) {
 			return f, nil
 		}
 	}
-	return nil, errors.New("reading the functions' zip: it holds no file bootstrap")
+	return nil, errors.New("reading the functions' zip: it has no file bootstrap")
 }
 
 // Bootstrap unpacks the binary, if Lambda could start it.

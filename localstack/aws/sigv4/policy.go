@@ -25,7 +25,7 @@ func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	return p, ok
 }
 
-// Authorize says whether the principal of ctx may perform action ("sqs:ReceiveMessage")
+// Authorize reports whether the principal of ctx may perform action ("sqs:ReceiveMessage")
 // on resource (an ARN). A context without a principal is refused. The error is an *Error
 // with code AccessDeniedException.
 func Authorize(ctx context.Context, action, resource string) error {

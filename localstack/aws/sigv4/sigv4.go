@@ -99,7 +99,7 @@ type Verifier struct {
 	Region string
 	// AnyRegion accepts every region: for an endpoint that stands for all of them.
 	AnyRegion bool
-	// Clock says what time it is. Required.
+	// Clock returns the current time. Required.
 	Clock func() time.Time
 	// MaxSkew is DefaultMaxSkew if zero.
 	MaxSkew time.Duration

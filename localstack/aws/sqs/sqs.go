@@ -50,7 +50,7 @@ const (
 type Options struct {
 	// Store keeps queues and messages. The engine must be the only one on it.
 	Store *store.Store
-	// Clock says what time it is. Timers of long polls run on the runtime's clock.
+	// Clock returns the current time. Timers of long polls run on the runtime's clock.
 	Clock func() time.Time
 	// Region and Account appear in queue ARNs.
 	Region, Account string
@@ -82,7 +82,7 @@ type Engine struct {
 	closeOnce sync.Once
 }
 
-// New makes the tables if need be and loads the queues.
+// New makes the tables if they do not exist, and loads the queues.
 func New(ctx context.Context, opt Options) (*Engine, error) {
 	if opt.Store == nil || opt.Clock == nil || opt.Rand == nil || opt.Region == "" || opt.Account == "" || opt.BaseURL == "" {
 		return nil, errors.New("sqs: Store, Clock, Rand, Region, Account and BaseURL are required")

@@ -7,6 +7,6 @@
 // state and nobody changes it under it: conditions evaluated there are
 // serializable without a lock of their own.
 //
-// The package knows nothing about the tables inside; it imports nothing of ours but
+// The package does not depend on the tables inside; it imports nothing of ours but
 // the file lock beside it, so that it can serve other projects.
 package store

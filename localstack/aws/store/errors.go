@@ -16,9 +16,9 @@ var (
 	// ErrFull says that the disk (or a quota) is full. Nothing of the request
 	// was kept.
 	ErrFull = errors.New("store: disk full")
-	// ErrDamaged says that the file is not a data file, or no longer whole.
+	// ErrDamaged is returned if the file is not a data file, or no longer whole.
 	ErrDamaged = errors.New("store: the data file is damaged")
-	// ErrClosed says that the store was closed before the request began.
+	// ErrClosed is returned if the store was closed before the request began.
 	ErrClosed = errors.New("store: closed")
 )
 

@@ -42,7 +42,7 @@ func (s *Store) Reclaim(ctx context.Context) (pages int, err error) {
 	return pages, nil
 }
 
-// Rewrite writes the whole file anew if most of it is free and Reclaim cannot help: a file in WAL mode keeps the layout that
+// Rewrite writes the whole file again if most of it is free and Reclaim cannot help: a file in WAL mode keeps the layout that
 // it was made with. It takes seconds for hundreds of megabytes, during which nobody can write: it is for the start of a
 // server.
 func (s *Store) Rewrite(ctx context.Context) error {

@@ -17,7 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/filelock"
 )
 
-// Options say which data file to open and how.
+// Options name the data file and how to open it.
 type Options struct {
 	// Path of the database file; its directory must exist. Empty: a database
 	// in memory that lives as long as the Store.

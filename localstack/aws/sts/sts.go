@@ -39,7 +39,7 @@ type Options struct {
 	Account string
 	// Key is the master key, at least 32 random bytes. Whoever has it can make keys.
 	Key []byte
-	// Clock says what time it is.
+	// Clock returns the current time.
 	Clock func() time.Time
 	// Rand makes key ids and nonces: crypto/rand.Reader outside tests.
 	Rand io.Reader

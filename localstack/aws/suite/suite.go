@@ -2,7 +2,7 @@
 // documents; it is written against T, so that the same case is a subtest under `go test` and a line of a table under
 // `make test-engines`, where a referee's failure is a result and not the end.
 //
-// It knows no service: the lists are in localstack/aws/dynamodb/conformance and localstack/aws/sqs/conformance. Beside the
+// It is independent of the services: the lists are in localstack/aws/dynamodb/conformance and localstack/aws/sqs/conformance. Beside the
 // standard library it imports nothing.
 package suite
 

@@ -1,5 +1,5 @@
 // Command serve runs the stand-in for an AWS endpoint (see package standin) until it is told to end, for trying the
-// installer and for CI. It is no AWS and no LocalStack. The operator's keys are AWS_ACCESS_KEY_ID and
+// installer and for CI. It is neither AWS nor LocalStack. The operator's keys are AWS_ACCESS_KEY_ID and
 // AWS_SECRET_ACCESS_KEY, or made at random. It prints, as one line of JSON, the environment that an
 // installer needs.
 package main

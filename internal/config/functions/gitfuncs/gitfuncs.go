@@ -118,7 +118,7 @@ func (r *repository) remoteURL(name string) (string, error) {
 		names = append(names, n)
 	}
 	if len(names) == 0 {
-		return "", fmt.Errorf("there is no git remote %q; the repository has none", name)
+		return "", fmt.Errorf("there is no git remote %q: the repository has no remotes", name)
 	}
 	slices.Sort(names)
 	return "", fmt.Errorf("there is no git remote %q; the repository has %s", name, strings.Join(names, ", "))

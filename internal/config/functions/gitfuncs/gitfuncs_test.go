@@ -128,7 +128,7 @@ func TestMistakes(t *testing.T) {
 		t.Error(err)
 	}
 	dir := repository(t)
-	if _, err := call(t, dir, "gitremoteurl", cty.StringVal("origin")); err == nil || !strings.Contains(err.Error(), "has none") {
+	if _, err := call(t, dir, "gitremoteurl", cty.StringVal("origin")); err == nil || !strings.Contains(err.Error(), "has no remotes") {
 		t.Error(err)
 	}
 	run(t, dir, "remote", "add", "upstream", "https://example.com/x.git")
@@ -284,7 +284,7 @@ func TestAMissingAnOldAndARefusingGitAreTold(t *testing.T) {
 	cases := map[string]struct{ script, fails string }{
 		"missing": {"", "not installed on this machine. Install git 2.30 or newer"},
 		"old":     {"#!/bin/sh\n[ \"$1\" = --version ] && echo git version 2.17.1 || exec " + program + " \"$@\"\n", "too old: it is 2.17, and 2.30 or newer is required"},
-		"odd":     {"#!/bin/sh\necho hello\n", "did not say its version"},
+		"odd":     {"#!/bin/sh\necho hello\n", "instead of its version"},
 		"refusing": {
 			"#!/bin/sh\n[ \"$1\" = --version ] && exec " + program + " \"$@\"\n" +
 				"echo \"fatal: detected dubious ownership in repository at '/srv/some repo'\" >&2\nexit 128\n",

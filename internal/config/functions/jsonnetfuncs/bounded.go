@@ -38,7 +38,7 @@ func bounded(ctx context.Context, f func() (string, error)) (string, error) {
 			return "", context.Cause(ctx)
 		case <-tick.C:
 			if heap() > before+maxHeap {
-				return "", fmt.Errorf("it fills more than %d MB of memory", maxHeap>>20)
+				return "", fmt.Errorf("it requires more than %d MB of memory", maxHeap>>20)
 			}
 		}
 	}

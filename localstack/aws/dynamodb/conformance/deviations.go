@@ -12,7 +12,7 @@ var DynamoDBLocalDeviations = map[string]string{
 	"settings/recovery of a table that is not there is refused": "DynamoDB Local has no backups: UnknownOperationException",
 	"protocol/a body that is cut off":                           "DynamoDB Local answers 500 InternalFailure; AWS documents SerializationException for what cannot be read",
 	"protocol/a body that is a list":                            "as a body that is cut off",
-	"protocol/a body that is no JSON":                           "as a body that is cut off",
+	"protocol/a body that is not JSON":                          "as a body that is cut off",
 	"protocol/a body that is of a wrong type":                   "DynamoDB Local turns the number into a text and then finds no such name: ValidationException; AWS answers SerializationException",
 	"capacity/transactions count twice":                         "DynamoDB Local counts writes of transactions once; AWS documents two writes",
 }

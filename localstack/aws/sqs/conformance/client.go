@@ -111,7 +111,7 @@ func (c *Client) One(url string, mutate ...func(*awssqs.ReceiveMessageInput)) ty
 	return got[0]
 }
 
-// None wants no message to be visible.
+// None fails if a message is visible.
 func (c *Client) None(url string) {
 	c.T.Helper()
 	if got := c.Receive(url); len(got) != 0 {
@@ -195,7 +195,7 @@ func WantType[E error](t suite.T, err error) {
 func (c *Client) account(url string) string {
 	parts := strings.Split(url, "/")
 	if len(parts) < 2 {
-		c.T.Fatalf("%s is no queue's URL", url)
+		c.T.Fatalf("%s is not the URL of a queue", url)
 	}
 	return parts[len(parts)-2]
 }

@@ -35,7 +35,7 @@ var FauxqsDeviations = map[string]string{
 	"dead letters: the source queues are listed":                         "fauxqs has no ListDeadLetterSourceQueues",
 	"missing: ListDeadLetterSourceQueues on a queue that is not there":   "fauxqs has no ListDeadLetterSourceQueues",
 	"form: a page of queues has at most 1000":                            "fauxqs does not check it; AWS documents 1 to 1000",
-	"wire: a body that is no JSON is refused":                            "fauxqs answers 500 UnknownError",
+	"wire: a body that is not JSON is refused":                           "fauxqs answers 500 UnknownError",
 	"wire: a missing parameter is refused":                               "fauxqs answers AWS.SimpleQueueService.InvalidParameterValue; AWS documents MissingParameter",
 	"wire: a queue's URL that is none is refused":                        "fauxqs answers that the queue does not exist; AWS documents InvalidAddress",
 }

@@ -276,7 +276,7 @@ func wireForms() map[string]func(*Client) {
 		return err
 	}
 	return map[string]func(*Client){
-		"wire: a body that is no JSON is refused": func(c *Client) {
+		"wire: a body that is not JSON is refused": func(c *Client) {
 			for _, body := range []string{"{", "[]", "Action=ListQueues", `{"QueueNamePrefix":7}`} {
 				c.WantCode(list(c, body), "SerializationException")
 			}

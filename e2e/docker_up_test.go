@@ -229,7 +229,7 @@ func TestDocker_ExamplesAnswerAndLeaveNothing(t *testing.T) {
 			e.expectNothing(oneProject, oneVolumes)
 			e.expectNothing(twoProject, twoVolumes)
 			if doors, err := os.ReadFile(filepath.Join(w.data(), "doors.json")); err != nil || string(doors) != "[]" {
-				t.Errorf("doors to the server are open: %s %v", doors, err)
+				t.Errorf("container listeners are open: %s %v", doors, err)
 			}
 		})
 	}

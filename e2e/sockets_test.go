@@ -160,7 +160,7 @@ func TestOtherUserGetsNothing(t *testing.T) {
 	w.queueKeys(t, ctx)
 }
 
-// queueKeys checks the doors of the queue socket.
+// queueKeys checks who the queue socket serves.
 func (w *world) queueKeys(t *testing.T, ctx context.Context) {
 	http1 := server.QueueClient(w.address())
 	res, err := http1.Post("http://sqs/", "application/x-amz-json-1.0", strings.NewReader("{}"))

@@ -1,7 +1,7 @@
 // Package fault is the contract's error type: every error that the server answers carries a stable
 // reason, a message and a hint, and every component reads them with this package.
 //
-// It wraps Connect errors and knows nothing of any service. A fault is made where the fact is known and
+// It wraps Connect errors and does not depend on any service. A fault is made where the fact is known and
 // shown once, at the edge.
 package fault
 
@@ -62,7 +62,7 @@ const (
 	WaitingForCLI        Reason = "WAITING_FOR_CLI"
 	NoRunner             Reason = "NO_RUNNER"
 	RunnersBusy          Reason = "RUNNERS_BUSY"
-	DoorbellPending      Reason = "DOORBELL_PENDING"
+	WakeUpPending        Reason = "WAKE_UP_PENDING"
 	RunnerSilent         Reason = "RUNNER_SILENT"
 )
 
@@ -113,7 +113,7 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Connect turns any error into what Connect sends. Errors that are no fault become INTERNAL, their text kept from the wire.
+// Connect turns any error into what Connect sends. Errors that are not faults become INTERNAL, their text kept from the wire.
 func Connect(err error) *connect.Error {
 	if err == nil {
 		return nil
@@ -154,7 +154,7 @@ func From(err error) (f *Error, ok bool) {
 		}
 		if detail, is := msg.(*waypointv1.ErrorDetail); is {
 			return &Error{
-				Code: c.Code(), Reason: Reason(detail.GetReason()), Message: detail.GetMessage(),
+				Code: c.Code(), Reason: Current(Reason(detail.GetReason())), Message: detail.GetMessage(),
 				Hint: detail.GetHint(), Facts: detail.GetFacts(), Cause: err,
 			}, true
 		}
@@ -162,7 +162,15 @@ func From(err error) (f *Error, ok bool) {
 	return nil, false
 }
 
-// Is says whether err is a fault of that reason.
+// Current returns the present name of a reason that a server of the previous minor version sent under its old name.
+func Current(r Reason) Reason {
+	if r == "DOORBELL_PENDING" {
+		return WakeUpPending
+	}
+	return r
+}
+
+// Is reports whether err is a fault of that reason.
 func Is(err error, reason Reason) bool {
 	f, ok := From(err)
 	return ok && f.Reason == reason

@@ -70,8 +70,8 @@ func RunnerOptions(sh Host) (runner.Options, error) {
 		QueueEndpoint:        queueEndpoint(sh.Server().Address),
 		EntrypointServerAddr: sh.Server().Address,
 	}
-	if doors := server.DoorsOf(sh.Server().Address); doors != nil {
-		o.LocalServer = doors
+	if local := server.LocalClientOf(sh.Server().Address); local != nil {
+		o.LocalServer = local
 	}
 	return o, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/api/fault"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
@@ -19,7 +20,7 @@ func WhyNot(w *waypointv1.WhyNot) string {
 		text += " (job " + id + ")"
 	}
 	if w.GetReason() != "" {
-		text += " (" + w.GetReason() + ")"
+		text += " (" + string(fault.Current(fault.Reason(w.GetReason()))) + ")"
 	}
 	return text
 }

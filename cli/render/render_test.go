@@ -53,3 +53,12 @@ func TestPagesReadsUntilTheLimit(t *testing.T) {
 		}
 	}
 }
+
+// A server of the previous minor version sends the old name of the reason.
+func TestWhyNotKnowsTheOldNameOfAReason(t *testing.T) {
+	for _, reason := range []string{"DOORBELL_PENDING", "WAKE_UP_PENDING"} {
+		if got := WhyNot(&waypointv1.WhyNot{Reason: reason, Message: "soon"}); got != "Waiting: soon (WAKE_UP_PENDING)" {
+			t.Errorf("%s: %q", reason, got)
+		}
+	}
+}

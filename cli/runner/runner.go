@@ -155,7 +155,7 @@ func restoreMachine(ctx context.Context, sh Host, place *server.Runner, stateDir
 	if place == nil || sh.Deps().RestoreMachine == nil {
 		return func() {}
 	}
-	sealer := server.DoorsOf(sh.Server().Address)
+	sealer := server.LocalClientOf(sh.Server().Address)
 	if sealer == nil {
 		return func() {}
 	}

@@ -150,7 +150,7 @@ func dial(o Options) (string, *http.Transport, error) {
 		return "", nil, fmt.Errorf("%w %q: use https://HOST, http://127.0.0.1:PORT or unix:///PATH", ErrAddress, o.Address)
 	}
 	if u.Scheme == "http" && !o.Insecure && !loopback(u.Hostname()) && !strings.HasPrefix(u.Path, EmulatorAPIs) {
-		return "", nil, fmt.Errorf("%w %q: a token would cross the network unencrypted; use https", ErrAddress, o.Address)
+		return "", nil, fmt.Errorf("%w %q: a token would cross the network in clear text; use https", ErrAddress, o.Address)
 	}
 	if o.Pin != "" {
 		if u.Scheme != "https" {

@@ -170,7 +170,7 @@ func targets() map[string]func(t *testing.T) target {
 		"containers": func(t *testing.T) target {
 			dir := t.TempDir()
 			pid, _ := child(t, dir, "")
-			port, _, err := DoorsOf(Address(dir)).OpenListener(t.Context(), "127.0.0.1")
+			port, _, err := LocalClientOf(Address(dir)).OpenListener(t.Context(), "127.0.0.1")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -66,12 +66,12 @@ func (d dir) runnerPIDFile() string { return d.file("runner.pid") }
 // runnerReady holds the number of a runner that has brought back what ran on this machine.
 func (d dir) runnerReady() string { return d.file("runner.ready") }
 
-func (d dir) runnerLog() string { return d.file("runner.log") }
-func (d dir) doors() string     { return d.file("doors.json") }
-func (d dir) doorKey() string   { return d.file("door-key.pem") }
-func (d dir) run() string       { return d.file("run") }
-func (d dir) apiSocket() string { return filepath.Join(d.run(), "api.sock") }
-func (d dir) sqsSocket() string { return filepath.Join(d.run(), "sqs.sock") }
+func (d dir) runnerLog() string    { return d.file("runner.log") }
+func (d dir) listeners() string    { return d.file("doors.json") }
+func (d dir) containerKey() string { return d.file("door-key.pem") }
+func (d dir) run() string          { return d.file("run") }
+func (d dir) apiSocket() string    { return filepath.Join(d.run(), "api.sock") }
+func (d dir) sqsSocket() string    { return filepath.Join(d.run(), "sqs.sock") }
 
 // make creates the directories, closed to everybody else: a socket is reachable by whoever may enter its directory.
 func (d dir) make() error {

@@ -75,14 +75,14 @@ func (s *Server) serveSeal(w http.ResponseWriter, r *http.Request) {
 }
 
 // Seal has the server encrypt.
-func (d *Doors) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
+func (d *LocalClient) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
 	out := sealed{}
 	err := d.call(ctx, http.MethodPost, sealPath, sealed{Name: name, Data: plain}, &out)
 	return out.Data, err
 }
 
 // Unseal has the server decrypt what it sealed under that name.
-func (d *Doors) Unseal(ctx context.Context, name string, data []byte) ([]byte, error) {
+func (d *LocalClient) Unseal(ctx context.Context, name string, data []byte) ([]byte, error) {
 	out := sealed{}
 	err := d.call(ctx, http.MethodPut, sealPath, sealed{Name: name, Data: data}, &out)
 	return out.Data, err

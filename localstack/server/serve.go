@@ -133,12 +133,12 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	doors, err := newDoors(ctx, d, s.Gateway, s.log)
+	listeners, err := newContainerListeners(ctx, d, s.Gateway, s.log)
 	if err != nil {
 		return err
 	}
 	local := http.NewServeMux()
-	local.Handle(doorsPath, doors)
+	local.Handle(listenersPath, listeners)
 	local.HandleFunc(statePath, s.serveState)
 	local.HandleFunc(sealPath, s.serveSeal)
 	local.Handle("/", s.Gateway)
@@ -152,7 +152,7 @@ func serve(ctx context.Context, s *Server, d dir, o ServeOptions, l *listenerSet
 	}
 	group.Go(func() error { s.sweepLoop(ctx); return nil })
 	group.Go(func() error { g.loop(ctx); return nil })
-	group.Go(func() error { <-ctx.Done(); doors.running.Wait(); return nil })
+	group.Go(func() error { <-ctx.Done(); listeners.running.Wait(); return nil })
 	if o.Ready != nil {
 		o.Ready(tcp)
 	}

@@ -214,7 +214,7 @@ func closeToOthers(path string) error {
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
-// engines makes the three engines and the signed doors to them.
+// engines makes the three engines and the handlers that check signatures before them.
 func (s *Server) engines(ctx context.Context, o Options, st *store.Store) (*inProcess, error) {
 	tokens, err := sts.New(sts.Options{Account: Account, Key: s.keys.Session, Clock: o.Clock, Rand: rand.Reader})
 	if err != nil {

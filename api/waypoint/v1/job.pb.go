@@ -1549,7 +1549,7 @@ func (x *JobStep) GetAttempt() int32 {
 // WhyNot says, in one sentence, why a job is not running, or why one that runs does not get on.
 type WhyNot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// WAITING_FOR_LANE, WAITING_FOR_DEPENDENCY, NO_RUNNER, RUNNERS_BUSY, DOORBELL_PENDING, WAITING_FOR_CLI, RUNNER_SILENT.
+	// WAITING_FOR_LANE, WAITING_FOR_DEPENDENCY, NO_RUNNER, RUNNERS_BUSY, WAKE_UP_PENDING, WAITING_FOR_CLI, RUNNER_SILENT.
 	Reason  string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The job waited for, if one is.

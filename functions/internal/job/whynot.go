@@ -129,7 +129,7 @@ func whyReady(w Waiting, now time.Time) Reason {
 	if online > 0 && free == 0 && now.UnixMilli()-m.ReadyAt > ringing.Milliseconds() {
 		return Reason{Reason: fault.RunnersBusy, Message: fmt.Sprintf("all %d runners%s are busy", online, matching(m.Target))}
 	}
-	return Reason{Reason: fault.DoorbellPending, Message: "a runner has been told and is about to take it"}
+	return Reason{Reason: fault.WakeUpPending, Message: "a runner has been notified and is about to take the job"}
 }
 
 // Silent says whether the attempt's lease has lapsed: its runner has not renewed for longer than a lease.

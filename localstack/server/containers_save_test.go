@@ -17,16 +17,16 @@ func TestAListenerForContainersThatCannotBeKeptIsNotGivenOut(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(blocked, "x"), 0o700); err != nil { // no file can be renamed over it
 		t.Fatal(err)
 	}
-	doors := DoorsOf(Address(dir))
+	local := LocalClientOf(Address(dir))
 	for range 2 {
-		if port, _, err := doors.OpenListener(t.Context(), "127.0.0.1"); err == nil {
+		if port, _, err := local.OpenListener(t.Context(), "127.0.0.1"); err == nil {
 			t.Fatalf("port %d was given out", port)
 		}
 	}
 	if err := os.RemoveAll(blocked); err != nil {
 		t.Fatal(err)
 	}
-	port, pin, err := doors.OpenListener(t.Context(), "127.0.0.1")
+	port, pin, err := local.OpenListener(t.Context(), "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

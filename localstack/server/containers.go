@@ -33,16 +33,17 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 )
 
-// A container cannot reach the server's socket or loopback port. For apps in containers the server therefore opens a door:
+// A container cannot reach the server's socket or loopback port. For apps in containers the server therefore opens a listener:
 // a TLS listener on an address of this machine that containers reach, such as that of Docker's bridge, with a key that
-// the apps are given to recognise. A door is open only while a platform says that it is needed, it is remembered over
+// the apps are given to recognise. A listener is open only while a platform needs it, it is remembered over
 // restarts with its port, and behind it is nothing but what the entrypoint calls.
 
-// doorsPath is where the doors are asked for, on the Unix socket alone: by whoever may be the server's user.
-const doorsPath = "/_local/doors"
+// listenersPath is the path, on the Unix socket only, of requests for container listeners. Its name, and those of the files
+// doors.json and door-key.pem, are those of earlier versions, so that an upgrade keeps the addresses of apps that run.
+const listenersPath = "/_local/doors"
 
-// Door is an open door.
-type Door struct {
+// ContainerListener is an open listener for containers.
+type ContainerListener struct {
 	// Address is the IP address that it is on.
 	Address string `json:"address"`
 	Port    int    `json:"port"`
@@ -50,10 +51,10 @@ type Door struct {
 	Pin string `json:"pin,omitempty"`
 }
 
-// doorRetry is how long an address that is not there yet, because Docker starts after us, is waited for between two tries.
-const doorRetry = 3 * time.Second
+// listenerRetry is how long an address that is not there yet, because Docker starts after us, is waited for between two tries.
+const listenerRetry = 3 * time.Second
 
-type doors struct {
+type containerListeners struct {
 	d       dir
 	handler http.Handler
 	log     *slog.Logger
@@ -61,18 +62,18 @@ type doors struct {
 	mu   sync.Mutex
 	cert *tls.Certificate
 	pin  string
-	kept []Door
-	// open are the listeners by address; stop ends a door.
+	kept []ContainerListener
+	// open are the listeners by address; stop closes one.
 	open map[string]func()
-	// ctx lives as long as the server; running are the doors' goroutines.
+	// ctx lives as long as the server; running are the listeners' goroutines.
 	ctx     context.Context
 	running sync.WaitGroup
 }
 
-// newDoors opens the doors that were open when the server ended. They close with ctx; wait for them.
-func newDoors(ctx context.Context, d dir, api http.Handler, log *slog.Logger) (*doors, error) {
-	s := &doors{d: d, handler: entrypointOnly(api), log: log, open: map[string]func(){}, ctx: ctx}
-	data, err := os.ReadFile(d.doors())
+// newContainerListeners opens the listeners that were open when the server ended. They close with ctx; wait for them.
+func newContainerListeners(ctx context.Context, d dir, api http.Handler, log *slog.Logger) (*containerListeners, error) {
+	s := &containerListeners{d: d, handler: entrypointOnly(api), log: log, open: map[string]func(){}, ctx: ctx}
+	data, err := os.ReadFile(d.listeners())
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
 	}
@@ -80,12 +81,12 @@ func newDoors(ctx context.Context, d dir, api http.Handler, log *slog.Logger) (*
 		err = json.Unmarshal(data, &s.kept)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading which doors for containers are open: %w", err)
+		return nil, fmt.Errorf("loading the list of container listeners: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, door := range s.kept {
-		if err := s.start(door, nil); err != nil {
+	for _, listener := range s.kept {
+		if err := s.start(listener, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -103,9 +104,9 @@ func entrypointOnly(api http.Handler) http.Handler {
 	})
 }
 
-// ServeHTTP opens (POST) or closes (DELETE) the door at the address that the body names.
-func (s *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var asked Door
+// ServeHTTP opens (POST) or closes (DELETE) the listener at the address in the body.
+func (s *containerListeners) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var asked ContainerListener
 	if err := json.NewDecoder(io.LimitReader(r.Body, 4<<10)).Decode(&asked); err != nil {
 		http.Error(w, "the address is missing", http.StatusBadRequest)
 		return
@@ -113,11 +114,11 @@ func (s *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch r.Method {
 	case http.MethodPost:
-		asked, err = s.openDoor(asked.Address)
+		asked, err = s.openListener(asked.Address)
 	case http.MethodDelete:
-		err = s.closeDoor(asked.Address)
+		err = s.closeListener(asked.Address)
 	default:
-		http.Error(w, "POST opens a door, DELETE closes it", http.StatusMethodNotAllowed)
+		http.Error(w, "use POST to open a container listener, and DELETE to close it", http.StatusMethodNotAllowed)
 		return
 	}
 	if err != nil {
@@ -128,40 +129,40 @@ func (s *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(asked)
 }
 
-func (s *doors) openDoor(address string) (Door, error) {
+func (s *containerListeners) openListener(address string) (ContainerListener, error) {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.IsUnspecified() || !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast() {
-		return Door{}, fmt.Errorf("%q is not a private address of this machine", address)
+		return ContainerListener{}, fmt.Errorf("%q is not a private address of this machine", address)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := s.find(address); i >= 0 {
-		door := s.kept[i]
+		listener := s.kept[i]
 		if err := s.key(); err != nil {
-			return Door{}, err
+			return ContainerListener{}, err
 		}
-		door.Pin = s.pin
-		return door, nil
+		listener.Pin = s.pin
+		return listener, nil
 	}
 	ln, err := new(net.ListenConfig).Listen(s.ctx, "tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
-		return Door{}, fmt.Errorf("listening on %s for apps in containers: %w", address, err)
+		return ContainerListener{}, fmt.Errorf("listening on %s for apps in containers: %w", address, err)
 	}
 	tcp, ok := ln.Addr().(*net.TCPAddr)
 	if !ok {
-		return Door{}, errors.Join(fmt.Errorf("%s is not a TCP address", ln.Addr()), ln.Close())
+		return ContainerListener{}, errors.Join(fmt.Errorf("%s is not a TCP address", ln.Addr()), ln.Close())
 	}
-	door := Door{Address: address, Port: tcp.Port}
-	s.kept = append(s.kept, door)
-	if err := errors.Join(s.start(door, ln), s.save()); err != nil {
+	listener := ContainerListener{Address: address, Port: tcp.Port}
+	s.kept = append(s.kept, listener)
+	if err := errors.Join(s.start(listener, ln), s.save()); err != nil {
 		s.forget(address) // a listener that is not kept is not given to the next caller either
-		return Door{}, errors.Join(err, withoutClosed(ln.Close()))
+		return ContainerListener{}, errors.Join(err, withoutClosed(ln.Close()))
 	}
-	door.Pin = s.pin
-	return door, nil
+	listener.Pin = s.pin
+	return listener, nil
 }
 
-func (s *doors) closeDoor(address string) error {
+func (s *containerListeners) closeListener(address string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.find(address) < 0 {
@@ -172,7 +173,7 @@ func (s *doors) closeDoor(address string) error {
 }
 
 // forget closes the listener at an address and no longer counts it as open. The caller holds mu.
-func (s *doors) forget(address string) {
+func (s *containerListeners) forget(address string) {
 	if i := s.find(address); i >= 0 {
 		s.kept = slices.Delete(s.kept, i, i+1)
 	}
@@ -190,37 +191,37 @@ func withoutClosed(err error) error {
 	return err
 }
 
-func (s *doors) find(address string) int {
-	return slices.IndexFunc(s.kept, func(d Door) bool { return d.Address == address })
+func (s *containerListeners) find(address string) int {
+	return slices.IndexFunc(s.kept, func(d ContainerListener) bool { return d.Address == address })
 }
 
-func (s *doors) save() error {
+func (s *containerListeners) save() error {
 	data, err := json.Marshal(s.kept)
 	if err != nil {
 		return err
 	}
-	return writeFile(s.d.doors(), data)
+	return writeFile(s.d.listeners(), data)
 }
 
-// start serves a door in the background; without a listener it tries until it has one.
-func (s *doors) start(door Door, ln net.Listener) error {
+// start serves a container listener in the background; without a net.Listener it tries until it has one.
+func (s *containerListeners) start(listener ContainerListener, ln net.Listener) error {
 	if err := s.key(); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(s.ctx)
-	s.open[door.Address] = stop
+	s.open[listener.Address] = stop
 	s.running.Go(func() {
 		defer stop()
 		for said := false; ln == nil; {
 			var err error
-			if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(door.Address, strconv.Itoa(door.Port))); err == nil {
+			if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(listener.Address, strconv.Itoa(listener.Port))); err == nil {
 				break
 			}
 			if !said {
-				s.log.WarnContext(ctx, "apps in containers cannot reach this server yet", "address", door.Address, "port", door.Port, "error", err)
+				s.log.WarnContext(ctx, "apps in containers cannot reach this server yet", "address", listener.Address, "port", listener.Port, "error", err)
 				said = true
 			}
-			if !pause(ctx, doorRetry) {
+			if !pause(ctx, listenerRetry) {
 				return
 			}
 		}
@@ -229,14 +230,14 @@ func (s *doors) start(door Door, ln net.Listener) error {
 	return nil
 }
 
-func (s *doors) serve(ctx context.Context, ln net.Listener) {
+func (s *containerListeners) serve(ctx context.Context, ln net.Listener) {
 	srv := bounded.NewServer(s.handler, bounded.Limits{})
 	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*s.cert}, MinVersion: tls.VersionTLS13}
 	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	ended := context.AfterFunc(ctx, func() { _ = srv.Close() }) // held reads are called again
 	defer ended()
 	if err := srv.ServeTLS(ln); !errors.Is(err, http.ErrServerClosed) {
-		s.log.ErrorContext(ctx, "a door for containers has ended", "error", err)
+		s.log.ErrorContext(ctx, "a container listener has failed", "error", err)
 	}
 }
 
@@ -251,15 +252,15 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// key reads or makes the key of the doors. Apps recognise it by its pin, so the certificate around it says nothing.
-func (s *doors) key() error {
+// key reads or makes the listeners' key. Apps recognise it by its pin, so the certificate's content does not matter.
+func (s *containerListeners) key() error {
 	if s.cert != nil {
 		return nil
 	}
-	data, err := os.ReadFile(s.d.doorKey())
+	data, err := os.ReadFile(s.d.containerKey())
 	if errors.Is(err, os.ErrNotExist) {
-		if data, err = newDoorKey(); err == nil {
-			err = writeFile(s.d.doorKey(), data)
+		if data, err = newContainerKey(); err == nil {
+			err = writeFile(s.d.containerKey(), data)
 		}
 	}
 	if err != nil {
@@ -267,15 +268,15 @@ func (s *doors) key() error {
 	}
 	cert, err := tls.X509KeyPair(data, data)
 	if err != nil {
-		return fmt.Errorf("the key for containers in %s: %w", s.d.doorKey(), err)
+		return fmt.Errorf("the key for containers in %s: %w", s.d.containerKey(), err)
 	}
 	sum := sha256.Sum256(cert.Leaf.RawSubjectPublicKeyInfo)
 	s.cert, s.pin = &cert, "sha256/"+base64.StdEncoding.EncodeToString(sum[:])
 	return nil
 }
 
-// newDoorKey makes a key and a certificate for it, in PEM.
-func newDoorKey() ([]byte, error) {
+// newContainerKey makes a key and a certificate for it, in PEM.
+func newContainerKey() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -304,38 +305,38 @@ func newDoorKey() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Doors asks a local server, by its Unix socket, for what it does only for its own user: listeners for containers, and
+// LocalClient asks a local server, by its Unix socket, for what it does only for its own user: listeners for containers, and
 // sealing.
-type Doors struct{ c *http.Client }
+type LocalClient struct{ c *http.Client }
 
-// DoorsOf is for the server at that address (client.Options.Address); nil for one that is not on this machine.
-func DoorsOf(address string) *Doors {
+// LocalClientOf is for the server at that address (client.Options.Address); nil for one that is not on this machine.
+func LocalClientOf(address string) *LocalClient {
 	path, ok := strings.CutPrefix(address, "unix://")
 	if !ok {
 		return nil
 	}
-	return &Doors{c: socketClient(path)}
+	return &LocalClient{c: socketClient(path)}
 }
 
 // OpenListener makes the server reachable from containers at an address of this machine, until CloseListener. pin is the hash of
 // its key, for the entrypoint.
-func (d *Doors) OpenListener(ctx context.Context, address string) (port int, pin string, err error) {
-	var door Door
-	err = d.ask(ctx, http.MethodPost, address, &door)
-	return door.Port, door.Pin, err
+func (d *LocalClient) OpenListener(ctx context.Context, address string) (port int, pin string, err error) {
+	var listener ContainerListener
+	err = d.ask(ctx, http.MethodPost, address, &listener)
+	return listener.Port, listener.Pin, err
 }
 
-// CloseListener closes a door; one that is not open is no error.
-func (d *Doors) CloseListener(ctx context.Context, address string) error {
-	return d.ask(ctx, http.MethodDelete, address, &Door{})
+// CloseListener closes a listener for containers. Closing one that is not open is not an error.
+func (d *LocalClient) CloseListener(ctx context.Context, address string) error {
+	return d.ask(ctx, http.MethodDelete, address, &ContainerListener{})
 }
 
-func (d *Doors) ask(ctx context.Context, method, address string, answer *Door) error {
-	return d.call(ctx, method, doorsPath, Door{Address: address}, answer)
+func (d *LocalClient) ask(ctx context.Context, method, address string, answer *ContainerListener) error {
+	return d.call(ctx, method, listenersPath, ContainerListener{Address: address}, answer)
 }
 
 // call makes a request of the server that only its Unix socket answers.
-func (d *Doors) call(ctx context.Context, method, path string, request, answer any) error {
+func (d *LocalClient) call(ctx context.Context, method, path string, request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	body, err := json.Marshal(request)

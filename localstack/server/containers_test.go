@@ -59,17 +59,17 @@ func register(t *testing.T, address, pin string) error {
 	return err
 }
 
-func TestADoorLetsAppsThroughAndNobodyElse(t *testing.T) {
+func TestAContainerListenerServesOnlyWhatAppsCall(t *testing.T) {
 	dir := t.TempDir()
 	stop := served(t, dir)
-	doors := DoorsOf(Address(dir))
-	port, pin, err := doors.OpenListener(t.Context(), "127.0.0.1")
+	local := LocalClientOf(Address(dir))
+	port, pin, err := local.OpenListener(t.Context(), "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := "https://127.0.0.1:" + strconv.Itoa(port)
 	if err := register(t, address, pin); connect.CodeOf(err) != connect.CodeUnauthenticated {
-		t.Errorf("behind the door there is not the server: %v", err)
+		t.Errorf("the listener does not reach the server: %v", err)
 	}
 	other := strings.Repeat("A", 43) + "="
 	if err := register(t, address, "sha256/"+other); !errors.Is(err, client.ErrPin) {
@@ -88,56 +88,56 @@ func TestADoorLetsAppsThroughAndNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Server.GetServerInfo(t.Context(), connect.NewRequest(&waypointv1.GetServerInfoRequest{})); connect.CodeOf(err) != connect.CodeUnimplemented {
-		t.Errorf("more than the entrypoint's service is behind the door: %v", err)
+		t.Errorf("the listener serves more than the entrypoint's service: %v", err)
 	}
 	c.CloseIdle()
 
-	// It is the same door for the next deployment, and after the server was started again.
-	if again, pinAgain, err := doors.OpenListener(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
+	// It is the same listener for the next deployment, and after the server was started again.
+	if again, pinAgain, err := local.OpenListener(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
 		t.Errorf("opened twice: port %d and %d, %v", port, again, err)
 	}
 	stop()
 	stop = served(t, dir)
-	if again, pinAgain, err := doors.OpenListener(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
+	if again, pinAgain, err := local.OpenListener(t.Context(), "127.0.0.1"); err != nil || again != port || pinAgain != pin {
 		t.Errorf("after a restart: port %d and %d, %v", port, again, err)
 	}
 	if err := register(t, address, pin); connect.CodeOf(err) != connect.CodeUnauthenticated {
 		t.Errorf("after a restart: %v", err)
 	}
-	if err := doors.CloseListener(t.Context(), "127.0.0.1"); err != nil {
+	if err := local.CloseListener(t.Context(), "127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
 	if err := register(t, address, pin); connect.CodeOf(err) != connect.CodeUnavailable {
-		t.Errorf("a closed door lets through: %v", err)
+		t.Errorf("a closed listener accepts requests: %v", err)
 	}
-	if err := doors.CloseListener(t.Context(), "127.0.0.1"); err != nil {
+	if err := local.CloseListener(t.Context(), "127.0.0.1"); err != nil {
 		t.Errorf("closing twice: %v", err)
 	}
 	stop()
 	served(t, dir)
 	if err := register(t, address, pin); connect.CodeOf(err) != connect.CodeUnavailable {
-		t.Errorf("a closed door is open after a restart: %v", err)
+		t.Errorf("a closed listener is open after a restart: %v", err)
 	}
 }
 
-func TestADoorOpensOnPrivateAddressesOfThisMachineAlone(t *testing.T) {
+func TestAContainerListenerOpensOnPrivateAddressesOfThisMachineOnly(t *testing.T) {
 	dir := t.TempDir()
 	served(t, dir)
-	doors := DoorsOf(Address(dir))
+	local := LocalClientOf(Address(dir))
 	for _, address := range []string{"", "0.0.0.0", "::", "8.8.8.8", "localhost", "10.255.255.254"} {
-		if _, _, err := doors.OpenListener(t.Context(), address); err == nil {
-			t.Errorf("a door at %q was opened", address)
+		if _, _, err := local.OpenListener(t.Context(), address); err == nil {
+			t.Errorf("a listener at %q was opened", address)
 		}
 	}
-	if DoorsOf("https://example.com") != nil {
-		t.Error("a server elsewhere has doors")
+	if LocalClientOf("https://example.com") != nil {
+		t.Error("a server elsewhere has a local client")
 	}
-	res, err := doors.c.Get("http://waypoint" + doorsPath)
+	res, err := local.c.Get("http://waypoint" + listenersPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
 	if res.StatusCode == http.StatusOK {
-		t.Error("a door was opened by GET")
+		t.Error("a listener was opened by GET")
 	}
 }

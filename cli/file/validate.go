@@ -43,6 +43,7 @@ func runValidate(sh Host, args []string, asJSON bool) error {
 	if !diags.HasErrors() {
 		_, more := file.Project(scope.Input(sh, filepath.Dir(path)))
 		diags = append(diags, more...)
+		diags = append(diags, file.Ignored()...)
 		diags = append(diags, CheckPlugins(file, sh.Deps().Catalog())...)
 	}
 	if asJSON {

@@ -53,7 +53,7 @@ func run(ctx context.Context, sh Host, o *options) error {
 	if s.Foreign() {
 		return problem.New("NO_PROJECT", "`waypoint init` registers the project of this directory, but -project names another one")
 	}
-	if diags := file.CheckPlugins(s.File, sh.Deps().Catalog()); len(diags) > 0 {
+	if diags := append(s.File.Ignored(), file.CheckPlugins(s.File, sh.Deps().Catalog())...); len(diags) > 0 {
 		if err := problem.InFile(s.File, diags); err != nil {
 			return err
 		}

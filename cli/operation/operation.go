@@ -17,6 +17,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/scope"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/config"
 )
 
 // Operation is one command that queues a job for each app.
@@ -58,6 +59,11 @@ func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 	c, err := sh.Look(ctx)
 	if err != nil {
 		return err
+	}
+	if !s.Foreign() {
+		if unused := s.File.Ignored(); len(unused) > 0 {
+			config.Render(sh.Env().Err, s.File, unused, sh.ErrSetting().Color())
+		}
 	}
 	project, known, err := ensureRegistered(ctx, sh, c, s)
 	if err != nil {

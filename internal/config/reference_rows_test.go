@@ -123,10 +123,10 @@ func stanzaRows() []referenceRow {
 			}},
 			{hcl: in("  config {\n    env = {\n      A = config.env.B\n      B = config.env.A\n    }\n  }"), refused: "Config values refer to each other"},
 		}},
-		{"Stanzas", "url", "U", "`url { auto_hostname }` of an app is read.", []referenceCase{
+		{"Stanzas", "url", "U", "`url { auto_hostname }` of an app is checked, and not used.", []referenceCase{
 			{hcl: in("  url {\n    auto_hostname = false\n  }"), want: []string{"web auto_hostname = false"}},
 		}},
-		{"Stanzas", "runner", "U", "`runner`, of the project or of an app: `profile` picks a pool of runners, `enabled`, `data_source` and `poll` are read by `init`.", []referenceCase{
+		{"Stanzas", "runner", "U", "`runner`, of the project or of an app: `enabled` and `data_source` of the project are read by `init`; `profile`, `poll` and an app's own are checked, and not used yet.", []referenceCase{
 			{hcl: "runner {\n  enabled = true\n  profile = \"pool-${workspace.name}\"\n  data_source \"git\" {\n    url = \"https://example.com/shop.git\"\n  }\n  poll {\n    enabled  = true\n    interval = \"30s\"\n  }\n}\n" + in("  runner {\n    profile = \"arm\"\n  }"),
 				want: []string{"runner enabled = true", "runner profile = pool-default", "source git https://example.com/shop.git", "poll enabled = true, every 30s", "web runner profile = arm"}},
 			{hcl: "runner {\n  poll {\n    enabled  = true\n    interval = \"often\"\n  }\n}\n" + in(``), refused: "duration"},

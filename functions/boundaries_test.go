@@ -40,7 +40,7 @@ const (
 	engineTests = module + "localstack/enginetest"
 )
 
-// platformSDK says whether a package belongs to a target platform. Such must not be reachable from the functions: P2, third-party secrets only on the runner.
+// platformSDK reports whether a package belongs to a target platform. Such must not be reachable from the functions: P2, third-party secrets only on the runner.
 func platformSDK(path string) bool {
 	const aws = "github.com/aws/aws-sdk-go-v2/service/"
 	if service, ok := strings.CutPrefix(path, aws); ok {

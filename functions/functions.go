@@ -90,7 +90,7 @@ type Handler interface {
 type Handlers struct {
 	// API answers unary requests behind API Gateway, and the direct invocation
 	// {"waypoint":"create_admin_token","name":"…"} with {"token":"wp_user_…"}, and {"waypoint":"find_token","token":"…"} with
-	// {"known":true} if there is a trace of the token, be it revoked.
+	// {"known":true} if there is a trace of the token, even a revoked one.
 	API Handler
 	// Tail answers long reads behind API Gateway.
 	Tail Handler

@@ -58,7 +58,7 @@ func (r *Runner) openQueue(ctx context.Context) (*queue, error) {
 	first := vended.last()
 	u, err := url.Parse(first.GetQueueUrl())
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("the server named the queue %q, which is no address", first.GetQueueUrl())
+		return nil, fmt.Errorf("the server named the queue %q, which is not a valid address", first.GetQueueUrl())
 	}
 	q := &queue{url: first.GetQueueUrl()}
 	q.keys = aws.NewCredentialsCache(vended, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewKeys })

@@ -61,7 +61,7 @@ type refusal struct{ err error }
 
 func (e *refusal) Error() string { return e.err.Error() }
 
-// refused says whether the server will never have this runner.
+// refused reports whether the server will never have this runner.
 func refused(err error) bool {
 	f, ok := fault.From(err)
 	if !ok {

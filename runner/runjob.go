@@ -20,7 +20,7 @@ const tailPause = time.Second
 
 // RunJob claims one job that names this runner as soon as it is READY, runs it, and returns at its end, which the job
 // itself tells. When ctx ends, the job is canceled: nobody else can reach its source. A server that is away is waited
-// for. The error is nil unless the job could not be run here.
+// for. The error is nil unless this runner could not run the job.
 func (r *Runner) RunJob(ctx context.Context, jobID string) error {
 	beating, stop := context.WithCancel(ctx)
 	defer stop()
@@ -60,7 +60,7 @@ func (r *Runner) stayKnown(ctx context.Context, reg *waypointv1.RegisterResponse
 			_, err = r.register(ctx, true)
 		}
 		if err != nil && ctx.Err() == nil {
-			r.log.DebugContext(ctx, "could not send a beat", "error", err)
+			r.log.DebugContext(ctx, "could not send a heartbeat", "error", err)
 		}
 	}
 }

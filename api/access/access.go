@@ -112,7 +112,7 @@ func fieldPath(in protoreflect.MessageDescriptor, path string) ([]protoreflect.F
 	return out, last.Kind() == protoreflect.StringKind && !last.IsList()
 }
 
-// Lookup returns what the method of a procedure declares, and false for what is no method of the contract.
+// Lookup returns what the method of a procedure declares, and false for what is not a method of the contract.
 func Lookup(procedure string) (*Method, bool) {
 	service, name, ok := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
 	if !ok || !strings.HasPrefix(procedure, "/") {

@@ -136,7 +136,7 @@ func ShortStatus(in *waypointv1.StatusReport) *waypointv1.StatusReport {
 }
 
 // ShortResources returns resources that fit most bytes together: without what plugins keep of them, and the first ones alone, if
-// need be.
+// necessary.
 func ShortResources(in []*waypointv1.Resource, most int) []*waypointv1.Resource {
 	const overhead = 8
 	size := 0

@@ -9,7 +9,7 @@ import (
 )
 
 // Text returns a message whose texts are all UTF-8: m itself, or a copy in which what is not is replaced. Protocol Buffers send
-// no other text, and what programs, plugins and commits say may be anything: a job must not fail, or be run again for ever,
+// no other text, and what programs, plugins and commits say may be anything: a job must not fail, or be run again forever,
 // because nobody can send how it ended.
 func Text[M proto.Message](m M) M {
 	if !m.ProtoReflect().IsValid() || validText(m.ProtoReflect()) {

@@ -92,7 +92,7 @@ func (s *Identities) token(ctx context.Context, caller awscaller.Caller, grant a
 		p, _ := auth.PrincipalFrom(ctx)
 		lives, err := s.Tokens.Extend(ctx, p.TokenID, by, tok.GetExpiresUnix(), grant.Labels, grant.Projects)
 		if err == nil && !lives {
-			err = refuseIdentity("the token that was sent cannot live on: it has expired, was revoked, or was given to somebody else").
+			err = refuseIdentity("the token cannot be renewed: it expired, was revoked, or belongs to another identity").
 				WithHint("Start the runner again; to keep it out, take its role off the list of runner roles.")
 		}
 		return out, err

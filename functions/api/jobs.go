@@ -74,14 +74,14 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 // caller's answer stands.
 func carryOut(ctx context.Context, j *jobs.Store, q *queue.Queues, log *slog.Logger, d job.Decision) {
 	if err := q.Ring(ctx, d.Ring); err != nil {
-		log.WarnContext(ctx, "a doorbell was not rung", "error", err)
+		log.WarnContext(ctx, "could not send the wake-up message for a job; the next heartbeat will offer it", "error", err)
 	}
 	rings, err := j.Follow(ctx, d)
 	if err != nil {
 		log.WarnContext(ctx, "dependents were not settled", "error", err)
 	}
 	if err := q.Ring(ctx, rings); err != nil {
-		log.WarnContext(ctx, "a doorbell was not rung", "error", err)
+		log.WarnContext(ctx, "could not send the wake-up message for a job; the next heartbeat will offer it", "error", err)
 	}
 }
 

@@ -38,7 +38,7 @@ func newMutation(db *store.DB, p auth.Principal, project string, req connect.Any
 	}
 	msg, ok := req.Any().(proto.Message)
 	if !ok {
-		return m, fault.New(connect.CodeInternal, fault.Internal, "the request is no message")
+		return m, fault.New(connect.CodeInternal, fault.Internal, "the request is not a message")
 	}
 	hash, err := store.HashRequest(msg)
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *Records) get(ctx context.Context, kind records.Kind, ref *waypointv1.Re
 		}
 		return s.Records.Latest(ctx, kind, sel.GetProject(), sel.GetApp(), workspaceOr(sel.GetWorkspace()))
 	}
-	return nil, invalid("ref", "say which %s: an id, a sequence, or the latest", kind)
+	return nil, invalid("ref", "missing %s: give an id, a sequence number or latest", kind)
 }
 
 // byID decides by the record's own project.

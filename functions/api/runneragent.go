@@ -82,7 +82,7 @@ func (s *RunnerAgent) reroute(ctx context.Context) {
 		s.Logger.WarnContext(ctx, "waiting jobs were not routed", "error", err)
 	}
 	if err := s.Queues.Ring(ctx, rings); err != nil {
-		s.Logger.WarnContext(ctx, "a doorbell was not rung", "error", err)
+		s.Logger.WarnContext(ctx, "could not send the wake-up message for a job; the next heartbeat will offer it", "error", err)
 	}
 }
 
@@ -334,7 +334,7 @@ func override(src *waypointv1.DataSource, with map[string]string) *waypointv1.Da
 	return out
 }
 
-// Deregister removes a runner that stops. One that is not known is no error.
+// Deregister removes a runner that stops. An unknown one is not an error.
 func (s *RunnerAgent) Deregister(ctx context.Context, req *connect.Request[waypointv1.DeregisterRequest]) (*connect.Response[waypointv1.DeregisterResponse], error) {
 	p, err := auth.Caller(ctx)
 	if err != nil {

@@ -29,7 +29,7 @@ func fenceOf(p auth.Principal, f *waypointv1.Fence) jobs.Fence {
 	return jobs.Fence{JobID: f.GetJobId(), Attempt: int64(f.GetAttempt()), Owner: p.TokenID, MayRead: p.RunnerProjects().Has}
 }
 
-// RenewLease keeps the job for another 30 s, and says whether somebody wants it canceled.
+// RenewLease keeps the job for another 30 s, and reports whether it is to be canceled.
 func (s *RunnerAgent) RenewLease(ctx context.Context, req *connect.Request[waypointv1.RenewLeaseRequest]) (*connect.Response[waypointv1.RenewLeaseResponse], error) {
 	f, err := s.fence(ctx, req.Msg.GetFence())
 	if err != nil {

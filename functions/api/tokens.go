@@ -20,7 +20,7 @@ type Tokens struct {
 	Tokens *tokens.Store
 	// Rand is where tokens come from: crypto/rand.Reader outside tests. It must be safe for concurrent use.
 	Rand io.Reader
-	// Shared: the server is not one machine's own. A runner's token then has to say which projects it is for.
+	// Shared: the server is not one machine's own. A runner's token must then name its projects.
 	Shared bool
 }
 
@@ -115,7 +115,7 @@ func (s *Tokens) check(in *waypointv1.CreateTokenRequest) error {
 		return checkRoles(in.GetRoles())
 	case waypointv1.TokenKind_TOKEN_KIND_RUNNER:
 		if len(in.GetRoles()) > 0 {
-			return invalid("roles", "a runner's token has no roles").WithHint("Give it labels: they say which jobs it may claim.")
+			return invalid("roles", "a runner's token has no roles").WithHint("Give it labels: they select the jobs that it may claim.")
 		}
 		return first([]error{validate.Labels("runner_labels", in.GetRunnerLabels()), s.checkProjects(in)})
 	}
@@ -132,7 +132,7 @@ func (s *Tokens) checkProjects(in *waypointv1.CreateTokenRequest) error {
 	case len(names) > rolesMost:
 		return invalid("projects", "a runner's token is for at most %d projects, or for all", rolesMost)
 	case len(names) == 0 && !in.GetAllProjects() && s.Shared:
-		return invalid("projects", "a runner's token has to say which projects it is for").
+		return invalid("projects", "a runner's token must name its projects").
 			WithHint("`waypoint token create NAME --kind runner --project PROJECT` binds it to one, `--all-projects` instead to none.")
 	}
 	seen := map[string]bool{}

@@ -1,4 +1,4 @@
-// Package sweep does what time alone must move: leases that lapsed, doorbells that nobody answered, jobs that expired, and whatever a function
+// Package sweep does what time alone must move: leases that lapsed, wake-up messages that nobody answered, jobs that expired, and whatever a function
 // that died left undone. It runs every minute; a run is bounded, and what it does not reach the next run does.
 package sweep
 
@@ -41,7 +41,7 @@ type Sweeper struct {
 
 // Report says what a run did.
 type Report struct {
-	// Due is how many jobs something was owed to, Rung how many doorbells were sent.
+	// Due is how many jobs something was owed to, and the other field how many wake-up messages were sent.
 	Due, Rung int
 	// Spared: the server had been away, and lapsed leases were left alone.
 	Spared bool

@@ -6,7 +6,7 @@
 // also when the target exists, and no umask cuts them. Directories keep their mode, and get it after they have been
 // filled. Symbolic links are copied as links. A tree arrives whole or not at all.
 //
-// It uses the standard library only, because the entrypoint links it. It knows nothing of ignore files, apps or jobs.
+// It uses the standard library only, because the entrypoint links it. It does not depend on ignore files, apps or jobs.
 package filecopy
 
 import (

@@ -2,7 +2,7 @@
 // it starts through testcontainers and ends again.
 //
 // It does not depend on what is tested on the endpoint. Only tests import it: testcontainers must not get into the
-// product's binaries. What is proved on an image that is not LocalStack's is proved for that image alone; Describe says
+// product's binaries. What is proved on an image that is not LocalStack's is proved for that image alone; Describe reports
 // what it was, by what it answered.
 package container
 
@@ -56,7 +56,7 @@ type Endpoint struct {
 	container testcontainers.Container
 }
 
-// Describe says in a sentence what the endpoint is.
+// Describe returns a sentence about the endpoint.
 func (e *Endpoint) Describe() string {
 	where := "image " + e.Image
 	if e.Image == "" {

@@ -309,7 +309,7 @@ func (s *StandIn) continueRollback(st *stack, _ url.Values) (any, error) {
 	return nil, bad("ValidationError", "Stack %s is in %s state and its rollback cannot be continued", st.id, st.status)
 }
 
-// Left names everything that exists, for tests that want nothing to.
+// Left names everything that exists, for tests that must not let anything.
 func (s *StandIn) Left() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

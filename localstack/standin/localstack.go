@@ -58,7 +58,7 @@ func (s *StandIn) deletion(st *stack) []job {
 	return s.unmakeAll(st, nil)
 }
 
-// Restart forgets everything, as LocalStack does when it is started anew. The functions' processes end.
+// Restart forgets everything, as LocalStack does when it is started again. The functions' processes end.
 func (s *StandIn) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	functions, apis := s.functions, s.apis

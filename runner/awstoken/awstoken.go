@@ -82,7 +82,7 @@ func (h *Holder) Token(ctx context.Context) (*waypointv1.ExchangeIdentityRespons
 	}
 }
 
-// Keep lets the token live on until ctx ends, or until the server refuses.
+// Keep renews the token until ctx ends, or until the server refuses.
 func (h *Holder) Keep(ctx context.Context, token string, expires time.Time) error {
 	for {
 		if err := h.wait(ctx, max(expires.Sub(h.now())-renewBefore, renewAgain)); err != nil {

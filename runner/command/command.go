@@ -2,7 +2,7 @@
 // that ending a job ends everything that the command started, and with every line that it printed delivered. Where the
 // context has a guard (package guard), nothing of a command outlives a runner that is killed.
 //
-// It starts processes and copies what they print. It knows nothing of jobs, plugins or the server.
+// It starts processes and copies what they print. It does not depend on jobs, plugins or the server.
 package command
 
 import (
@@ -223,7 +223,7 @@ func (st *stream) copy() {
 	}
 }
 
-// moreTime says whether a passed deadline was set before the copy knew of draining: data may still be waiting.
+// moreTime reports whether a passed deadline was set before the copy knew of draining: data may still be waiting.
 func (st *stream) moreTime() bool { return !st.draining.Swap(true) }
 
 // drain tells the copy that the command has ended.

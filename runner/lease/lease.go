@@ -48,7 +48,7 @@ type Renewal struct {
 type Options struct {
 	// Renew asks once; its context is bounded.
 	Renew func(ctx context.Context) (Renewal, error)
-	// Stale says whether an error means that the lease is lost for good.
+	// Stale reports whether an error means that the lease is lost for good.
 	Stale func(error) bool
 	// Lease is the claim's, sent at SentAt.
 	Lease  time.Duration
@@ -110,7 +110,7 @@ func (k *Keeper) Lose() { k.end(ErrStale) }
 func (k *Keeper) Cancel() { k.end(ErrCanceled) }
 
 // Observe takes the renewal that another fenced call, sent at sentAt, brought. The keeper asks all the same: only its
-// own renewals are sure to say that somebody wants the job's end.
+// own renewals are sure to report that the job is to be canceled.
 func (k *Keeper) Observe(sentAt time.Time, r Renewal) {
 	k.mu.Lock()
 	if r.Lease > 0 && sentAt.After(k.sentAt) {
@@ -146,7 +146,7 @@ func (k *Keeper) Ready(ctx context.Context) error {
 	}
 }
 
-// Fresh says whether the last accepted renewal is recent and the lease not lost.
+// Fresh reports whether the last accepted renewal is recent and the lease not lost.
 func (k *Keeper) Fresh() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

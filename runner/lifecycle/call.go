@@ -75,12 +75,12 @@ func untilLost(ctx context.Context, k *lease.Keeper) (context.Context, context.C
 	return ctx, func() { close(stop); cancel(context.Canceled) }
 }
 
-// Stale says whether an answer means that the lease is lost for good.
+// Stale reports whether an answer means that the lease is lost for good.
 func Stale(err error) bool {
 	return fault.Is(err, fault.StaleLease) || fault.Is(err, fault.JobEnded) || fault.Is(err, fault.JobNotFound)
 }
 
-// final says whether an error will not pass by waiting. What is no answer of the server's passes.
+// final reports whether an error will not pass by waiting. What is no answer of the server's passes.
 func final(err error, waited time.Duration) bool {
 	f, typed := fault.From(err)
 	if !typed {

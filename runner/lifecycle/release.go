@@ -97,7 +97,7 @@ func (j *job) releaseStage(ctx context.Context, target *waypointv1.Deployment, r
 	return nil
 }
 
-// serves says whether the last release points to this deployment, or to one of the same generation: a thing that its
+// serves reports whether the last release points to this deployment, or to one of the same generation: a thing that its
 // platform replaced in place.
 func (j *job) serves(ctx context.Context, last *waypointv1.Release, target *waypointv1.Deployment) (bool, error) {
 	if last == nil || last.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED {

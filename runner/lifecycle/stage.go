@@ -80,7 +80,7 @@ type stageRun struct {
 	labels       map[string]string
 	deploymentID string
 	hooks        []config.Hook
-	// rerunnable says whether the step may be run again after it was cut.
+	// rerunnable reports whether the step may be run again after it was cut.
 	rerunnable bool
 	// record is written before and after; act completes it.
 	record *waypointv1.Record
@@ -145,7 +145,7 @@ func (j *stages) runHooks(ctx context.Context, hooks []config.Hook, when string)
 	return nil
 }
 
-// stopped says whether an error is the lease's or the caller's word to stop, and no failure of what ran.
+// stopped reports whether an error is the lease's or the caller's word to stop, and no failure of what ran.
 func stopped(err error) bool {
 	return errors.Is(err, lease.ErrStale) || errors.Is(err, lease.ErrCanceled) || errors.Is(err, lease.ErrLapsed) ||
 		errors.Is(err, context.Canceled)

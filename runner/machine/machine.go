@@ -2,7 +2,7 @@
 // outlive the runner, recognised beyond the reuse of their numbers; locks that end with their holder; files
 // that are replaced in one step; ports.
 //
-// It knows nothing of plugins, jobs or the server.
+// It does not depend on plugins, jobs or the server.
 package machine
 
 import (
@@ -42,7 +42,7 @@ func Find(pid int) (p Process, ok bool) {
 	return Process{PID: pid, Start: start}, alive
 }
 
-// Alive says whether it still runs: not whether a process of that number does. A zombie does not run.
+// Alive reports whether it still runs: not whether a process of that number does. A zombie does not run.
 func (p Process) Alive() bool {
 	if p.PID <= 0 || p.Start == "" {
 		return false
@@ -102,7 +102,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // ErrLocked says that somebody else holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// SaysLocked says whether a daemon did not start because of ErrLocked: from Launch comes only its sentence.
+// SaysLocked reports whether a daemon did not start because of ErrLocked: from Launch comes only its sentence.
 func SaysLocked(err error) bool {
 	return err != nil && strings.Contains(err.Error(), ErrLocked.Error())
 }
@@ -204,7 +204,7 @@ func ReadJSON(path string, v any) (ok bool, err error) {
 	return true, nil
 }
 
-// PortFree says whether a loopback port can be listened on now, on 127.0.0.1 and on ::1: an app may use either, and
+// PortFree reports whether a loopback port can be listened on now, on 127.0.0.1 and on ::1: an app may use either, and
 // somebody else's program on the other would be taken for it.
 func PortFree(port int) bool {
 	for _, addr := range []string{LoopbackAddr(port), net.JoinHostPort("::1", strconv.Itoa(port))} {

@@ -43,7 +43,7 @@ type Append func(ctx context.Context, position int64, events []*waypointv1.Outpu
 // Options of a Writer.
 type Options struct {
 	Append Append
-	// Permanent says whether an error of Append will not go away; then the writer fails and drops the rest.
+	// Permanent reports whether an error of Append will not go away; then the writer fails and drops the rest.
 	Permanent func(error) bool
 	// Failed is told the error, once, when the writer fails. It must not call the writer.
 	Failed func(error)

@@ -100,7 +100,7 @@ type Sealer interface {
 
 // CredentialRequest names a credential.
 type CredentialRequest struct {
-	// Kind of the credential: CredentialGit is what there is.
+	// Kind of the credential: CredentialGit is the only one.
 	Kind string
 	// Address that it is to be sent to, as a URL. A credential is handed out for the scheme, host and port that it is
 	// configured for, and for no others.

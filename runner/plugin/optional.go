@@ -59,14 +59,14 @@ type WorkspaceDestroyer interface {
 
 // DeploymentStatusReporter is a Platform that can report the health of a deployment.
 type DeploymentStatusReporter interface {
-	// DeploymentStatus returns the deployment's health as it is now. A deployment that is gone is Missing, which is no
-	// error. It changes nothing, so a repeat is harmless.
+	// DeploymentStatus returns the deployment's health as it is now. A deployment that is gone is Missing, which is
+	// not an error. It changes nothing, so a repeat is harmless.
 	DeploymentStatus(ctx context.Context, call *Call, d *Deployment) (*Status, error)
 }
 
 // ReleaseStatusReporter is a Releaser that can report the health of a release.
 type ReleaseStatusReporter interface {
-	// ReleaseStatus returns the release's health as it is now. A release that is gone is Missing, which is no error. It
+	// ReleaseStatus returns the release's health as it is now. A release that is gone is Missing, which is not an error. It
 	// changes nothing, so a repeat is harmless.
 	ReleaseStatus(ctx context.Context, call *Call, r *Release) (*Status, error)
 }

@@ -14,7 +14,7 @@
 // that wraps it. It starts nothing that lasts beyond its return, apart from what it was asked to deploy.
 //
 // Repeats: the runner can be killed at any moment, and the same call is then made again by another attempt, with the same
-// ids. The comment of each method says whether a repeat is harmless.
+// ids. The comment of each method states if a repeat is harmless.
 //
 // Retries: the lifecycle decides whether a call is repeated. A plugin retries by itself only where its platform asks it to
 // slow down (throttling), and only while ctx lasts.

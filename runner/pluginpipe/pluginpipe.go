@@ -10,7 +10,7 @@
 // The process ends with its runner: its standard input ends then. While a call runs, the guard (package guard) knows the
 // process and the mark of what the call starts, so a killed runner or a killed process leaves nothing behind.
 //
-// The package imports the contract, the catalog, the guard and the redactor. It knows no plugin, no job and no server.
+// The package imports the contract, the catalog, the guard and the redactor. It imports no plugin, job or server.
 package pluginpipe
 
 import (

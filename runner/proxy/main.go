@@ -92,7 +92,7 @@ const launches = 3
 // dying bounds how long a proxy that was killed may still hold its lock.
 const dying = 5 * time.Second
 
-// Ensure makes sure that the proxy of dir runs, with the route that is kept there, and says how it is. started: it
+// Ensure makes sure that the proxy of dir runs, with the route that is kept there, and reports its state. started: it
 // had to be started. command is how to run Main, without the directory.
 func Ensure(ctx context.Context, dir string, command, env []string) (st Status, started bool, err error) {
 	end := time.Now().Add(dying)

@@ -103,5 +103,5 @@ func end(ctx context.Context, dir string) (*machine.Lock, error) {
 // portSentence is how a proxy says that its port is taken; a proxy that could not start says only a sentence.
 const portSentence = "is in use by another program"
 
-// IsPortInUse says whether a start failed because the port is taken.
+// IsPortInUse reports whether a start failed because the port is taken.
 func IsPortInUse(err error) bool { return err != nil && strings.Contains(err.Error(), portSentence) }

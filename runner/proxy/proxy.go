@@ -115,7 +115,7 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// unanswered says whether the target took a connection and ended it before it answered: seen by whichever of reading and
+// unanswered reports whether the target took a connection and ended it before it answered: seen by whichever of reading and
 // writing came first.
 func unanswered(err error) bool {
 	if err == nil {

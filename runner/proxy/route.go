@@ -66,10 +66,10 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Message }
 
 // OtherServer reports whether two routes are of different servers, so that their fences say nothing of each other: one that
-// begins anew counts from 1. A route of an older version names none and gives way to one that does.
+// begins again counts from 1. A route of an older version names none and gives way to one that does.
 func OtherServer(current, next Route) bool { return next.Server != "" && current.Server != next.Server }
 
-// decide says whether a new route may take the place of the current one.
+// decide reports whether a new route may take the place of the current one.
 func decide(current, next Route) *Refusal {
 	if next.Fence < current.Fence && !OtherServer(current, next) {
 		return &Refusal{Reason: StaleFence, Message: fmt.Sprintf(

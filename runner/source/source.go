@@ -39,7 +39,7 @@ type Fetched struct {
 	Root  string
 	Ref   *waypointv1.SourceRef
 	Local bool
-	// Note says in a few words what was fetched.
+	// Note is a short text about what was fetched.
 	Note string
 	// Warning says what is not known of a local directory; may be empty.
 	Warning string

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waypoint/v1/access.proto
 
-// What every method declares of itself: who may call it, what that needs, and how it is carried. The gate, the clients, the
+// What every method declares of itself: who may call it, what that requires, and the traffic class. The gate, the clients, the
 // gateways, the listener for containers and docs/reference/api.md follow it (package api/access reads it).
 
 package waypointv1

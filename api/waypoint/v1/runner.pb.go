@@ -611,7 +611,7 @@ type BeatRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	RunnerId string                 `protobuf:"bytes,1,opt,name=runner_id,json=runnerId,proto3" json:"runner_id,omitempty"`
 	Running  int32                  `protobuf:"varint,2,opt,name=running,proto3" json:"running,omitempty"`
-	// Free slots; 0: no job wanted.
+	// Free slots; 0: it requests no job.
 	Free          int32 `protobuf:"varint,3,opt,name=free,proto3" json:"free,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -179,7 +179,7 @@ func (x *ExchangeIdentityRequest) GetHeaders() map[string]string {
 
 type ExchangeIdentityResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The token; empty if the one that was sent lives on.
+	// The token; empty if the one that was sent is renewed.
 	Secret      string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
 	ExpiresUnix int64  `protobuf:"varint,2,opt,name=expires_unix,json=expiresUnix,proto3" json:"expires_unix,omitempty"`
 	// What AWS says who it is.

@@ -184,7 +184,7 @@ type Seen struct {
 
 type seenKey struct{}
 
-// Watch returns a context in which the gate notes whom it let in.
+// Watch returns a context in which the gate notes whom it accepted.
 func Watch(ctx context.Context, seen *Seen) context.Context {
 	return context.WithValue(ctx, seenKey{}, seen)
 }

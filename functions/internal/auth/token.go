@@ -47,7 +47,7 @@ func NewToken(kind waypointv1.TokenKind, rnd io.Reader) (string, error) {
 // HashOf returns what is stored of a token.
 func HashOf(token string) Hash { return sha256.Sum256([]byte(token)) }
 
-// Plausible says whether token has the shape and checksum of one of ours, and of which kind.
+// Plausible reports whether token has the shape and checksum of one of ours, and of which kind.
 func Plausible(token string) (waypointv1.TokenKind, bool) {
 	for kind, prefix := range prefixes {
 		if !strings.HasPrefix(token, prefix) {

@@ -35,7 +35,7 @@ func ParseAllowed(list string) (Allowed, error) {
 		arn, rest, bound := strings.Cut(entry, "=")
 		key, ok := withoutPath(arn)
 		if !ok {
-			return nil, fmt.Errorf("%q in the list of runner roles is no ARN of a role or user", arn)
+			return nil, fmt.Errorf("%q in the list of runner roles is not the ARN of a role or user", arn)
 		}
 		grant := Grant{Labels: map[string]string{}, Projects: job.Projects{All: true}}
 		if bound {

@@ -3,7 +3,7 @@
 //
 // What is passed on is fixed but for the signature: method, host, path and body are this package's, so that nobody can
 // make the server call anything else. The signature must cover the id of this server, so that one that was made for
-// another server is of no use here, and a date of the last minutes. Who is let in is the caller's business, and so is
+// another server is of no use here, and a date of the last minutes. Whom to accept is the caller's decision, and so is
 // that a signature counts once. It imports api and nothing else of ours.
 package awscaller
 
@@ -85,7 +85,7 @@ func Parse(given map[string]string, serverID string, now time.Time) (*Signed, er
 	}
 	date, err := time.Parse(dateFormat, s.header.Get("X-Amz-Date"))
 	if err != nil {
-		return nil, refuse("the identity's X-Amz-Date is no date")
+		return nil, refuse("the identity's X-Amz-Date is not a date")
 	}
 	if off := now.Sub(date).Abs(); off > Tolerance {
 		return nil, refuse("the identity was signed at %s, which is %s off this server's clock; at most %s is allowed", date.Format(time.RFC3339), off.Round(time.Second), Tolerance).

@@ -67,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 		"too much":                  {map[string]string{"X-Amz-Security-Token": strings.Repeat("x", 9000)}, "too long"},
 		"a signature twice":         {map[string]string{"Authorization": authorization + ", Signature=" + strings.Repeat("0", 64)}, "twice"},
 		"a list of headers twice":   {map[string]string{"Authorization": authorization + ", SignedHeaders=host"}, "twice"},
-		"no date":                   {map[string]string{"X-Amz-Date": "yesterday"}, "no date"},
+		"not a date":                {map[string]string{"X-Amz-Date": "yesterday"}, "not a date"},
 		"another body":              {map[string]string{"Content-Length": "44"}, "body"},
 		"an unsigned server id": {map[string]string{"Authorization": strings.Replace(authorization, ";"+strings.ToLower(awsproof.ServerHeader), "", 1)},
 			"does not cover the header " + awsproof.ServerHeader},

@@ -19,7 +19,7 @@ import (
 // emulatorMost is how many actions some emulators take at most, as DynamoDB did until 2022.
 const emulatorMost = 10
 
-// limitedToTen says whether a transaction was refused for having more actions than such an emulator takes.
+// limitedToTen reports whether a transaction was refused for having more actions than such an emulator takes.
 func limitedToTen(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.HasSuffix(strings.TrimSpace(api.ErrorMessage()), "less than or equal to 10")

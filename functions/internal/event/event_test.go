@@ -276,7 +276,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// exactNames says whether encoding/json's looser reading (names in any case, repeated names) plays no part.
+// exactNames reports whether encoding/json's looser reading (names in any case, repeated names) plays no part.
 func exactNames(payload []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	seen := map[string]bool{}

@@ -1,7 +1,7 @@
 // Package event carries HTTP over Lambda: API Gateway proxy events (REST API, payload format 1.0) in, an
 // http.Handler behind, the proxy answer out.
 //
-// It knows nothing of the API's services and imports api/fault and api/validate alone of ours. Every request
+// It does not depend on the API's services and imports api/fault and api/validate alone of ours. Every request
 // passes here, on AWS and on one machine alike.
 package event
 
@@ -53,7 +53,7 @@ func NewHandler(h http.Handler, direct Direct, logger *slog.Logger) *Handler {
 	return &Handler{http: h, direct: direct, logger: logger, errors: connect.NewErrorWriter()}
 }
 
-// Invoke answers one event. An error means that the payload is no event; whatever a handler does, a panic
+// Invoke answers one event. An error means that the payload is not an event; whatever a handler does, a panic
 // included, becomes an HTTP answer.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	req, err := parse(payload)

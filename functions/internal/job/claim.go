@@ -32,7 +32,7 @@ func (r Runner) Fits(m Meta) bool {
 	}
 }
 
-// covers says whether labels hold all of want.
+// covers reports whether labels hold all of want.
 func covers(labels, want map[string]string) bool {
 	for k, v := range want {
 		if got, ok := labels[k]; !ok || got != v {

@@ -96,14 +96,14 @@ type Copied struct{ Attr, From string }
 type Due struct {
 	// At is when something is owed, Unix milliseconds; 0: nothing is.
 	At int64
-	// Rung: the job is READY for the runners of Pool ("" while no pool fits), which find it there when they beat.
+	// Rung reports that the job is READY for the runners of Pool ("" while no pool fits), which find it there with a heartbeat.
 	Rung bool
 	Pool string
 	// Runner is the one runner that a READY job names: it finds the job apart from its pool's, however many those are.
 	Runner string
 }
 
-// Ring is a doorbell message to send.
+// A Ring is a wake-up message to send.
 type Ring struct {
 	JobID, Pool string
 	// RunnerID is the one runner that the message is for; "" for any of the pool.
@@ -139,7 +139,7 @@ func (d Decision) StateOf(id string) State {
 	return ""
 }
 
-// Empty says that there is nothing to write.
+// Empty reports that nothing is to be written.
 func (d Decision) Empty() bool { return len(d.Changes) == 0 }
 
 // on returns the decision's change of an item, an Update that does nothing yet if there is none.
@@ -183,7 +183,7 @@ func (c *Change) due(d Due) *Change {
 	return c.set("due", d.At)
 }
 
-// Zero says whether an assigned value removes its attribute.
+// Zero reports whether an assigned value removes its attribute.
 func Zero(v any) bool {
 	switch x := v.(type) {
 	case string:

@@ -142,7 +142,7 @@ func HandBack(f EndFacts, attempt int64, owner string, now time.Time) Decision {
 }
 
 // HandBackLost is row 11 for an attempt that was cut off: whoever saw its runner die, and made sure that nothing of the
-// attempt is left, reports it. What follows is what follows from a lease that is over, without the wait. The lease is
+// attempt is left, reports it. What follows is what follows from a lease that has expired, without the wait. The lease is
 // guarded as it was read: a write of the runner that was still under way, such as a step's begin, is seen first.
 func HandBackLost(f ClaimFacts, attempt int64, owner string, now time.Time) Decision {
 	how := loss{guard: func(d *Decision) {

@@ -26,7 +26,7 @@ const (
 	Canceled  State = "CANCELED"
 )
 
-// Ended says whether the state is final.
+// Ended reports whether the state is final.
 func (s State) Ended() bool { return s == Succeeded || s == Failed || s == Canceled }
 
 // Times of the protocol.
@@ -38,7 +38,7 @@ const (
 	Skew = 5 * time.Second
 	// LostAfter is how long after its lease lapsed a job that nobody else may resume is given up.
 	LostAfter = 120 * time.Second
-	// RingAgain is when an unclaimed READY job is rung again; it doubles each time, up to RingMost.
+	// RingAgain is when an unclaimed READY job is announced again; it doubles each time, up to RingMost.
 	RingAgain = 60 * time.Second
 	RingMost  = 15 * time.Minute
 	// LocalClaim is how long a job of a CLI's own runner stays READY.
@@ -70,7 +70,7 @@ type Meta struct {
 	Target Target `dynamodbav:"target"`
 	// Local: only the named runner can reach the source; it claims by id, unrung.
 	Local bool `dynamodbav:"local,omitempty"`
-	// Pool is where the job is rung; "" while no pool fits.
+	// Pool is where the job is announced; "" while no pool fits.
 	Pool string `dynamodbav:"pool,omitempty"`
 
 	DependsOn []string `dynamodbav:"depends_on,omitempty"`
@@ -90,7 +90,7 @@ type Meta struct {
 	// Attempt counts claims, Lost the leases that lapsed and were taken over.
 	Attempt int64 `dynamodbav:"attempt,omitempty"`
 	Lost    int64 `dynamodbav:"lost,omitempty"`
-	// RingDue is when the job is to be rung (again), Wait the pause after that. A BLOCKED job uses Wait for its checks.
+	// RingDue is when the job is to be announced (again), Wait the pause after that. A BLOCKED job uses Wait for its checks.
 	RingDue int64 `dynamodbav:"ring_due,omitempty"`
 	Wait    int64 `dynamodbav:"wait,omitempty"`
 	// ClaimBy is when a local job that nobody claims expires; counted from READY.
@@ -191,7 +191,7 @@ func (l Lease) overAt() int64 { return l.Until + Skew.Milliseconds() + 1 }
 
 func (l Lease) lostAt() int64 { return l.overAt() + LostAfter.Milliseconds() }
 
-// over says whether the lease lapsed beyond doubt.
+// over reports whether the lease lapsed beyond doubt.
 func (l Lease) over(now time.Time) bool { return l.Until+Skew.Milliseconds() < now.UnixMilli() }
 
 // Lane serialises what changes the same running thing. It is never deleted: its fence must not fall.

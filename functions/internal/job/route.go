@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// OnlineFor is how long after it was last seen a runner, or its pool, counts as online: two and a half beats.
+// OnlineFor is how long after it was last seen a runner, or its pool, counts as online: two and a half heartbeats.
 const OnlineFor = 150 * time.Second
 
 // Pool is the set of runners with equal labels and equal projects; each pool has a queue.
@@ -17,7 +17,7 @@ type Pool struct {
 	Seen int64
 }
 
-// Online says whether something seen at that time counts as online.
+// Online reports whether something seen at that time counts as online.
 func Online(seen int64, now time.Time) bool { return now.UnixMilli()-seen <= OnlineFor.Milliseconds() }
 
 // fits reports whether runners of the pool may claim a job that names no runner.
@@ -25,7 +25,7 @@ func (p Pool) fits(m Meta) bool {
 	return p.Projects.Has(m.Project) && covers(p.Labels, m.Target.Labels)
 }
 
-// Route picks the pool where a job is rung: "" if none fits. Pools with live runners come first, then those with the
+// Route picks the pool where a job is announced: "" if none fits. Pools with live runners come first, then those with the
 // fewest labels beyond the target's (special runners are left to the jobs that ask for them), then those that are bound
 // to projects before those that serve all, then the one seen last, then by name. A job that names one runner goes to
 // that runner's own pool, which the caller knows.

@@ -40,8 +40,8 @@ func look(m Meta, at int64) Decision {
 	return d
 }
 
-// RingAgainIfDue is row 16, in the form that rings whatever is due and then waits twice as long (rule F4: a message may have been
-// lost). pool is where the job belongs now, which may differ from where it was rung before.
+// RingAgainIfDue is row 16, in the form that announces whatever is due and then waits twice as long (rule F4: a message may have been
+// lost). pool is where the job belongs now, which may differ from where it was announced before.
 func RingAgainIfDue(m Meta, pool string, now time.Time) Decision {
 	var d Decision
 	if m.State != Ready || m.Local || (m.RingDue > now.UnixMilli() && pool == m.Pool) {

@@ -132,7 +132,7 @@ func whyReady(w Waiting, now time.Time) Reason {
 	return Reason{Reason: fault.WakeUpPending, Message: "a runner has been notified and is about to take the job"}
 }
 
-// Silent says whether the attempt's lease has lapsed: its runner has not renewed for longer than a lease.
+// Silent reports whether the attempt's lease has lapsed: its runner has not renewed for longer than a lease.
 func (l Lease) Silent(now time.Time) bool {
 	return l.Live && now.UnixMilli()-l.Until > silentAfter.Milliseconds()
 }

@@ -30,7 +30,7 @@ type Claimed struct {
 	Runner runners.Runner
 }
 
-// Claim is rows 4 and 5. The decision's rings and dependents are owed (a claim can end a job).
+// Claim is rows 4 and 5. The decision's messages and dependents are owed (a claim can end a job).
 func (st *Store) Claim(ctx context.Context, sealer store.Sealer, in ClaimInput) (Claimed, error) {
 	var (
 		out   Claimed

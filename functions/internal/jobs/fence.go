@@ -27,7 +27,7 @@ func fenceHolds(f Fence) store.Expr {
 	return store.If("#live = ? AND #attempt = ? AND #owner = ?", true, f.Attempt, f.Owner)
 }
 
-// FenceLost says whether a transaction failed on its FenceCheck: the answer is then STALE_LEASE.
+// FenceLost reports whether a transaction failed on its FenceCheck: the answer is then STALE_LEASE.
 func FenceLost(err error) bool {
 	_, lost := store.Failed(err, fenceLabel)
 	return lost

@@ -115,7 +115,7 @@ func operationNamed(name string) *waypointv1.Operation {
 	return op
 }
 
-// laned says whether an operation changes what runs, and so takes its turn on the lane.
+// laned reports whether an operation changes what runs, and so takes its turn on the lane.
 func laned(operation string) bool {
 	switch operation {
 	case "up", "deploy", "release", "destroy":

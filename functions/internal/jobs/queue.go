@@ -71,7 +71,7 @@ type NewJob struct {
 type Queued struct {
 	Meta    job.Meta
 	Earlier string
-	// Decision's rings and dependents are owed.
+	// Decision's messages and dependents are owed.
 	Decision job.Decision
 }
 
@@ -217,7 +217,7 @@ func (st *Store) route(ctx context.Context, m job.Meta, localSource bool, now ti
 
 // Follow does what is owed after decisions were committed: row 18 for each dependent of a job that ended, and for each job that was
 // named. Jobs that end on the way are followed in turn, up to a bound; what is left over, the sweep does. It
-// returns the rings that are owed.
+// returns the messages that are owed.
 func (st *Store) Follow(ctx context.Context, owed job.Decision) ([]job.Ring, error) {
 	const most = 100
 	var rings []job.Ring

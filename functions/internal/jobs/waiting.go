@@ -88,7 +88,7 @@ func (dp *Dispatcher) readWaiting(ctx context.Context, entries []store.Item, fit
 	return out, nil
 }
 
-// Reroute rings READY jobs that had no pool, now that a pool has appeared or come back: at most most of those that one fits,
+// Reroute announces READY jobs that had no pool, now that a pool has appeared or come back: at most most of those that one fits,
 // whatever else waits. The sweep does the rest.
 func (dp *Dispatcher) Reroute(ctx context.Context, most int) ([]job.Ring, error) {
 	_, entries, err := dp.waitingApart(ctx, "")

@@ -130,7 +130,7 @@ func (q *Quota) dated(in *waypointv1.PutLogsRequest) *waypointv1.PutLogsRequest 
 	return in
 }
 
-// LeftOut words how much of a log was left out; why is "" for what its own instance left out.
+// LeftOut renders how much of a log was left out; why is "" for what its own instance left out.
 func LeftOut(lines, bytes int64, why string) string {
 	size := ""
 	if bytes > 0 {

@@ -185,7 +185,7 @@ func (st *Store) MarkTailed(ctx context.Context, deployment string) error {
 	return st.db.Put(ctx, store.Tailed(deployment), tailedItem{TTL: st.db.Now().Add(TailedFor).Unix()})
 }
 
-// Tailed says whether somebody read a deployment's logs lately.
+// Tailed reports whether somebody read a deployment's logs lately.
 func (st *Store) Tailed(ctx context.Context, deployment string) (bool, error) {
 	var item tailedItem
 	return st.db.Get(ctx, store.Tailed(deployment), false, &item)

@@ -121,7 +121,7 @@ func (i appItem) message(project string) *waypointv1.App {
 	return &waypointv1.App{Project: project, Name: i.Name, Labels: i.Labels, FileChangeSignal: i.Signal}
 }
 
-// CheckApp says whether a project, and an app of it if app is not empty, are there: PROJECT_NOT_FOUND or
+// CheckApp reports whether a project, and an app of it if app is not empty, are there: PROJECT_NOT_FOUND or
 // APP_NOT_FOUND. It reads weakly, and strongly only before it refuses.
 func (st *Store) CheckApp(ctx context.Context, project, app string) error {
 	keys := []store.Key{store.ProjectMeta(project)}

@@ -22,7 +22,7 @@ const hclMost = 350 << 10
 const upsertTries = 8
 
 // Upsert creates or changes a project and adds or changes apps: fields as the contract says. extra is
-// made anew for each try and committed with the change (audit, idempotency); what would change nothing is not
+// made again for each try and committed with the change (audit, idempotency); what would change nothing is not
 // written at all.
 func (st *Store) Upsert(ctx context.Context, req *waypointv1.UpsertProjectRequest, sealer store.Sealer,
 	extra func() ([]store.Action, error),
@@ -116,7 +116,7 @@ func (st *Store) changeProject(ctx context.Context, i *projectItem, req *waypoin
 	return nil
 }
 
-// same says whether nothing but bookkeeping differs. Sealed credentials differ whenever they are given.
+// same reports whether nothing but bookkeeping differs. Sealed credentials differ whenever they are given.
 func (i *projectItem) same(other projectItem) bool {
 	return i.Remote == other.Remote && maps.Equal(i.Labels, other.Labels) && bytes.Equal(i.Source, other.Source) &&
 		bytes.Equal(i.Secrets, other.Secrets) && bytes.Equal(i.HCL, other.HCL)

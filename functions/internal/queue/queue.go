@@ -1,6 +1,6 @@
-// Package queue rings the doorbells: one SQS standard queue a pool of runners, whose messages say "look at job X" and no more.
+// Package queue sends the wake-up messages: one SQS standard queue a pool of runners, whose messages say "look at job X" and no more.
 //
-// A message that is lost, late or doubled costs time, never correctness: the table knows what is owed, and the sweep rings again.
+// A message that is lost, late or doubled costs time, never correctness: the table knows what is owed, and the sweep sends it again.
 // So an error here is for the log, not for the caller's answer. It imports the SDK, the engine's values and the table's meter.
 package queue
 
@@ -51,7 +51,7 @@ func New(q *sqs.Client, s *sts.Client, opt Options) *Queues {
 	return &Queues{sqs: q, sts: s, opt: opt, known: map[string]known{}}
 }
 
-// Message is the body of a doorbell.
+// Message is the body of a wake-up message.
 type Message struct {
 	JobID string `json:"job_id"`
 	// RunnerID is the one runner that may claim the job; whoever else receives the message passes it on.
@@ -106,7 +106,7 @@ func (q *Queues) Ensure(ctx context.Context, pool string) (url string, err error
 	return url, nil
 }
 
-// Ring sends doorbells, in batches where a pool gets several. All are tried; the error is of those that were not sent.
+// Ring sends wake-up messages, in batches where a pool gets several. All are tried; the error is of those that were not sent.
 func (q *Queues) Ring(ctx context.Context, rings []job.Ring) error {
 	byPool := map[string][]job.Ring{}
 	var order []string
@@ -153,7 +153,7 @@ func (q *Queues) send(ctx context.Context, pool string, rings []job.Ring) error 
 		q.forget(pool) // somebody removed it: the next ring makes it again
 	}
 	if err != nil {
-		return fmt.Errorf("ringing pool %s: %w", pool, err)
+		return fmt.Errorf("sending to the queue of pool %s: %w", pool, err)
 	}
 	return nil
 }

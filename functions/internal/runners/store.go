@@ -57,7 +57,7 @@ type Runner struct {
 	Index2SK    string            `dynamodbav:"gsi2sk,omitempty"`
 }
 
-// Standing says whether the runner takes jobs of its pool.
+// Standing reports whether the runner takes jobs of its pool.
 func (r Runner) Standing() bool {
 	return r.Kind == int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING)
 }
@@ -275,7 +275,7 @@ func (st *Store) read(ctx context.Context, page []store.Item) ([]Runner, error) 
 }
 
 // NoteSilent notes that a runner let a lease lapse that ended at until: it counts as gone, unless it has been seen since. Its
-// next beat brings it back.
+// next heartbeat brings it back.
 func (st *Store) NoteSilent(ctx context.Context, id string, until int64) error {
 	err := st.db.Update(ctx, store.Runner(id), store.Set("SET #seen = ?", int64(0)), store.If("#seen <= ?", until))
 	if _, seen := store.Failed(err, ""); seen {

@@ -21,7 +21,7 @@ func Check(expression string) error {
 	return err
 }
 
-// Matches says whether the labels satisfy the selector. One that cannot be understood selects nothing: it was
+// Matches reports whether the labels satisfy the selector. One that cannot be understood selects nothing: it was
 // refused when it was written.
 func Matches(expression string, labels map[string]string) bool {
 	if expression == "" {

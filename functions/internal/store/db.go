@@ -1,6 +1,6 @@
 // Package store is the kernel of the server's DynamoDB table: keys, items with a schema version, conditions, queries, transactions
 // and what they cost. The packages of the domains (jobs, records, config, tokens, runners, logs, projects, audit) are
-// built on it; it knows none of them.
+// built on it; it imports none of them.
 //
 // It imports the AWS SDK and the contract's errors, and nothing of the server. Keys are built in keys.go and nowhere else; no
 // request path scans. Whatever decides something reads the base item strongly; an index only says where to look. ACCESS.md

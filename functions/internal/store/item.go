@@ -76,7 +76,7 @@ func AV(v any) (types.AttributeValue, error) {
 	case int64:
 		return Number(x), nil
 	case nil:
-		return nil, fmt.Errorf("nil is no attribute value")
+		return nil, fmt.Errorf("nil is not an attribute value")
 	}
 	return encodeValue(reflect.ValueOf(v))
 }

@@ -186,7 +186,7 @@ func PoolPK(pool string) string { return "POOL#" + pool }
 // Pool is a pool.
 func Pool(pool string) Key { return Key{PoolsPK, pool} }
 
-// PoolWork is Index2's list of the READY jobs that are rung in a pool, by due time; "" is for those that no pool fits.
+// PoolWork is Index2's list of the READY jobs that are announced in a pool, by due time; "" is for those that no pool fits.
 func PoolWork(pool string) string { return PoolPK(pool) + "#READY" }
 
 // NamedPrefix is the prefix of the sort keys, under PoolWork(""), of the READY jobs that name one runner. It sorts before
@@ -197,7 +197,7 @@ func NamedPrefix(runner string) string { return NamedMark + runner + "#" }
 const NamedMark = "!"
 
 // PoolSort is a runner's place among its pool's: by the hour in which it was last seen, so that whoever looks for those that
-// live passes over the others, and so that the entry is written once an hour and not with each beat.
+// live passes over the others, and so that the entry is written once an hour and not with each heartbeat.
 func PoolSort(id string, seen time.Time) string { return SortTime(seen.Truncate(time.Hour)) + "#" + id }
 
 // Runner is a registered runner.

@@ -145,10 +145,10 @@ func (e *ConditionError) Error() string {
 	return "condition not met: " + strings.Join(names, ", ")
 }
 
-// Is says whether the action with that label is among the failed ones.
+// Is reports whether the action with that label is among the failed ones.
 func (e *ConditionError) Is(target error) bool { _, ok := target.(*ConditionError); return ok }
 
-// Has says whether the action with that label failed; Old is its item, if asked for.
+// Has reports whether the action with that label failed; Old is its item, if asked for.
 func (e *ConditionError) Has(label string) (FailedCondition, bool) {
 	for _, f := range e.Failed {
 		if f.Label == label {

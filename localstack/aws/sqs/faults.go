@@ -12,7 +12,7 @@ type Faults struct {
 	// Seed makes runs repeatable.
 	Seed uint64
 	// Drop loses the message although its send is acknowledged (SQS all but never does;
-	// a doorbell's user must not care).
+	// wake-up messages must tolerate it).
 	Drop float64
 	// Duplicate delivers a second copy.
 	Duplicate float64

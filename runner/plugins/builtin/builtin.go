@@ -1,5 +1,5 @@
-// Package builtin is the set of plugins that are part of the waypoint binary: Waypoint's 28, and "process". It says what
-// there is and does nothing of its own; main and the documentation use it.
+// Package builtin is the set of plugins that are part of the waypoint binary: Waypoint's 28, and "process". It lists
+// them and does nothing of its own; main and the documentation use it.
 package builtin
 
 import (

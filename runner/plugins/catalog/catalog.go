@@ -81,7 +81,7 @@ func (c *Catalog) Schema(kind schema.Kind, name string) (schema.Component, bool)
 	return c.byName[name].Schema(kind)
 }
 
-// Missing explains why a component is not available: the error of the operation that wants it, and the warning before.
+// Missing explains why a component is not available: the error of the operation that uses it, and the warning before.
 func (c *Catalog) Missing(kind schema.Kind, name string) error {
 	d, there := c.byName[name]
 	switch _, known := d.Schema(kind); {

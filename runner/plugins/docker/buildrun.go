@@ -80,7 +80,7 @@ func matches(got, want ocispec.Platform) bool {
 	return got.OS == want.OS && got.Architecture == want.Architecture
 }
 
-// scratch says whether the Dockerfile begins an image with nothing.
+// scratch reports whether the Dockerfile begins an image with nothing.
 func (p *buildPlan) scratch() bool {
 	content, err := os.ReadFile(p.dockerfile)
 	return err == nil && fromScratch().Match(content)

@@ -32,7 +32,7 @@ type engine struct {
 	*client.Client
 	// host is its address, for messages.
 	host string
-	// buildKit says whether it can build with BuildKit; preferred says whether that is its own default.
+	// buildKit reports whether it can build with BuildKit; preferred says whether that is its own default.
 	buildKit, preferred bool
 }
 
@@ -79,7 +79,7 @@ func connect(ctx context.Context, environ []string, config *ClientConfig) (*engi
 	if at.apiVersion != "" && versions.GreaterThan(c.ClientVersion(), ping.APIVersion) {
 		_ = c.Close()
 		return nil, &plugin.Error{
-			Message: fmt.Sprintf("version %s of the API is wanted, and the Docker engine at %s speaks up to %s", c.ClientVersion(), e.host, ping.APIVersion),
+			Message: fmt.Sprintf("version %s of the API is required, but the Docker engine at %s speaks up to %s", c.ClientVersion(), e.host, ping.APIVersion),
 			Hint:    "Leave api_version (or DOCKER_API_VERSION) unset, or update the engine.",
 		}
 	}
@@ -92,7 +92,7 @@ func connect(ctx context.Context, environ []string, config *ClientConfig) (*engi
 // location is where an engine is.
 type location struct {
 	host, certs, apiVersion string
-	// verify says whether the engine's certificate is checked.
+	// verify reports whether the engine's certificate is checked.
 	verify bool
 	// from says who set the host.
 	from string
@@ -203,7 +203,7 @@ func (at location) tls() (client.Opt, error) {
 	case err == nil:
 		config.Certificates = []tls.Certificate{pair}
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, refuse("cert.pem and key.pem are no pair", err)
+		return nil, refuse("cert.pem and key.pem do not match", err)
 	case config.RootCAs == nil:
 		return nil, refuse("there is no ca.pem, cert.pem or key.pem", nil)
 	}

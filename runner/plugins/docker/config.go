@@ -72,7 +72,7 @@ type PlatformConfig struct {
 	// Further ports of the app to publish.
 	ExtraPorts []uint `hcl:"extra_ports,optional"`
 	// Docker networks that the container is connected to. "host" alone is the machine's own network: the app listens on a
-	// port of the machine, service_port or, without it, a free one that it finds in PORT. "none" alone is no network: the
+	// port of the machine, service_port or, without it, a free one that it finds in PORT. "none" alone gives no network: the
 	// app cannot be reached, nor can it reach anything.
 	Networks []string `hcl:"networks,optional" default:"[\"waypoint\"]"`
 	// Directories of the engine's machine to mount, each "host-path:container-path", with ":ro" for read-only.

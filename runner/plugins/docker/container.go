@@ -35,7 +35,7 @@ type creation struct {
 
 	where surroundings
 	about client.ImageInspectResult
-	// entrypoint says whether the image has it.
+	// entrypoint reports whether the image has it.
 	entrypoint bool
 	// listener is the address at which the server was opened for the container; empty: it needs none. listeners are all that
 	// were opened.

@@ -27,7 +27,7 @@ type transfer struct {
 	from             image.Image
 	to               *image.Image
 	sources, targets *image.Keychain
-	// insecure says whether the target's certificate may be anybody's, or none be there.
+	// insecure reports whether the target's certificate may be anybody's, or none be there.
 	insecure bool
 	// find gives the entrypoint that is put in on the way; nil: the image stays as it is.
 	find   inject.Binaries

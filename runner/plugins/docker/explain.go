@@ -98,7 +98,7 @@ const (
 	configOf   = "resolve image config for "
 )
 
-// isBaseImage says whether it is the image under FROM that could not be had.
+// isBaseImage reports whether it is the image under FROM that could not be had.
 func isBaseImage(instruction, text string) bool {
 	return strings.HasPrefix(strings.ToUpper(instruction), "FROM") || strings.HasPrefix(instruction, metadataOf) || strings.HasPrefix(instruction, configOf) ||
 		strings.Contains(text, "failed to resolve source metadata") || strings.Contains(text, "pull access denied")

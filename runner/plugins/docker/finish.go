@@ -33,7 +33,7 @@ const tidyTimeout = 10 * time.Second
 type finishing struct {
 	// id is the engine's; base is a name of the image, which nobody else uses; shown is how messages call it.
 	id, base, shown string
-	// inject says whether the entrypoint is put in; buildKit with which builder.
+	// inject reports whether the entrypoint is put in; buildKit with which builder.
 	inject, buildKit bool
 	// name the artifact gets, without its tag; empty keeps the image's.
 	name string

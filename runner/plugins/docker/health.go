@@ -46,7 +46,7 @@ func (p patience) orDefault() patience {
 	return p
 }
 
-// answers says whether something listens at an address.
+// answers reports whether something listens at an address.
 func answers(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -236,7 +236,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// DeploymentStatus says how the container is: ready (runs and is healthy), alive (runs), down (does not run), missing.
+// DeploymentStatus reports the container's health: ready (runs and is healthy), alive (runs), down (does not run), missing.
 func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (*plugin.Status, error) {
 	e, err := connect(ctx, env.Environ, p.config.ClientConfig)
 	if err != nil {

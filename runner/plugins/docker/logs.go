@@ -19,7 +19,7 @@ import (
 // maxLine bounds a line of an app's log; the rest of a longer one is a line of its own.
 const maxLine = 64 << 10
 
-// OwnLogs says whether the engine alone has the app's logs.
+// OwnLogs reports whether the engine alone has the app's logs.
 func (p *platform) OwnLogs(d *plugin.Deployment) bool {
 	kept, err := decodeDeployment(d)
 	return err == nil && !kept.Entrypoint

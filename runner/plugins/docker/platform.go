@@ -134,7 +134,7 @@ func (d deployment) addr() string {
 type wanted struct {
 	PlatformConfig
 	servicePort int
-	// chosen says whether the port was written in the file: an app that does not listen on it is then a mistake.
+	// chosen reports whether the port was written in the file: an app that does not listen on it is then a mistake.
 	chosen      bool
 	memory, cpu int64
 }

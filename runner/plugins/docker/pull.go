@@ -17,7 +17,7 @@ type PullRequest struct {
 	Image image.Image
 	// Settings are the credentials that were configured.
 	Settings image.Settings
-	// Inject says whether the entrypoint is put in.
+	// Inject reports whether the entrypoint is put in.
 	Inject bool
 }
 

@@ -118,7 +118,7 @@ func architecture(kernel string) string {
 	return kernel
 }
 
-// isOurs says whether this machine has the address.
+// isOurs reports whether this machine has the address.
 func isOurs(ip netip.Addr) bool {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil || !ip.IsValid() {

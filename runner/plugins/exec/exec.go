@@ -1,6 +1,6 @@
 // Package exec is the plugin "exec": a platform that deploys any artifact by running a command on the runner.
 //
-// It knows nothing of what the command makes, so it has neither status nor destroy.
+// It does not depend on what the command makes, so it has neither status nor destroy.
 package exec
 
 import (

@@ -46,7 +46,7 @@ type Credentials struct {
 	email, server string
 }
 
-// Anonymous says that there are none.
+// Anonymous reports that there are none.
 func (c Credentials) Anonymous() bool {
 	return c.Username == "" && c.Password == "" && c.IdentityToken == "" && c.RegistryToken == ""
 }

@@ -50,7 +50,7 @@ type Image struct {
 	Architecture string `json:"architecture,omitempty"`
 	// Location is InRegistry or InEngine; empty is InRegistry.
 	Location string `json:"location,omitempty"`
-	// Inject says that the entrypoint is still to be put in when the image is pushed.
+	// Inject reports that the entrypoint is still to be put in when the image is pushed.
 	Inject bool `json:"inject,omitempty"`
 }
 

@@ -75,7 +75,7 @@ type Probe struct {
 	InitialDelay uint `hcl:"initial_delay,optional" default:"5"`
 	// Seconds after which a probe has failed.
 	Timeout uint `hcl:"timeout,optional" default:"5"`
-	// Number of failed probes in a row after which the container is started anew.
+	// Number of failed probes in a row after which the container is started again.
 	FailureThreshold uint `hcl:"failure_threshold,optional" default:"5"`
 }
 

@@ -100,7 +100,7 @@ func duration(name, given string, fallback time.Duration) (time.Duration, error)
 	d, err := time.ParseDuration(given)
 	if err != nil || d <= 0 {
 		return 0, &plugin.Error{
-			Message: fmt.Sprintf("%s is %q, which is no duration", name, given),
+			Message: fmt.Sprintf("%s is %q, which is not a duration", name, given),
 			Hint:    "Write a number with a unit, for example \"30s\" or \"500ms\".",
 		}
 	}

@@ -201,7 +201,7 @@ func artifactDir(a *plugin.Artifact) (string, error) {
 			made = "of the plugin " + strconv.Quote(a.Plugin)
 		}
 		return "", &plugin.Error{
-			Message: "the artifact " + made + " is no directory of this machine",
+			Message: "the artifact " + made + " is not a directory on this machine",
 			Hint:    "Build with \"process\" or \"files\", and without a registry.",
 		}
 	}

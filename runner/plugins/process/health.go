@@ -121,7 +121,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// processEnded says whether the process has ended since its supervisor began.
+// processEnded reports whether the process has ended since its supervisor began.
 func processEnded(dir string) error {
 	st, ok, err := supervise.ReadStatus(dir)
 	switch {

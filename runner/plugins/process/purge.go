@@ -13,7 +13,7 @@ import (
 
 // Purge ends everything that the plugin runs on this machine, apps and stable ports, and removes its directory below
 // stateDir. It is for the end of an installation: the records that knew of these deployments are gone, and a lane's
-// fence begins anew.
+// fence begins again.
 func Purge(ctx context.Context, stateDir string) error {
 	h := home{dir: filepath.Join(stateDir, "process")}
 	failed := []error{stableport.Purge(ctx, stateDir)}

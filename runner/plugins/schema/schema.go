@@ -108,7 +108,7 @@ type Field struct {
 	// Type is how people write it: "string", "list of string", "map of string", "block".
 	Type     string `json:"type"`
 	Required bool   `json:"required"`
-	// Block says that it is a block; Repeated that there may be several; Labels are the names of its labels.
+	// Block reports that it is a block; Repeated that there may be several; Labels are the names of its labels.
 	Block    bool     `json:"block,omitempty"`
 	Repeated bool     `json:"repeated,omitempty"`
 	Labels   []string `json:"labels,omitempty"`
@@ -214,5 +214,5 @@ func walk(prefix string, fields []Field, visit func(string, Field)) {
 	}
 }
 
-// New is a fresh T, as Component wants it: Config: schema.New[Config].
+// New is a fresh T, as Component expects it: Config: schema.New[Config].
 func New[T any]() any { return new(T) }

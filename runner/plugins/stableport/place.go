@@ -195,7 +195,7 @@ func serverID(ctx context.Context, env *plugin.Call) string {
 }
 
 // Purge ends all proxies below a state directory and removes their routes. It is for the end of an installation: the
-// records that knew of them are gone, and a lane's fence begins anew.
+// records that knew of them are gone, and a lane's fence begins again.
 func Purge(ctx context.Context, stateDir string) error {
 	p := Place{dir: stateDir}
 	entries, err := os.ReadDir(p.routes())

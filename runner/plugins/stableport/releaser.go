@@ -81,7 +81,7 @@ type release struct {
 // Release checks the deployment's health and then switches the proxy to it. The old deployment serves until then.
 func (r *Releaser) Release(ctx context.Context, env *plugin.Call, target *plugin.Deployment) (*plugin.ReleaseResult, error) {
 	if r.Options.Port < 0 || r.Options.Port > 65535 {
-		return nil, &plugin.Error{Message: fmt.Sprintf("port = %d is no port", r.Options.Port), Hint: "Use a number from 1024 to 65535, or leave it out."}
+		return nil, &plugin.Error{Message: fmt.Sprintf("port = %d is not a valid port", r.Options.Port), Hint: "Use a number from 1024 to 65535, or leave it out."}
 	}
 	place, err := In(env)
 	if err != nil {
@@ -237,7 +237,7 @@ func (r *Releaser) DestroyRelease(ctx context.Context, env *plugin.Call, rel *pl
 	return proxy.At(place.Dir(env)).Stop(ctx)
 }
 
-// ReleaseStatus says whether the port answers. A proxy that was killed is started again with the route that it had.
+// ReleaseStatus reports whether the port answers. A proxy that was killed is started again with the route that it had.
 func (r *Releaser) ReleaseStatus(ctx context.Context, env *plugin.Call, rel *plugin.Release) (*plugin.Status, error) {
 	place, err := In(env)
 	if err != nil {

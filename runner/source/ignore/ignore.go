@@ -51,7 +51,7 @@ func own(r *Rules, err error) (*Rules, error) {
 	return r, err
 }
 
-// Parse reads rules: a pattern a line, '#' starts a comment line, '!' takes a file back in.
+// Parse reads rules: a pattern a line, '#' starts a comment line, '!' includes a file again.
 func Parse(r io.Reader) (*Rules, error) {
 	patterns, err := ignorefile.ReadAll(r)
 	if err != nil {
@@ -64,7 +64,7 @@ func Parse(r io.Reader) (*Rules, error) {
 	return &Rules{matcher: matcher}, nil
 }
 
-// Ignored says whether a file is left out. path is relative to the rules' directory.
+// Ignored reports whether a file is left out. path is relative to the rules' directory.
 func (r *Rules) Ignored(path string) (bool, error) {
 	return r.matcher.MatchesOrParentMatches(filepath.ToSlash(path))
 }
@@ -82,7 +82,7 @@ func (r *Rules) Copy(from, to string) (filecopy.Result, error) {
 	return result, err
 }
 
-// skip says whether an entry is left out; a whole directory is, unless a pattern could take something inside back in.
+// skip reports whether an entry is left out; a whole directory is, unless a pattern could take something inside back in.
 func (r *Rules) skip(rel string, d fs.DirEntry) (bool, error) {
 	ignored, err := r.Ignored(rel)
 	if err != nil || !ignored {

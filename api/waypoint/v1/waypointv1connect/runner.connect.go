@@ -189,7 +189,7 @@ func (UnimplementedRunnerServiceHandler) GetRunner(context.Context, *connect.Req
 type RunnerAgentServiceClient interface {
 	// Registers, or registers again: the same id updates the runner.
 	Register(context.Context, *connect.Request[v1.RegisterRequest]) (*connect.Response[v1.RegisterResponse], error)
-	// The idle beat (60 s): says that the runner lives, and answers with a
+	// The idle heartbeat (60 s): reports that the runner lives, and answers with a
 	// waiting job of its pool, or one that names this runner, if there is one.
 	Beat(context.Context, *connect.Request[v1.BeatRequest]) (*connect.Response[v1.BeatResponse], error)
 	// Keys for the pool's queue, valid for an hour.
@@ -431,7 +431,7 @@ func (c *runnerAgentServiceClient) Deregister(ctx context.Context, req *connect.
 type RunnerAgentServiceHandler interface {
 	// Registers, or registers again: the same id updates the runner.
 	Register(context.Context, *connect.Request[v1.RegisterRequest]) (*connect.Response[v1.RegisterResponse], error)
-	// The idle beat (60 s): says that the runner lives, and answers with a
+	// The idle heartbeat (60 s): reports that the runner lives, and answers with a
 	// waiting job of its pool, or one that names this runner, if there is one.
 	Beat(context.Context, *connect.Request[v1.BeatRequest]) (*connect.Response[v1.BeatResponse], error)
 	// Keys for the pool's queue, valid for an hour.

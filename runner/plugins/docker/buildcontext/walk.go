@@ -24,7 +24,7 @@ type Dir struct {
 	Names map[string]string
 }
 
-// Filter says what of a directory is wanted: patterns as .dockerignore has them. No Include: everything.
+// Filter says what of a directory is taken: patterns as .dockerignore has them. No Include: everything.
 type Filter struct{ Include, Exclude []string }
 
 // Entry is a file, directory or symbolic link.
@@ -36,7 +36,7 @@ type Entry struct {
 	Link string
 }
 
-// Walk calls visit for what the filter wants of the directory, parents before children and names in order, so that the
+// Walk calls visit for what the filter takes of the directory, parents before children and names in order, so that the
 // same directory is always told the same way. Sockets, pipes and devices are left out.
 func (d Dir) Walk(f Filter, visit func(Entry) error) error {
 	include, err := matcher(f.Include)
@@ -138,7 +138,7 @@ func (w *walker) step(at string, d fs.DirEntry, err error) error {
 	return w.visit(entry)
 }
 
-// wants says whether the path itself is wanted, and of a directory whether something below it may be.
+// wants reports whether the path itself is wanted, and of a directory whether something below it may be.
 func (w *walker) wants(rel string, dir bool) (wanted, below bool, err error) {
 	wanted, below = true, dir
 	if w.include != nil {
@@ -160,7 +160,7 @@ func (w *walker) wants(rel string, dir bool) (wanted, below bool, err error) {
 	return wanted, below, nil
 }
 
-// mayMatchBelow says whether a pattern may match something below the directory: one that begins with it, or has a
+// mayMatchBelow reports whether a pattern may match something below the directory: one that begins with it, or has a
 // wildcard, which may stand for anything.
 func mayMatchBelow(m *patternmatcher.PatternMatcher, dir string, exceptions bool) bool {
 	for _, p := range m.Patterns() {

@@ -3,7 +3,7 @@
 // opened), and the status of a build.
 //
 // BuildKit's own client would add some 10 MB to the binary; these are the three calls and seven messages of it that a
-// build with the engine uses. The package makes no build itself and knows no plugin.
+// build with the engine uses. The package makes no build itself and imports no plugin.
 package buildkit
 
 import (

@@ -41,7 +41,7 @@ type Binaries func(architecture string) (*Binary, error)
 // Command is what an image starts, as in its configuration.
 type Command struct{ Entrypoint, Cmd []string }
 
-// Done says whether the command runs under the entrypoint already.
+// Done reports whether the command runs under the entrypoint already.
 func (c Command) Done() bool { return len(c.Entrypoint) > 0 && c.Entrypoint[0] == Path }
 
 // Empty says that the image starts nothing of itself.

@@ -1,5 +1,5 @@
 // Package supervise keeps one deployed process running: it starts it, starts it again when it ends, keeps what
-// it prints in a file of bounded size and says in a file how it is. It is a process of its own that outlives
+// it prints in a file of bounded size and reports its state in a file. It is a process of its own that outlives
 // the runner; the process plugin starts and ends it and reads its files.
 //
 // It opens no socket. The environment that it passes on, which may hold secrets, is its own: it never writes it

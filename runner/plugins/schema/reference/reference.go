@@ -25,14 +25,14 @@ type Component struct {
 	Summary string      `json:"summary"`
 	// Where says where it stands in waypoint.hcl.
 	Where string `json:"where"`
-	// Runs says whether this version can run it; if not, its configuration is checked.
+	// Runs reports whether this version can run it; if not, its configuration is checked.
 	Runs bool `json:"runs"`
 	// Settings are what `use` or dynamic(…) takes, SourceSettings what can be set for a config source.
 	Settings       []schema.Field `json:"settings"`
 	SourceSettings []schema.Field `json:"source_settings,omitempty"`
 	// Outputs are what later stages see.
 	Outputs []Output `json:"outputs"`
-	// MoreOutputs says that there are others, which depend on the configuration.
+	// MoreOutputs reports that there are others, which depend on the configuration.
 	MoreOutputs bool `json:"more_outputs,omitempty"`
 }
 
@@ -44,7 +44,7 @@ type Output struct {
 	Doc  string `json:"description"`
 }
 
-// Of collects what there is to say of a plugin; of one of its components if a kind is given.
+// Of collects everything about a plugin; of one of its components if a kind is given.
 func Of(d catalog.Definition, kind schema.Kind) Plugin {
 	p := Plugin{Name: d.Name, Summary: d.Summary, Components: []Component{}, Example: d.Example}
 	for _, c := range d.Components() {
@@ -119,7 +119,7 @@ func blockType(f schema.Field) string {
 	return "block"
 }
 
-// status says whether a component can run.
+// status reports whether a component can run.
 func (c Component) status() string {
 	if c.Runs {
 		return "Runs in this version."

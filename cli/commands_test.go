@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/cli/shelltest"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
 
 // mention is a command line of ours that a text names.
@@ -291,4 +293,27 @@ func stringOf(e ast.Expr) (string, bool) {
 		return left + right, true
 	}
 	return "", false
+}
+
+// runnable are the commands that need neither a server nor an AWS account, and change nothing.
+var runnable = regexp.MustCompile(`^waypoint (version|docs|help|completion (bash|zsh|fish|powershell)|[a-z -]+ --help|install --platform=aws --print-policy)$`)
+
+// Commands of the texts that can be run without a server are run. The scripts below testdata run the others.
+func TestCommandsInTextsThatNeedNoServerRun(t *testing.T) {
+	ran := map[string]bool{}
+	for _, m := range append(documented(t), literal(t)...) {
+		if ran[m.line] || !runnable.MatchString(m.line) {
+			continue
+		}
+		ran[m.line] = true
+		env := shelltest.Env(t)
+		deps := shell.Deps{Env: env, Catalog: func() *catalog.Catalog { return catalog.NewCatalog() }}
+		if code := Run(t.Context(), deps, strings.Fields(m.line)[1:]); code != 0 {
+			t.Errorf("%s: `%s` ends with %d: %s", m.where, m.line, code, env.Err)
+		}
+	}
+	if len(ran) < 2 {
+		t.Errorf("only these commands were run: %v", ran)
+	}
+	t.Logf("%d commands were run", len(ran))
 }

@@ -212,7 +212,7 @@ func (st *Store) SetFileChangeSignal(ctx context.Context, project, app, signal s
 	return st.db.Transact(ctx, tx)
 }
 
-// FileChangeSignal is the signal that an app wants when only its configuration files changed; may be empty.
+// FileChangeSignal is the signal that an app gets when only its configuration files changed; may be empty.
 func (st *Store) FileChangeSignal(ctx context.Context, project, app string) (string, error) {
 	var item appItem
 	_, err := st.db.Get(ctx, store.App(project, app), false, &item)

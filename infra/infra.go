@@ -23,6 +23,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -266,7 +267,7 @@ func begin(ctx context.Context, o Options) (*installer, error) {
 		}),
 		signed: signedCaller{o.Config, o.Clock},
 	}
-	a.tables = tableControl{a.signed}
+	a.tables = tableControl{dynamodb.NewFromConfig(o.Config)}
 	left := leftovers{a}
 	i := &installer{a, codeBucket{a}, stackControl{a, left}, keyControl{a}, left}
 	i.say("identity", "Reading the caller's identity from AWS")

@@ -5,70 +5,69 @@ import (
 	"encoding/json"
 
 	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/infra/template"
 )
 
-// tableControl asks DynamoDB whether a table is there and deletes it. It has no SDK client because nothing but the
-// server may hold the DynamoDB SDK (property P3): with three calls that reach no item, it cannot read data.
-type tableControl struct{ signed signedCaller }
+// tableControl describes, protects and deletes tables, with the operator's own credentials. It reaches no item: nothing but the
+// server reads or writes those (property P3).
+type tableControl struct{ db *dynamodb.Client }
 
-// tableDescription is the part of DynamoDB's that matters here.
-type tableDescription struct {
-	TableStatus               string
-	DeletionProtectionEnabled bool
-	KeySchema                 []tableKey
-	GlobalSecondaryIndexes    []struct {
-		IndexName string
-		KeySchema []tableKey
-	}
-}
-
-type tableKey struct{ AttributeName, KeyType string }
-
-func (t tableControl) call(ctx context.Context, operation string, in, out any) error {
-	return t.signed.json(ctx, "dynamodb", "1.0", "DynamoDB_20120810."+operation, in, out)
-}
-
-// describe is nil without error for a table that is not there.
-func (t tableControl) describe(ctx context.Context, name string) (*tableDescription, error) {
-	var out struct{ Table tableDescription }
-	err := t.call(ctx, "DescribeTable", map[string]string{"TableName": name}, &out)
+// describe returns nil without an error for a table that does not exist.
+func (t tableControl) describe(ctx context.Context, name string) (*types.TableDescription, error) {
+	out, err := t.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 	if is(err, "ResourceNotFoundException") {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &out.Table, nil
+	return out.Table, nil
 }
 
-// ours says whether the table has the keys of the template's.
-func (d *tableDescription) ours() bool {
-	var want struct {
+// unprotect takes the deletion protection off a table.
+func (t tableControl) unprotect(ctx context.Context, name string) error {
+	_, err := t.db.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: aws.Bool(false)})
+	return err
+}
+
+func (t tableControl) remove(ctx context.Context, name string) error {
+	_, err := t.db.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &name})
+	return err
+}
+
+// isOurs reports whether a table has the keys of the template's.
+func isOurs(d *types.TableDescription) bool {
+	type keys []struct{ AttributeName string }
+	var expected struct {
 		Properties struct {
-			KeySchema              []tableKey
+			KeySchema              keys
 			GlobalSecondaryIndexes []struct {
 				IndexName string
-				KeySchema []tableKey
+				KeySchema keys
 			}
 		}
 	}
 	raw, err := json.Marshal(template.Build().Resources["Table"])
-	if err != nil || json.Unmarshal(raw, &want) != nil {
+	if err != nil || json.Unmarshal(raw, &expected) != nil {
 		return false
 	}
-	same := func(a, b []tableKey) bool {
-		return len(a) == 2 && len(b) == 2 && a[0].AttributeName == b[0].AttributeName && a[1].AttributeName == b[1].AttributeName
+	same := func(a []types.KeySchemaElement, b keys) bool {
+		return len(a) == 2 && len(b) == 2 && aws.ToString(a[0].AttributeName) == b[0].AttributeName &&
+			aws.ToString(a[1].AttributeName) == b[1].AttributeName
 	}
-	if !same(d.KeySchema, want.Properties.KeySchema) || len(d.GlobalSecondaryIndexes) != len(want.Properties.GlobalSecondaryIndexes) {
+	indexes := expected.Properties.GlobalSecondaryIndexes
+	if !same(d.KeySchema, expected.Properties.KeySchema) || len(d.GlobalSecondaryIndexes) != len(indexes) {
 		return false
 	}
-	for _, w := range want.Properties.GlobalSecondaryIndexes {
+	for _, want := range indexes {
 		found := false
-		for _, h := range d.GlobalSecondaryIndexes {
-			found = found || h.IndexName == w.IndexName && same(h.KeySchema, w.KeySchema)
+		for _, have := range d.GlobalSecondaryIndexes {
+			found = found || aws.ToString(have.IndexName) == want.IndexName && same(have.KeySchema, want.KeySchema)
 		}
 		if !found {
 			return false
@@ -78,12 +77,12 @@ func (d *tableDescription) ours() bool {
 }
 
 // findTable is nil without error if there is none, and refuses a table of that name that is not Waypoint's.
-func (i *installer) findTable(ctx context.Context) (*tableDescription, error) {
+func (i *installer) findTable(ctx context.Context) (*types.TableDescription, error) {
 	d, err := i.tables.describe(ctx, i.names.table)
 	if err != nil {
 		return nil, i.explain("checking the table "+i.names.table, err)
 	}
-	if d != nil && !d.ours() {
+	if d != nil && !isOurs(d) {
 		return nil, fault.New(connect.CodeAlreadyExists, TableForeign, "the table %s already exists and is not Waypoint's: its keys differ", i.names.table).
 			WithHint("Choose another name for the installation with --name.")
 	}
@@ -91,12 +90,12 @@ func (i *installer) findTable(ctx context.Context) (*tableDescription, error) {
 }
 
 // lastingTable is findTable for those who want to use the table: it waits for the end of one that is being deleted.
-func (i *installer) lastingTable(ctx context.Context) (*tableDescription, error) {
+func (i *installer) lastingTable(ctx context.Context) (*types.TableDescription, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationsTimeout)
 	defer cancel()
 	for {
 		d, err := i.findTable(ctx)
-		if err != nil || d == nil || d.TableStatus != "DELETING" {
+		if err != nil || d == nil || d.TableStatus != types.TableStatusDeleting {
 			return d, err
 		}
 		if err := i.pause(ctx); err != nil {
@@ -113,13 +112,13 @@ func (i *installer) removeTable(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case d.TableStatus == "DELETING" || d.TableStatus == "CREATING" || d.TableStatus == "UPDATING":
-		case d.DeletionProtectionEnabled:
+		case d.TableStatus == types.TableStatusDeleting || d.TableStatus == types.TableStatusCreating || d.TableStatus == types.TableStatusUpdating:
+		case aws.ToBool(d.DeletionProtectionEnabled):
 			i.say("table", "Disabling the deletion protection of the table "+i.names.table)
-			err = i.tables.call(ctx, "UpdateTable", map[string]any{"TableName": i.names.table, "DeletionProtectionEnabled": false}, &struct{}{})
+			err = i.tables.unprotect(ctx, i.names.table)
 		default:
 			i.say("table", "Deleting the table "+i.names.table)
-			err = i.tables.call(ctx, "DeleteTable", map[string]any{"TableName": i.names.table}, &struct{}{})
+			err = i.tables.remove(ctx, i.names.table)
 		}
 		if err != nil && !is(err, "ResourceInUseException", "ResourceNotFoundException") {
 			return i.explain("deleting the table "+i.names.table, err)

@@ -294,7 +294,7 @@ func noop() *waypointv1.Operation {
 // items are the items of a partition as they are stored.
 func (w *world) items(t *testing.T, pk string) []store.Item {
 	t.Helper()
-	items, err := w.DB.QueryAll(t.Context(), store.Query{PK: pk, Consistent: true}, 0)
+	items, err := w.DB.All(t.Context(), store.Query{PK: pk, Consistent: true, Order: store.NewestFirst})
 	if err != nil {
 		t.Fatal(err)
 	}

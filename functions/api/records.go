@@ -144,7 +144,7 @@ func (s *Records) GetArtifact(ctx context.Context, req *connect.Request[waypoint
 
 // ListDeployments lists deployments, newest first; filters may make a page shorter than asked.
 func (s *Records) ListDeployments(ctx context.Context, req *connect.Request[waypointv1.ListDeploymentsRequest]) (*connect.Response[waypointv1.ListDeploymentsResponse], error) {
-	in := records.ListRequest{Kind: records.Deployments, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState()}
+	in := records.ListRequest{Kind: records.Deployments, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState(), Living: req.Msg.GetLiving()}
 	records, next, err := s.list(ctx, in, req.Msg.GetSelector(), req.Msg.GetPage())
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (s *Records) GetDeployment(ctx context.Context, req *connect.Request[waypoi
 
 // ListReleases lists releases, newest first; filters may make a page shorter than asked.
 func (s *Records) ListReleases(ctx context.Context, req *connect.Request[waypointv1.ListReleasesRequest]) (*connect.Response[waypointv1.ListReleasesResponse], error) {
-	in := records.ListRequest{Kind: records.Releases, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState()}
+	in := records.ListRequest{Kind: records.Releases, State: req.Msg.GetState(), Physical: req.Msg.GetPhysicalState(), Living: req.Msg.GetLiving()}
 	records, next, err := s.list(ctx, in, req.Msg.GetSelector(), req.Msg.GetPage())
 	if err != nil {
 		return nil, err

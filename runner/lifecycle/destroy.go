@@ -25,13 +25,15 @@ func (j *removals) destroy(ctx context.Context, op *waypointv1.DestroyOp) error 
 		if err != nil {
 			return "", err
 		}
-		latest := latestOf(deployments)
-		deployments = slices.DeleteFunc(deployments, func(d *waypointv1.Deployment) bool {
-			return d.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED
-		})
 		if ids := op.GetDeploymentIds(); len(ids) > 0 {
 			deployments = named(deployments, ids)
 			return "", j.destroyThese(ctx, releases, deployments, op.GetForce())
+		}
+		// The configuration is rendered with the newest, even if it has been destroyed: what all shared can then still be removed
+		// after a first try failed there.
+		latest, err := j.newestDeployment(ctx)
+		if err != nil {
+			return "", err
 		}
 		if latest == nil {
 			j.ui.Line(plugin.Info, "There is no deployment to destroy")
@@ -42,17 +44,6 @@ func (j *removals) destroy(ctx context.Context, op *waypointv1.DestroyOp) error 
 			return "", err
 		}
 		return "", errors.Join(err, j.destroyShared(ctx, latest), j.destroyBuilds(ctx))
-	})
-}
-
-// latestOf is the deployment that the configuration is rendered with: the newest, and be it destroyed, so that what
-// all shared can still be removed after a first try failed there.
-func latestOf(all []*waypointv1.Deployment) *waypointv1.Deployment {
-	if len(all) == 0 {
-		return nil
-	}
-	return slices.MaxFunc(all, func(a, b *waypointv1.Deployment) int {
-		return int(a.GetMeta().GetSequence() - b.GetMeta().GetSequence())
 	})
 }
 

@@ -69,7 +69,7 @@ func (j *removals) prune(ctx context.Context, target *waypointv1.Deployment, ret
 	})
 }
 
-// leftoversSeen is how many of the newest deployments a deploy looks at for what others left: a page costs little, and each
+// leftoversSeen is how many of the newest pending deployments a deploy looks at for what others left: a page costs little, and each
 // deploy looks.
 const leftoversSeen = 20
 
@@ -84,7 +84,8 @@ func isLeftover(d, current *waypointv1.Deployment) bool {
 // removeLeftovers removes what deploys before this one left when they were cut short, and might be in the way. That it fails is a
 // warning: the next deploy or destroy tries again.
 func (j *removals) removeLeftovers(ctx context.Context, current *waypointv1.Deployment) error {
-	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: leftoversSeen}}
+	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: leftoversSeen},
+		PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_PENDING}
 	res, err := call(ctx, j.attempt, j.h.Server.Deployments.ListDeployments, req)
 	if err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "Interrupted deployments could not be looked for: %s", err)

@@ -253,16 +253,20 @@ func (j *records) latestRelease(ctx context.Context) (*waypointv1.Release, error
 	return res.GetRelease(), nil
 }
 
-// listDeployments lists all deployments of the app in the workspace, destroyed ones too, newest first.
+// listDeployments lists all deployments of the app in the workspace that are not destroyed, newest first.
 func (j *records) listDeployments(ctx context.Context) ([]*waypointv1.Deployment, error) {
 	var all []*waypointv1.Deployment
-	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
+	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}, Living: true}
 	for {
 		res, err := call(ctx, j.attempt, j.h.Server.Deployments.ListDeployments, req)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, res.GetDeployments()...)
+		for _, d := range res.GetDeployments() {
+			if d.GetPhysicalState() != waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED { // an older server sends those, too
+				all = append(all, d)
+			}
+		}
 		if res.GetNextPageToken() == "" {
 			return all, nil
 		}
@@ -270,10 +274,20 @@ func (j *records) listDeployments(ctx context.Context) ([]*waypointv1.Deployment
 	}
 }
 
+// newestDeployment returns the app's newest deployment in the workspace, even if it has been destroyed; nil if there is none.
+func (j *records) newestDeployment(ctx context.Context) (*waypointv1.Deployment, error) {
+	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 1}}
+	res, err := call(ctx, j.attempt, j.h.Server.Deployments.ListDeployments, req)
+	if err != nil || len(res.GetDeployments()) == 0 {
+		return nil, err
+	}
+	return res.GetDeployments()[0], nil
+}
+
 // listReleases lists all releases of the app in the workspace that are not destroyed, newest first.
 func (j *records) listReleases(ctx context.Context) ([]*waypointv1.Release, error) {
 	var all []*waypointv1.Release
-	req := &waypointv1.ListReleasesRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}}
+	req := &waypointv1.ListReleasesRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 200}, Living: true}
 	for {
 		res, err := call(ctx, j.attempt, j.h.Server.Releases.ListReleases, req)
 		if err != nil {

@@ -1731,6 +1731,9 @@ type ListDeploymentsRequest struct {
 	// UNSPECIFIED: all.
 	PhysicalState PhysicalState `protobuf:"varint,3,opt,name=physical_state,json=physicalState,proto3,enum=waypoint.v1.PhysicalState" json:"physical_state,omitempty"`
 	State         RecordState   `protobuf:"varint,4,opt,name=state,proto3,enum=waypoint.v1.RecordState" json:"state,omitempty"`
+	// Only those that were not destroyed. Within a workspace this, and a physical_state other than DESTROYED, costs what lives
+	// and not what ever was.
+	Living        bool `protobuf:"varint,5,opt,name=living,proto3" json:"living,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1791,6 +1794,13 @@ func (x *ListDeploymentsRequest) GetState() RecordState {
 		return x.State
 	}
 	return RecordState_RECORD_STATE_UNSPECIFIED
+}
+
+func (x *ListDeploymentsRequest) GetLiving() bool {
+	if x != nil {
+		return x.Living
+	}
+	return false
 }
 
 type ListDeploymentsResponse struct {
@@ -2010,6 +2020,8 @@ type ListReleasesRequest struct {
 	Page          *Page                  `protobuf:"bytes,2,opt,name=page,proto3" json:"page,omitempty"`
 	PhysicalState PhysicalState          `protobuf:"varint,3,opt,name=physical_state,json=physicalState,proto3,enum=waypoint.v1.PhysicalState" json:"physical_state,omitempty"`
 	State         RecordState            `protobuf:"varint,4,opt,name=state,proto3,enum=waypoint.v1.RecordState" json:"state,omitempty"`
+	// Only those that were not destroyed; see ListDeploymentsRequest.
+	Living        bool `protobuf:"varint,5,opt,name=living,proto3" json:"living,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2070,6 +2082,13 @@ func (x *ListReleasesRequest) GetState() RecordState {
 		return x.State
 	}
 	return RecordState_RECORD_STATE_UNSPECIFIED
+}
+
+func (x *ListReleasesRequest) GetLiving() bool {
+	if x != nil {
+		return x.Living
+	}
+	return false
 }
 
 type ListReleasesResponse struct {
@@ -2345,12 +2364,13 @@ const file_waypoint_v1_record_proto_rawDesc = "" +
 	"\x12GetArtifactRequest\x12(\n" +
 	"\x03ref\x18\x01 \x01(\v2\x16.waypoint.v1.RecordRefR\x03ref\"H\n" +
 	"\x13GetArtifactResponse\x121\n" +
-	"\bartifact\x18\x01 \x01(\v2\x15.waypoint.v1.ArtifactR\bartifact\"\xeb\x01\n" +
+	"\bartifact\x18\x01 \x01(\v2\x15.waypoint.v1.ArtifactR\bartifact\"\x83\x02\n" +
 	"\x16ListDeploymentsRequest\x127\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.waypoint.v1.RecordSelectorR\bselector\x12%\n" +
 	"\x04page\x18\x02 \x01(\v2\x11.waypoint.v1.PageR\x04page\x12A\n" +
 	"\x0ephysical_state\x18\x03 \x01(\x0e2\x1a.waypoint.v1.PhysicalStateR\rphysicalState\x12.\n" +
-	"\x05state\x18\x04 \x01(\x0e2\x18.waypoint.v1.RecordStateR\x05state\"|\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x18.waypoint.v1.RecordStateR\x05state\x12\x16\n" +
+	"\x06living\x18\x05 \x01(\bR\x06living\"|\n" +
 	"\x17ListDeploymentsResponse\x129\n" +
 	"\vdeployments\x18\x01 \x03(\v2\x17.waypoint.v1.DeploymentR\vdeployments\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"@\n" +
@@ -2365,12 +2385,13 @@ const file_waypoint_v1_record_proto_rawDesc = "" +
 	"\x0fInstanceProblem\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x18\n" +
-	"\aproblem\x18\x02 \x01(\tR\aproblem\"\xe8\x01\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"\x80\x02\n" +
 	"\x13ListReleasesRequest\x127\n" +
 	"\bselector\x18\x01 \x01(\v2\x1b.waypoint.v1.RecordSelectorR\bselector\x12%\n" +
 	"\x04page\x18\x02 \x01(\v2\x11.waypoint.v1.PageR\x04page\x12A\n" +
 	"\x0ephysical_state\x18\x03 \x01(\x0e2\x1a.waypoint.v1.PhysicalStateR\rphysicalState\x12.\n" +
-	"\x05state\x18\x04 \x01(\x0e2\x18.waypoint.v1.RecordStateR\x05state\"p\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x18.waypoint.v1.RecordStateR\x05state\x12\x16\n" +
+	"\x06living\x18\x05 \x01(\bR\x06living\"p\n" +
 	"\x14ListReleasesResponse\x120\n" +
 	"\breleases\x18\x01 \x03(\v2\x14.waypoint.v1.ReleaseR\breleases\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"=\n" +

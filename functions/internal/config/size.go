@@ -49,11 +49,11 @@ func (c configClass) most() int {
 func levelQuery(s *waypointv1.ConfigScope) store.Query {
 	switch {
 	case s.GetInput(), s.GetLevel() == levelProject:
-		return store.Query{PK: store.ConfigPK(s.GetProject()), SKPrefix: configPrefix}
+		return store.Query{PK: store.ConfigPK(s.GetProject()), SKPrefix: configPrefix, Order: store.OldestFirst}
 	case s.GetLevel() == levelApp:
-		return store.Query{PK: store.ConfigPK(s.GetProject()), SKPrefix: configAppPrefix(s.GetApp())}
+		return store.Query{PK: store.ConfigPK(s.GetProject()), SKPrefix: configAppPrefix(s.GetApp()), Order: store.OldestFirst}
 	}
-	return store.Query{PK: store.ConfigPK(""), SKPrefix: configPrefix}
+	return store.Query{PK: store.ConfigPK(""), SKPrefix: configPrefix, Order: store.OldestFirst}
 }
 
 func levelName(s *waypointv1.ConfigScope, c configClass) string {
@@ -99,8 +99,8 @@ func (st *Store) checkConfigSizes(ctx context.Context, change Change, last map[s
 func (st *Store) checkLevel(ctx context.Context, scope *waypointv1.ConfigScope, change Change, last map[store.Key]*waypointv1.ConfigVariable) (near bool, err error) {
 	level := levelQuery(scope)
 	q := level
-	q.Forward, q.Consistent = true, true
-	items, err := st.db.QueryAll(ctx, q, 0)
+	q.Consistent = true
+	items, err := st.db.All(ctx, q)
 	if err != nil {
 		return false, err
 	}

@@ -121,20 +121,20 @@ func Open(ctx context.Context, sealer store.Sealer, v Variable) error {
 // see: global ones, the project's, the app's. Resolve picks among them. all reads those of every app of the
 // project too.
 func (st *Store) Candidates(ctx context.Context, project, app string, all bool) ([]Variable, error) {
-	queries := []store.Query{{PK: store.ConfigPK(""), SKPrefix: configPrefix}}
+	queries := []store.Query{{PK: store.ConfigPK(""), SKPrefix: configPrefix, Order: store.OldestFirst}}
 	if project != "" {
-		queries = append(queries, store.Query{PK: store.ConfigPK(project), SKPrefix: configPrefix})
+		queries = append(queries, store.Query{PK: store.ConfigPK(project), SKPrefix: configPrefix, Order: store.OldestFirst})
 	}
 	switch {
 	case project != "" && all:
-		queries = append(queries, store.Query{PK: store.ConfigPK(project), SKPrefix: "V@"})
+		queries = append(queries, store.Query{PK: store.ConfigPK(project), SKPrefix: "V@", Order: store.OldestFirst})
 	case project != "" && app != "":
-		queries = append(queries, store.Query{PK: store.ConfigPK(project), SKPrefix: configAppPrefix(app)})
+		queries = append(queries, store.Query{PK: store.ConfigPK(project), SKPrefix: configAppPrefix(app), Order: store.OldestFirst})
 	}
 	var out []Variable
 	for _, q := range queries {
-		q.Forward, q.Consistent = true, true
-		items, err := st.db.QueryAll(ctx, q, 0)
+		q.Consistent = true
+		items, err := st.db.All(ctx, q)
 		if err != nil {
 			return nil, err
 		}

@@ -108,7 +108,7 @@ func (dp *Dispatcher) Due(ctx context.Context, most int) ([]string, error) {
 // runners: among them are some that are not due yet, which are passed over.
 func (dp *Dispatcher) dueIn(ctx context.Context, pk string, most int) ([]string, error) {
 	now := store.SortTime(dp.db.Now())
-	in := store.Query{Index: store.Index2, PK: pk, SKTo: now + "~", Forward: true, Limit: most}
+	in := store.Query{Index: store.Index2, PK: pk, SKTo: now + "~", Order: store.OldestFirst, Limit: most}
 	var ids []string
 	for {
 		page, next, err := dp.db.Page(ctx, in)

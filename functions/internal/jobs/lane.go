@@ -14,7 +14,7 @@ func (st *Store) laneView(ctx context.Context, m job.Meta) (view *job.LaneView, 
 	if m.Lane == "" {
 		return nil, nil, nil
 	}
-	items, _, err := st.db.Page(ctx, store.Query{PK: m.Lane, Forward: true, Limit: 3, Consistent: true})
+	items, err := st.db.First(ctx, store.Query{PK: m.Lane, Order: store.OldestFirst, Consistent: true}, 3)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -72,7 +72,7 @@ func (st *Store) ReadOutput(ctx context.Context, id string, from, to int64, most
 	if from >= to {
 		return nil, next, nil
 	}
-	q := store.Query{PK: store.JobPK(id), SKFrom: store.JobOutput(id, from).SK, SKTo: store.JobOutput(id, to-1).SK, Forward: true, Limit: 200, Consistent: consistent}
+	q := store.Query{PK: store.JobPK(id), SKFrom: store.JobOutput(id, from).SK, SKTo: store.JobOutput(id, to-1).SK, Order: store.OldestFirst, Limit: 200, Consistent: consistent}
 	for size := 0; ; {
 		items, following, err := st.db.Page(ctx, q)
 		if err != nil {

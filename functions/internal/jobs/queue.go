@@ -246,7 +246,7 @@ func (st *Store) Follow(ctx context.Context, owed job.Decision) ([]job.Ring, err
 
 // settle advances every dependent of an ended job, and then takes the job out of the work index.
 func (st *Store) settle(ctx context.Context, id string) (owed job.Decision, err error) {
-	items, err := st.db.QueryAll(ctx, store.Query{PK: store.JobPK(id), SKPrefix: store.DependentPrefix, Forward: true, Consistent: true}, 0)
+	items, err := st.db.All(ctx, store.Query{PK: store.JobPK(id), SKPrefix: store.DependentPrefix, Order: store.OldestFirst, Consistent: true})
 	if err != nil {
 		return owed, err
 	}

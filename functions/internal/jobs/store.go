@@ -83,7 +83,7 @@ func (st *Store) State(ctx context.Context, id string, consistent bool) (job.Met
 }
 
 func (st *Store) steps(ctx context.Context, id string) ([]job.Step, error) {
-	items, err := st.db.QueryAll(ctx, store.Query{PK: store.JobPK(id), SKPrefix: store.StepPrefix, Forward: true, Consistent: true}, 0)
+	items, err := st.db.All(ctx, store.Query{PK: store.JobPK(id), SKPrefix: store.StepPrefix, Order: store.OldestFirst, Consistent: true})
 	if err != nil {
 		return nil, err
 	}
@@ -238,34 +238,19 @@ func (f Filter) wants(m job.Meta) bool {
 		(len(f.States) == 0 || f.States[m.State])
 }
 
-// listPages bounds how many pages one list request reads to fill its own; a narrow filter then answers with a shorter page.
-const listPages = 5
-
-// List lists a project's jobs, newest first.
-func (st *Store) List(ctx context.Context, project string, f Filter, size int, token string) ([]job.Meta, string, error) {
-	var out []job.Meta
-	for range listPages {
-		page, next, err := st.db.Page(ctx, store.Query{Index: store.Index1, PK: store.JobsIndex(project), Limit: size - len(out), Token: token})
-		if err != nil {
-			return nil, "", err
+// List lists a project's jobs, newest first. A narrow filter can make a page shorter than asked.
+func (st *Store) List(ctx context.Context, project string, f Filter, size int, token string) (out []job.Meta, next string, err error) {
+	q := store.Query{Index: store.Index1, PK: store.JobsIndex(project), Order: store.NewestFirst, Token: token}
+	next, err = st.db.List(ctx, q, size, nil, func(item store.Item) (bool, error) {
+		var m job.Meta
+		if err := store.Decode(item, &m); err != nil {
+			return false, fmt.Errorf("listing jobs: %w", err)
 		}
-		items, err := st.db.Hydrate(ctx, page)
-		if err != nil {
-			return nil, "", err
+		if !f.wants(m) {
+			return false, nil
 		}
-		for _, item := range items {
-			var m job.Meta
-			if err := store.Decode(item, &m); err != nil {
-				return nil, "", fmt.Errorf("listing jobs: %w", err)
-			}
-			if f.wants(m) {
-				out = append(out, m)
-			}
-		}
-		token = next
-		if token == "" || len(out) >= size {
-			break
-		}
-	}
-	return out, token, nil
+		out = append(out, m)
+		return true, nil
+	})
+	return out, next, err
 }

@@ -21,7 +21,7 @@ func (dp *Dispatcher) Waiting(ctx context.Context, r runners.Runner, projects jo
 	if err != nil {
 		return nil, err
 	}
-	pool, _, err := dp.db.Page(ctx, store.Query{Index: store.Index2, PK: store.PoolWork(r.Pool), Forward: true, Limit: waitingLook})
+	pool, err := dp.db.First(ctx, store.Query{Index: store.Index2, PK: store.PoolWork(r.Pool), Order: store.OldestFirst}, waitingLook)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (dp *Dispatcher) Waiting(ctx context.Context, r runners.Runner, projects jo
 // waitingApart reads the entries of the READY jobs that name a runner, and of those that no pool fitted. They share a
 // partition, so that mostly one query tells that there is neither.
 func (dp *Dispatcher) waitingApart(ctx context.Context, runner string) (named, unrouted []store.Item, err error) {
-	in := store.Query{Index: store.Index2, PK: store.PoolWork(""), Forward: true, Limit: waitingLook}
+	in := store.Query{Index: store.Index2, PK: store.PoolWork(""), Order: store.OldestFirst, Limit: waitingLook}
 	page, more, err := dp.db.Page(ctx, in)
 	if err != nil {
 		return nil, nil, err

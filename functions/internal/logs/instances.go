@@ -67,7 +67,7 @@ func (st *Store) ListInstances(ctx context.Context, deployment string) ([]Instan
 	if err != nil {
 		return nil, err
 	}
-	items, err := st.db.QueryAll(ctx, store.Query{PK: store.DeploymentPK(deployment), SKPrefix: store.InstancePrefix, Limit: instancesMost}, instancesMost)
+	items, err := st.db.First(ctx, store.Query{PK: store.DeploymentPK(deployment), SKPrefix: store.InstancePrefix, Order: store.NewestFirst}, instancesMost)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +118,10 @@ func (st *Store) LiveInstances(ctx context.Context, deployment string) ([]Instan
 
 // liveInstances finds the instances that said lately that they run, and when each said so last (Unix seconds).
 func (st *Store) liveInstances(ctx context.Context, deployment string) (map[string]int64, error) {
-	items, err := st.db.QueryAll(ctx, store.Query{
+	items, err := st.db.All(ctx, store.Query{
 		PK: store.DeploymentPK(deployment), SKFrom: store.InstanceSeen(deployment, "", st.db.Now().Add(-InstanceLive)).SK,
-		SKTo: store.InstanceSeen(deployment, "~", st.db.Now()).SK, Forward: true,
-	}, 0)
+		SKTo: store.InstanceSeen(deployment, "~", st.db.Now()).SK, Order: store.OldestFirst,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ type Batch struct {
 func (st *Store) Read(ctx context.Context, deployment, instance string, from int64, limit int) ([]Batch, error) {
 	key := logKey(deployment, instance, from)
 	in := store.Query{
-		PK: key.PK, SKFrom: key.SK, SKTo: logKey(deployment, instance, MaxSequence).SK, Forward: true, Limit: limit, Consistent: true,
+		PK: key.PK, SKFrom: key.SK, SKTo: logKey(deployment, instance, MaxSequence).SK, Order: store.OldestFirst, Limit: limit, Consistent: true,
 	}
 	for {
 		items, next, err := st.db.Page(ctx, in)
@@ -106,7 +106,7 @@ const lastLogsPage = 8
 // bytes; oldest first.
 func (st *Store) ReadLast(ctx context.Context, deployment, instance string, lines, bytes int) ([]Batch, error) {
 	first := logKey(deployment, instance, 0)
-	in := store.Query{PK: first.PK, SKFrom: first.SK, SKTo: logKey(deployment, instance, MaxSequence).SK, Limit: lastLogsPage, Consistent: true}
+	in := store.Query{PK: first.PK, SKFrom: first.SK, SKTo: logKey(deployment, instance, MaxSequence).SK, Limit: lastLogsPage, Consistent: true, Order: store.NewestFirst}
 	var out []Batch // newest first
 	for have, size := 0, 0; ; {
 		items, next, err := st.db.Page(ctx, in)

@@ -80,7 +80,7 @@ func (i *projectItem) message() (*waypointv1.Project, error) {
 
 // Get reads a project with its apps and workspaces in one strong query; PROJECT_NOT_FOUND if absent.
 func (st *Store) Get(ctx context.Context, name string) (*waypointv1.GetProjectResponse, error) {
-	items, err := st.db.QueryAll(ctx, store.Query{PK: store.ProjectPK(name), Forward: true, Consistent: true}, 0)
+	items, err := st.db.All(ctx, store.Query{PK: store.ProjectPK(name), Order: store.OldestFirst, Consistent: true})
 	if err != nil {
 		return nil, err
 	}
@@ -145,32 +145,34 @@ func (st *Store) CheckApp(ctx context.Context, project, app string) error {
 
 // List lists projects by name; only names it if those are not nil.
 func (st *Store) List(ctx context.Context, size int, token string, only []string) (out []*waypointv1.Project, next string, err error) {
-	var raw []store.Item
-	if only != nil {
-		raw, err = st.someProjects(ctx, only)
-	} else {
-		var page []store.Item
-		page, next, err = st.db.Page(ctx, store.Query{Index: store.Index1, PK: store.ProjectsIndex, Forward: true, Limit: size, Token: token})
-		if err == nil {
-			raw, err = st.db.Hydrate(ctx, page)
-		}
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	for _, r := range raw {
+	add := func(raw store.Item) (bool, error) {
 		var item projectItem
-		if err := store.Decode(r, &item); err != nil {
-			return nil, "", err
+		if err := store.Decode(raw, &item); err != nil {
+			return false, err
 		}
 		item.HCL = nil // lists show no file
 		p, err := item.message()
 		if err != nil {
-			return nil, "", err
+			return false, err
 		}
 		out = append(out, p)
+		return true, nil
 	}
-	return out, next, nil
+	if only == nil {
+		q := store.Query{Index: store.Index1, PK: store.ProjectsIndex, Order: store.OldestFirst, Token: token}
+		next, err = st.db.List(ctx, q, size, nil, add)
+		return out, next, err
+	}
+	some, err := st.someProjects(ctx, only)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, raw := range some {
+		if _, err := add(raw); err != nil {
+			return nil, "", err
+		}
+	}
+	return out, "", nil
 }
 
 func (st *Store) someProjects(ctx context.Context, names []string) ([]store.Item, error) {

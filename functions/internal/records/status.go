@@ -45,7 +45,7 @@ func (w *Writer) PutStatus(ctx context.Context, fence jobs.Fence, report *waypoi
 
 // LatestStatus is the newest report about a deployment or release; nil if there is none.
 func (st *Store) LatestStatus(ctx context.Context, id string) (*waypointv1.StatusReport, error) {
-	items, _, err := st.db.Page(ctx, store.Query{PK: store.DeploymentPK(id), SKPrefix: store.StatusPrefix, Limit: 1, Consistent: true})
+	items, err := st.db.First(ctx, store.Query{PK: store.DeploymentPK(id), SKPrefix: store.StatusPrefix, Consistent: true, Order: store.NewestFirst}, 1)
 	if err != nil || len(items) == 0 {
 		return nil, err
 	}

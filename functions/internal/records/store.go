@@ -176,55 +176,51 @@ type ListRequest struct {
 	// State and Physical are 0 for all.
 	State    waypointv1.RecordState
 	Physical waypointv1.PhysicalState
+	// Living asks for what was not destroyed.
+	Living bool
+	// ReadOnly leaves the list of what lives aside, which its first reader writes.
+	ReadOnly bool
 	Size     int
 	Token    string
 }
 
-// listBytesMost bounds the records of one answer: as base64 it must cross Lambda's 6 MB.
-const listBytesMost = 2 << 20
-
-// List reads one page, which ends where it is full: by number or by bytes.
+// List reads one page, which ends where it is full: by number or by bytes. Filters may make it shorter than asked.
 func (st *Store) List(ctx context.Context, in ListRequest) (out []*waypointv1.Record, next string, err error) {
-	q := store.Query{PK: store.AppPK(in.Project, in.App), SKPrefix: store.RecordPrefix(string(in.Kind)), Token: in.Token}
+	if in.ofTheLiving() {
+		return st.listLiving(ctx, in)
+	}
+	q := store.Query{PK: store.AppPK(in.Project, in.App), SKPrefix: store.RecordPrefix(string(in.Kind)), Token: in.Token, Order: store.NewestFirst}
 	if in.Workspace != "" {
-		q = store.Query{Index: store.Index1, PK: store.RecordsIndex(in.Project, in.App, in.Workspace, string(in.Kind)), Token: in.Token}
+		q = store.Query{Index: store.Index1, PK: store.RecordsIndex(in.Project, in.App, in.Workspace, string(in.Kind)), Token: in.Token, Order: store.NewestFirst}
 	}
-	for round, bytes := 0, 0; round < store.ListRounds; round++ {
-		q.Limit = in.Size - len(out)
-		page, more, err := st.db.Page(ctx, q)
-		if err != nil {
-			return nil, "", err
-		}
-		if q.Index != "" {
-			if page, err = st.db.Hydrate(ctx, page); err != nil {
-				return nil, "", err
-			}
-		}
-		for i, raw := range page {
-			var item recordItem
-			if err := store.Decode(raw, &item); err != nil {
-				return nil, "", err
-			}
-			if bytes += len(item.Body); bytes > listBytesMost && len(out) > 0 {
-				if i == 0 {
-					return out, q.Token, nil
-				}
-				next, err := store.TokenAfter(q, page[i-1])
-				return out, next, err
-			}
-			if (in.State != 0 && item.State != int32(in.State)) || (in.Physical != 0 && item.Physical != int32(in.Physical)) {
-				continue
-			}
-			record, err := item.message()
-			if err != nil {
-				return nil, "", err
-			}
-			out = append(out, record)
-		}
-		next, q.Token = more, more
-		if more == "" || len(out) >= in.Size {
-			break
-		}
-	}
-	return out, next, nil
+	next, err = st.db.List(ctx, q, in.Size, nil, in.collect(&out))
+	return out, next, err
 }
+
+// collect adds to out the records that were asked for.
+func (in ListRequest) collect(out *[]*waypointv1.Record) func(store.Item) (bool, error) {
+	return func(raw store.Item) (bool, error) {
+		var item recordItem
+		if err := store.Decode(raw, &item); err != nil {
+			return false, err
+		}
+		if !in.fits(item.State, item.Physical) {
+			return false, nil
+		}
+		record, err := item.message()
+		if err != nil {
+			return false, err
+		}
+		*out = append(*out, record)
+		return true, nil
+	}
+}
+
+// fits reports whether a record in these states was asked for.
+func (in ListRequest) fits(state, physical int32) bool {
+	return (in.State == 0 || state == int32(in.State)) && (in.Physical == 0 || physical == int32(in.Physical)) &&
+		(!in.Living || physical != destroyed)
+}
+
+// destroyed is the physical state of what does not live.
+const destroyed = int32(waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED)

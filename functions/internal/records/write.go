@@ -168,6 +168,9 @@ func (w *Writer) addRecord(ctx context.Context, record *waypointv1.Record, isNew
 		cond = store.If("#id = ? AND #workspace = ?", item.ID, workspace)
 	}
 	tx.Add(store.Put(store.Record(project, app, string(kind), n), item, cond).Named(recordLabel))
+	if mayLive(kind) {
+		tx.Add(settleLiving(kind, meta, item))
+	}
 	if meta.GetState() != waypointv1.RecordState_RECORD_STATE_SUCCESS {
 		return nil
 	}

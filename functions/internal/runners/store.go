@@ -117,7 +117,7 @@ func PoolName(labels map[string]string, projects job.Projects) string {
 
 // Pools reads all pools with one query.
 func (st *Store) Pools(ctx context.Context) ([]Pool, error) {
-	items, err := st.db.QueryAll(ctx, store.Query{PK: store.PoolsPK, Forward: true}, 0)
+	items, err := st.db.All(ctx, store.Query{PK: store.PoolsPK, Order: store.OldestFirst})
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (st *Store) Drop(ctx context.Context, id, owner string) error {
 // InPool lists all runners of a pool that were seen lately, and of those that were not only some (eventually consistent).
 func (st *Store) InPool(ctx context.Context, pool string) ([]Runner, error) {
 	since := store.PoolSort("", st.db.Now().Add(-job.OnlineFor))
-	page, err := st.db.QueryAll(ctx, store.Query{Index: store.Index2, PK: store.PoolPK(pool), SKFrom: since, Forward: true}, 0)
+	page, err := st.db.All(ctx, store.Query{Index: store.Index2, PK: store.PoolPK(pool), SKFrom: since, Order: store.OldestFirst})
 	if err != nil {
 		return nil, err
 	}
@@ -251,12 +251,16 @@ func (st *Store) InPool(ctx context.Context, pool string) ([]Runner, error) {
 }
 
 // List lists all runners by name.
-func (st *Store) List(ctx context.Context, size int, token string) ([]Runner, string, error) {
-	page, next, err := st.db.Page(ctx, store.Query{Index: store.Index1, PK: store.RunnersIndex, Forward: true, Limit: size, Token: token})
-	if err != nil {
-		return nil, "", err
-	}
-	out, err := st.read(ctx, page)
+func (st *Store) List(ctx context.Context, size int, token string) (out []Runner, next string, err error) {
+	q := store.Query{Index: store.Index1, PK: store.RunnersIndex, Order: store.OldestFirst, Token: token}
+	next, err = st.db.List(ctx, q, size, nil, func(item store.Item) (bool, error) {
+		var r Runner
+		if err := store.Decode(item, &r); err != nil {
+			return false, fmt.Errorf("reading the runners: %w", err)
+		}
+		out = append(out, r)
+		return true, nil
+	})
 	return out, next, err
 }
 

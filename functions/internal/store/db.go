@@ -117,6 +117,9 @@ func (db *DB) BatchGet(ctx context.Context, keys []Key, consistent bool) (map[Ke
 			meterRead(ctx, &res.ConsumedCapacity[i])
 		}
 		for _, item := range res.Responses[db.name] {
+			if err := CheckVersion(item); err != nil {
+				return nil, err
+			}
 			if !expired(item, db.clock()) {
 				found[KeyOf(item)] = item
 			}

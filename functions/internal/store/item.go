@@ -7,11 +7,33 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
-// SchemaVersion is written to every item that Put makes.
+// SchemaVersion is written to every item that Put makes. A change of what attributes mean raises it, and comes with a reader of
+// the version before.
 const SchemaVersion = 1
+
+// CheckVersion refuses an item that this version of the server cannot read: one of a newer schema, which a newer server wrote,
+// or one older than the schema before. An item without a version is of the first.
+func CheckVersion(item Item) error {
+	v := max(NumberOf(item, AttrVersion), 1)
+	if v <= SchemaVersion && v >= SchemaVersion-1 {
+		return nil
+	}
+	e := fault.New(connect.CodeFailedPrecondition, fault.VersionUnsupported,
+		"the data has schema version %d, and this server reads up to %d", v, SchemaVersion).
+		WithHint("A newer version of Waypoint wrote it: upgrade this server.")
+	if v < SchemaVersion {
+		e = fault.New(connect.CodeFailedPrecondition, fault.VersionUnsupported,
+			"the data has schema version %d, and this server reads from %d on", v, SchemaVersion-1).
+			WithHint("Upgrade to the version between first, so that it converts the data.")
+	}
+	return e.WithCause(fmt.Errorf("item %s", KeyOf(item)))
+}
 
 // Encode turns a struct with `dynamodbav` tags (names and "omitempty", as in the SDK's attributevalue package) into an
 // item. Fields without a tag are skipped. It knows strings, numbers, booleans, bytes, slices, maps with string
@@ -133,6 +155,9 @@ func encodeValue(rv reflect.Value) (types.AttributeValue, error) {
 // Decode is Encode's inverse. out is an *Item or a pointer to a struct. Attributes that the struct does not name are
 // ignored, so that a newer writer may add some.
 func Decode(item Item, out any) error {
+	if err := CheckVersion(item); err != nil {
+		return err
+	}
 	if p, ok := out.(*Item); ok {
 		*p = item
 		return nil

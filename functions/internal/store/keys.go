@@ -76,6 +76,23 @@ func RecordsIndex(project, app, workspace, kind string) string {
 // RecordSort is a record's place in RecordsIndex.
 func RecordSort(n int64) string { return seq(n) }
 
+func livingPrefix(workspace, kind string) string { return "LIVE#" + workspace + "#" + kind + "#" }
+
+// LivingRange bounds the sort keys of the entries of a workspace's deployments or releases that were not destroyed.
+func LivingRange(workspace, kind string) (from, to string) {
+	return livingPrefix(workspace, kind) + "0", livingPrefix(workspace, kind) + ":" // which comes after the digits
+}
+
+// Living is the entry of one that was not destroyed.
+func Living(project, app, workspace, kind string, n int64) Key {
+	return Key{AppPK(project, app), livingPrefix(workspace, kind) + seq(n)}
+}
+
+// LivingComplete stands beside the entries if all that live have one.
+func LivingComplete(project, app, workspace, kind string) Key {
+	return Key{AppPK(project, app), livingPrefix(workspace, kind) + "COMPLETE"}
+}
+
 // RecordIDIndex is Index2's entry of a record by id; the sort key is RecordIDSort.
 func RecordIDIndex(id string) string { return "RECORD#" + id }
 

@@ -18,6 +18,16 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
+// Order is in which order a query reads sort keys, which begin with a number or a time where it matters. A query that does not say
+// is refused: the first of a list that grows are not the newest.
+type Order int
+
+// The orders.
+const (
+	OldestFirst Order = iota + 1
+	NewestFirst
+)
+
 // Query asks for the items of one partition, in the order of their sort keys.
 type Query struct {
 	// Index is "" for the table, or Index1 or Index2. Index pages hold keys only: see Hydrate.
@@ -25,8 +35,8 @@ type Query struct {
 	PK    string
 	// Either a prefix, or bounds (both inclusive, either may be empty).
 	SKPrefix, SKFrom, SKTo string
-	// Forward is oldest first.
-	Forward bool
+	// Order must be given.
+	Order Order
 	// Limit is how many items at most; 0: as many as one page of DynamoDB holds (1 MB).
 	Limit int
 	// Token is the next token of the page before.
@@ -37,7 +47,7 @@ type Query struct {
 	Consistent bool
 }
 
-// Page reads one page. next is empty after the last one. Items whose time to live has passed are left out.
+// Page reads one page, and returns the token of the next; it is empty after the last one. Items whose time to live has passed are left out.
 func (db *DB) Page(ctx context.Context, in Query) (items []Item, next string, err error) {
 	q, err := db.queryInput(in)
 	if err != nil {
@@ -49,6 +59,9 @@ func (db *DB) Page(ctx context.Context, in Query) (items []Item, next string, er
 	}
 	meterRead(ctx, res.ConsumedCapacity)
 	for _, item := range res.Items {
+		if err := CheckVersion(item); err != nil {
+			return nil, "", err
+		}
 		if !expired(item, db.clock()) {
 			items = append(items, item)
 		}
@@ -59,8 +72,14 @@ func (db *DB) Page(ctx context.Context, in Query) (items []Item, next string, er
 	return items, next, nil
 }
 
-// QueryAll reads page after page until limit items are there (0: all of them).
-func (db *DB) QueryAll(ctx context.Context, in Query, limit int) ([]Item, error) {
+// All reads page after page to the end. Use it for what is bounded otherwise.
+func (db *DB) All(ctx context.Context, in Query) ([]Item, error) { return db.First(ctx, in, 0) }
+
+// First reads page after page until most items are there (0: all of them), and leaves out what follows.
+func (db *DB) First(ctx context.Context, in Query, most int) ([]Item, error) {
+	if in.Limit == 0 {
+		in.Limit = most
+	}
 	var all []Item
 	for {
 		items, next, err := db.Page(ctx, in)
@@ -68,20 +87,19 @@ func (db *DB) QueryAll(ctx context.Context, in Query, limit int) ([]Item, error)
 			return nil, err
 		}
 		all = append(all, items...)
-		if next == "" || (limit > 0 && len(all) >= limit) {
+		if next == "" || (most > 0 && len(all) >= most) {
+			if most > 0 {
+				all = all[:min(len(all), most)]
+			}
 			return all, nil
 		}
 		in.Token = next
 	}
 }
 
-// ListRounds bounds how many pages a filtered list reads to fill one page: a page may then be shorter than
-// asked, but what follows is never lost.
-const ListRounds = 5
-
 // FindIndexed finds the one item that Index2 has under pk, as far as the index knows now.
 func (db *DB) FindIndexed(ctx context.Context, pk string) (Key, bool, error) {
-	page, _, err := db.Page(ctx, Query{Index: Index2, PK: pk, Limit: 1})
+	page, err := db.First(ctx, Query{Index: Index2, PK: pk, Order: NewestFirst}, 1)
 	if err != nil || len(page) == 0 {
 		return Key{}, false, err
 	}
@@ -92,7 +110,7 @@ func (db *DB) FindIndexed(ctx context.Context, pk string) (Key, bool, error) {
 // miss is asked a second time, a moment later.
 func (db *DB) AwaitIndexed(ctx context.Context, pk string) (Key, bool, error) {
 	for try := 0; ; try++ {
-		page, _, err := db.Page(ctx, Query{Index: Index2, PK: pk, Limit: 1})
+		page, err := db.First(ctx, Query{Index: Index2, PK: pk, Order: NewestFirst}, 1)
 		if err != nil {
 			return Key{}, false, err
 		}
@@ -131,6 +149,9 @@ func (db *DB) Hydrate(ctx context.Context, page []Item) ([]Item, error) {
 }
 
 func (db *DB) queryInput(in Query) (*dynamodb.QueryInput, error) {
+	if in.Order != OldestFirst && in.Order != NewestFirst {
+		return nil, fmt.Errorf("a query of %s says neither newest nor oldest first", in.PK)
+	}
 	pk, sk := keyAttributes(in.Index)
 	var s scope
 	cond := If("#"+pk+" = ?", in.PK)
@@ -159,7 +180,7 @@ func (db *DB) queryInput(in Query) (*dynamodb.QueryInput, error) {
 	q := &dynamodb.QueryInput{
 		TableName: &db.name, KeyConditionExpression: keyText, FilterExpression: filter,
 		ExpressionAttributeNames: s.names, ExpressionAttributeValues: s.values, ExclusiveStartKey: start,
-		ScanIndexForward: aws.Bool(in.Forward), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		ScanIndexForward: aws.Bool(in.Order == OldestFirst), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
 	if in.Index != "" {
 		q.IndexName = &in.Index
@@ -192,11 +213,6 @@ func encodeToken(in Query, last Item) (string, error) {
 		return "", fmt.Errorf("making a page token: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(raw), nil
-}
-
-// TokenAfter is the page token of a list that goes on after an item of it.
-func TokenAfter(in Query, item Item) (string, error) {
-	return encodeToken(in, keysOf(item, in.Index))
 }
 
 // keysOf is the part of an item that stands in a page token.
@@ -245,6 +261,6 @@ func decodeToken(in Query) (Item, error) {
 // fingerprint names a query: its list, bounds, direction and filter, but not its page size.
 func fingerprint(in Query) string {
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%q %q %q %q %q %t %q %v", in.Index, in.PK, in.SKPrefix, in.SKFrom, in.SKTo, in.Forward, in.Filter.Text, in.Filter.Args)
+	_, _ = fmt.Fprintf(h, "%q %q %q %q %q %t %q %v", in.Index, in.PK, in.SKPrefix, in.SKFrom, in.SKTo, in.Order == OldestFirst, in.Filter.Text, in.Filter.Args)
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }

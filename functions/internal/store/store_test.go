@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
 func TestEncodeAndDecodeAreInverse(t *testing.T) {
@@ -39,6 +41,24 @@ func TestEncodeAndDecodeAreInverse(t *testing.T) {
 	}
 }
 
+func TestItemsOfAnotherSchemaAreRefused(t *testing.T) {
+	for version, readable := range map[string]bool{"": true, "1": true, "2": false, "7": false} {
+		item := Item{"n": Number(5)}
+		if version != "" {
+			item[AttrVersion] = &types.AttributeValueMemberN{Value: version}
+		}
+		var out struct {
+			N int64 `dynamodbav:"n"`
+		}
+		switch err := Decode(item, &out); {
+		case readable && (err != nil || out.N != 5):
+			t.Errorf("version %q: %v, %+v", version, err, out)
+		case !readable && !fault.Is(err, fault.VersionUnsupported):
+			t.Errorf("version %q: %v", version, err)
+		}
+	}
+}
+
 func TestExpressionsNameAttributesAndTakeArguments(t *testing.T) {
 	var s scope
 	text, err := s.render(And(If("#state = ?", "READY"), Expr{}, If("#n < ?", 3)))
@@ -59,7 +79,7 @@ func TestExpressionsNameAttributesAndTakeArguments(t *testing.T) {
 }
 
 func TestPageTokensBelongToTheirQuery(t *testing.T) {
-	in := Query{Index: Index1, PK: "JOBS#p"}
+	in := Query{Index: Index1, PK: "JOBS#p", Order: NewestFirst}
 	last := Item{}
 	for _, name := range []string{"pk", "sk", "gsi1sk"} {
 		last[name] = &types.AttributeValueMemberS{Value: name}
@@ -75,7 +95,7 @@ func TestPageTokensBelongToTheirQuery(t *testing.T) {
 	}
 	for name, other := range map[string]Query{
 		"another partition": {Index: Index1, PK: "JOBS#q", Token: token},
-		"another direction": {Index: Index1, PK: "JOBS#p", Forward: true, Token: token},
+		"another direction": {Index: Index1, PK: "JOBS#p", Order: OldestFirst, Token: token},
 		"another index":     {PK: "JOBS#p", Token: token},
 		"garbage":           {Index: Index1, PK: "JOBS#p", Token: "e30"},
 	} {

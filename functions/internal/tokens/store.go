@@ -157,37 +157,24 @@ func (st *Store) FindToken(ctx context.Context, hash auth.Hash, current bool) (a
 // List lists the tokens that are neither revoked nor gone, newest first: those of users and runners, or those of
 // entrypoints. What is passed over can make a page shorter than asked.
 func (st *Store) List(ctx context.Context, entrypoints bool, size int, token string) (toks []*waypointv1.Token, next string, err error) {
-	q := store.Query{Index: store.Index1, PK: store.TokensIndex, Token: token}
+	q := store.Query{Index: store.Index1, PK: store.TokensIndex, Token: token, Order: store.NewestFirst}
 	if entrypoints {
 		q.PK = store.EntrypointTokensIndex
 	}
-	for range store.ListRounds {
-		q.Limit = size - len(toks)
-		page, more, err := st.db.Page(ctx, q)
-		if err != nil {
-			return nil, "", err
+	next, err = st.db.List(ctx, q, size, nil, func(raw store.Item) (bool, error) {
+		var item tokenItem
+		if err := store.Decode(raw, &item); err != nil {
+			return false, err
 		}
-		items, err := st.db.Hydrate(ctx, page)
-		if err != nil {
-			return nil, "", err
+		// Entrypoint tokens of earlier versions stand in the list of the others.
+		forEntrypoint := item.Kind == int32(waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT)
+		if item.Revoked != 0 || forEntrypoint != entrypoints {
+			return false, nil
 		}
-		for _, raw := range items {
-			var item tokenItem
-			if err := store.Decode(raw, &item); err != nil {
-				return nil, "", err
-			}
-			// Entrypoint tokens of earlier versions stand in the list of the others.
-			forEntrypoint := item.Kind == int32(waypointv1.TokenKind_TOKEN_KIND_ENTRYPOINT)
-			if item.Revoked == 0 && forEntrypoint == entrypoints {
-				toks = append(toks, item.message())
-			}
-		}
-		next, q.Token = more, more
-		if more == "" || len(toks) >= size {
-			break
-		}
-	}
-	return toks, next, nil
+		toks = append(toks, item.message())
+		return true, nil
+	})
+	return toks, next, err
 }
 
 // ByID finds a token by its id, and the action that revokes it (once).

@@ -63,3 +63,12 @@ func (e *engine) explain(doing string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// stoppedBy returns the cause of a context that has ended in place of what the engine's client made of it, which looks like
+// an engine that does not answer.
+func stoppedBy(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}

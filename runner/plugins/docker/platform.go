@@ -71,7 +71,8 @@ type deployment struct {
 }
 
 // Deploy starts a container and returns when it is healthy. If it fails, nothing of it is left.
-func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest) (*plugin.DeployResult, error) {
+func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest) (result *plugin.DeployResult, err error) {
+	defer func() { err = stoppedBy(ctx, err) }()
 	img, err := image.FromArtifact(req.Artifact, `the platform "docker"`)
 	if err != nil {
 		return nil, err

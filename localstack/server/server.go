@@ -25,12 +25,12 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/access"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/functions"
+	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/dynamodb"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sigv4"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sqs"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/store"
 	"github.com/waypoint-serverless/waypoint/localstack/aws/sts"
-	"github.com/waypoint-serverless/waypoint/internal/awscalls"
 	"github.com/waypoint-serverless/waypoint/localstack/gateway"
 )
 

@@ -130,6 +130,7 @@ func (st *Store) Pools(ctx context.Context) ([]Pool, error) {
 	return pools, nil
 }
 
+// PoolFacts are what the engine routes by.
 func PoolFacts(pools []Pool) []job.Pool {
 	out := make([]job.Pool, len(pools))
 	for i, p := range pools {

@@ -15,6 +15,7 @@ import (
 // IdempotencyLife is how long a repeat finds what was made.
 const IdempotencyLife = 24 * time.Hour
 
+// IdempotencyLabel names Remember's action in a *ConditionError.
 const IdempotencyLabel = "idempotency"
 
 // Intent is one mutation that a person or CI asked for, told apart from a second one by its Idempotency-Key.

@@ -263,7 +263,7 @@ func decodeMap(m Item, rv reflect.Value) error {
 // TextValue is a string as an attribute value.
 func TextValue(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
-// StringOf and num read an attribute, or its zero value.
+// StringOf reads an attribute that is a text; "" if there is none.
 func StringOf(item Item, name string) string {
 	if s, ok := item[name].(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -271,6 +271,7 @@ func StringOf(item Item, name string) string {
 	return ""
 }
 
+// NumberOf reads an attribute that is a whole number; 0 if there is none.
 func NumberOf(item Item, name string) int64 {
 	if n, ok := item[name].(*types.AttributeValueMemberN); ok {
 		v, err := strconv.ParseInt(n.Value, 10, 64)

@@ -45,6 +45,7 @@ func (db *DB) Pack(raw []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// Unpack is Pack's inverse.
 func Unpack(packed []byte) ([]byte, error) {
 	if len(packed) == 0 {
 		return nil, nil

@@ -48,7 +48,7 @@ func (u *user) set(pairs ...string) *user {
 	return u
 }
 
-const incomplete = "waypoint is not complete, and what was made stays"
+const incomplete = "waypoint is not complete, and the resources that were made stay"
 
 // install is the command that the tests here see fail.
 func install(more ...string) []string {
@@ -74,7 +74,7 @@ func TestTheCommandSaysWhatKeepsItFromInstalling(t *testing.T) {
 		"no region":      {env: []string{"AWS_REGION=", "AWS_DEFAULT_REGION=", "AWS_CONFIG_FILE=/dev/null"}, says: []string{"No AWS region is set", "AWS_REGION"}},
 		"a wrong region": {env: []string{"AWS_REGION=mars-north-1"}, says: []string{`the endpoint is not one of the region "mars-north-1"`, "--region"}},
 		"a region that does not exist": {env: []string{"AWS_ENDPOINT_URL=http://sts.mars-north-1.invalid", "AWS_REGION=mars-north-1", "AWS_MAX_ATTEMPTS=1"},
-			says: []string{"there is no host sts.mars-north-1.invalid", `"mars-north-1" may not exist`}},
+			says: []string{"the host sts.mars-north-1.invalid does not exist", `"mars-north-1" may not exist`}},
 		"unknown keys":     {env: []string{"AWS_ACCESS_KEY_ID=AKIAUNKNOWN"}, says: []string{"AWS does not accept the credentials", "Check AWS_PROFILE"}},
 		"a denied look":    {options: standin.Options{OperatorPolicy: deny("cloudformation:DescribeStacks")}, says: []string{"the permission cloudformation:DescribeStacks is missing", "--print-policy"}},
 		"a denied bucket":  {options: standin.Options{OperatorPolicy: deny("s3:CreateBucket")}, says: []string{"the permission s3:CreateBucket is missing", incomplete}, left: true},
@@ -138,7 +138,7 @@ func TestTheCommandLeavesSomebodyElsesStackAlone(t *testing.T) {
 	}
 	u := newUser(t, s, s.URL)
 	for _, command := range []string{"install", "upgrade", "uninstall"} {
-		u.fails([]string{"a stack shop in us-east-1 that is not Waypoint's (A log group)", "--name"}, command, "--platform=aws", "--yes", "--name=shop")
+		u.fails([]string{"stack shop in us-east-1 already exists and is not Waypoint's (A log group)", "--name"}, command, "--platform=aws", "--yes", "--name=shop")
 	}
 	if left := s.Left(); len(left) != 2 {
 		t.Errorf("of their two things these are left: %q", left)

@@ -57,7 +57,7 @@ func TestTroubleIsSaidInOneSentenceWithWhatToDo(t *testing.T) {
 		{"nobody at the endpoint", func(o *infra.Options) {
 			o.Config.BaseEndpoint = aws.String("http://127.0.0.1:9")
 			o.Config.RetryMaxAttempts = 1
-		}, infra.Unreachable, "cannot be reached"},
+		}, infra.Unreachable, "cannot reach AWS"},
 		{"a name that cannot be", func(o *infra.Options) { o.Name = "Way_Point" }, infra.ParameterRefused, "Way_Point"},
 		{"a parameter that is not there", func(o *infra.Options) { o.Parameters = map[string]string{"Colour": "blue"} }, infra.ParameterRefused, "Colour"},
 		{"a declined plan", func(o *infra.Options) { o.Confirm = func(infra.Plan) (bool, error) { return false, nil } }, infra.Declined, ""},

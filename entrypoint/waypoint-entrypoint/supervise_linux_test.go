@@ -134,7 +134,7 @@ func TestWhatTheAppLeftBehindIsEndedBeforeARestartAndAtTheEnd(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
 	p := start(t, addr, []string{required}, "sh", "-c", `[ -e lock ] && { echo "a daemon is still there"; exit 9; }
-setsid sh -c 'touch lock; trap "rm lock; exit 0" TERM; echo "daemon '$V' $$."; while :; do sleep 0.02; done' &
+setsid sh -c 'trap "rm lock; exit 0" TERM; touch lock; echo "daemon '$V' $$."; while :; do sleep 0.02; done' &
 (setsid sleep 1000 &)
 trap 'exit 3' TERM
 while [ ! -e lock ]; do sleep 0.02; done; echo "run $V"; while :; do sleep 0.02; done`)

@@ -234,17 +234,22 @@ func TestAKilledCLILeavesNothing(t *testing.T) {
 	})
 	waits := start("E2E_MARK=waits")
 	w.waitFor("the second job", time.Minute, state(waypointv1.JobState_JOB_STATE_BLOCKED))
-	for mark, cmd := range map[string]*exec.Cmd{"E2E_MARK=waits": waits, "E2E_MARK=builds": builds} {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		killed := time.Now()
+	// The one that waits goes first: the other's end would give it the lane.
+	for _, killed := range []struct {
+		mark string
+		cmd  *exec.Cmd
+	}{{"E2E_MARK=waits", waits}, {"E2E_MARK=builds", builds}} {
+		mark := killed.mark
+		_ = killed.cmd.Process.Kill()
+		_ = killed.cmd.Wait()
+		began := time.Now()
 		w.waitFor(mark+": no process to be left", patience, func() error {
 			if left := marked(mark); len(left) > 0 {
 				return fmt.Errorf("left: %v", left)
 			}
 			return nil
 		})
-		t.Logf("%s: all processes ended %s after the kill", mark, time.Since(killed)) // promised are 10 s
+		t.Logf("%s: all processes ended %s after the kill", mark, time.Since(began)) // promised are 10 s
 	}
 	w.waitFor("the waiting job to be given up", patience, state(waypointv1.JobState_JOB_STATE_CANCELED))
 	for _, job := range w.jobs("stubborn") {

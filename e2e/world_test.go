@@ -21,8 +21,8 @@ import (
 	"connectrpc.com/connect"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/awscalls"
+	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
 // binaries is the folder of the binaries under test, built once; goCache is Go's, so that examples build quickly.

@@ -30,8 +30,8 @@ func Adopt() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-// stat is what /proc says of a process.
-type stat struct {
+// Stat is what /proc says of a process.
+type Stat struct {
 	PID, Parent int
 	// State is the letter: 'Z' is a zombie.
 	State byte
@@ -40,8 +40,8 @@ type stat struct {
 }
 
 // Children lists the processes whose parent is this one, zombies too.
-func Children() []stat {
-	var own []stat
+func Children() []Stat {
+	var own []Stat
 	self := os.Getpid()
 	for _, s := range all() {
 		if s.Parent == self {
@@ -52,12 +52,12 @@ func Children() []stat {
 }
 
 // all reads /proc; nil where there is none.
-func all() []stat {
+func all() []Stat {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	var list []stat
+	var list []Stat
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -76,20 +76,20 @@ func all() []stat {
 }
 
 // parseStat reads /proc/PID/stat. The name in it is in parentheses and may hold anything, parentheses too.
-func parseStat(line []byte) (s stat, ok bool) {
+func parseStat(line []byte) (s Stat, ok bool) {
 	i := bytes.LastIndexByte(line, ')')
 	if i < 0 {
-		return stat{}, false
+		return Stat{}, false
 	}
 	// State is the third field of the whole line, the parent the fourth, the start the 22nd.
 	fields := bytes.Fields(line[i+1:])
 	if len(fields) < 20 || len(fields[0]) != 1 {
-		return stat{}, false
+		return Stat{}, false
 	}
 	s.State = fields[0][0]
 	var err error
 	if s.Parent, err = strconv.Atoi(string(fields[1])); err != nil {
-		return stat{}, false
+		return Stat{}, false
 	}
 	s.Start, err = strconv.ParseUint(string(fields[19]), 10, 64)
 	return s, err == nil
@@ -101,7 +101,7 @@ func remaining(group int) []process {
 	if list == nil {
 		return groupOf(group)
 	}
-	children := map[int][]stat{}
+	children := map[int][]Stat{}
 	for _, s := range list {
 		children[s.Parent] = append(children[s.Parent], s)
 	}

@@ -16,14 +16,14 @@ import (
 
 func TestProcStatIsReadWhateverTheNameIs(t *testing.T) {
 	rest := strings.Repeat(" 0", 16) + " 4711 0"
-	for line, want := range map[string]stat{
+	for line, want := range map[string]Stat{
 		"7 (sh) Z 1 7" + rest:         {State: 'Z', Parent: 1, Start: 4711},
 		"7 (a) Z 1) b) S 42 7" + rest: {State: 'S', Parent: 42, Start: 4711},
 		"7 sh":                        {},
 		"7 (sh) Z 1 7":                {},
 	} {
 		got, ok := parseStat([]byte(line))
-		if ok != (want != stat{}) || got != want {
+		if ok != (want != Stat{}) || got != want {
 			t.Errorf("%q: %+v %v", line, got, ok)
 		}
 	}

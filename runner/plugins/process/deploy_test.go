@@ -212,7 +212,7 @@ func TestDeploysThatFailSayWhyAndLeaveNothing(t *testing.T) {
 		}, "nothing listens on port", "deaf"},
 		"ends at once":          {func(_ *bench, p *platform) { p.config.Env = map[string]string{"DIES": "1"} }, "ended with exit code 3", "app cannot work like this"},
 		"PORT is set":           {func(_ *bench, p *platform) { p.config.Env = map[string]string{"PORT": "80"} }, "PORT cannot be set", ""},
-		"not a duration":           {func(_ *bench, p *platform) { p.config.HealthCheck.Timeout = "soon" }, `health_check.timeout is "soon"`, ""},
+		"not a duration":        {func(_ *bench, p *platform) { p.config.HealthCheck.Timeout = "soon" }, `health_check.timeout is "soon"`, ""},
 		"entrypoint unreadable": {func(b *bench, _ *platform) { b.env.Entrypoint = "/no/such/entrypoint" }, "waypoint-entrypoint cannot be read", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

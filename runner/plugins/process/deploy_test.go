@@ -247,7 +247,7 @@ func TestArtifactsThatCannotBeDeployedHereSaySo(t *testing.T) {
 		artifact *plugin.Artifact
 		message  string
 	}{
-		"an image":         {&plugin.Artifact{Plugin: "docker-ref", State: []byte(`{"image":"x"}`)}, `of the plugin "docker-ref" is no directory`},
+		"an image":         {&plugin.Artifact{Plugin: "docker-ref", State: []byte(`{"image":"x"}`)}, `of the plugin "docker-ref" is not a directory`},
 		"one that is gone": {&plugin.Artifact{Plugin: "process", State: []byte(`{"path":"/no/such/dir"}`)}, "no longer on this machine"},
 	} {
 		t.Run(name, func(t *testing.T) {

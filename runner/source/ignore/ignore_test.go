@@ -110,7 +110,7 @@ func TestLinksStayInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := rules.Copy(dir, filepath.Join(t.TempDir(), "to"))
-	if err == nil || !strings.Contains(err.Error(), "bad leads to ../secret") || !strings.Contains(err.Error(), File) {
+	if err == nil || !strings.Contains(err.Error(), "bad points to ../secret") || !strings.Contains(err.Error(), File) {
 		t.Fatalf("a link that leads out: %v", err)
 	}
 	write(t, dir, map[string]string{File: "bad"})

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
@@ -124,7 +125,7 @@ func (s *suite) componentOf(t testing.TB, kind schema.Kind, call *plugin.Call, c
 // id is a new deployment's.
 func (s *suite) id() string {
 	s.serial++
-	return fmt.Sprintf("01JBSU1TE000000000000%05d", s.serial)
+	return ulid.Make().String() // another one in each run: a killed run may have left what it made
 }
 
 func (s *suite) run(t *testing.T) {

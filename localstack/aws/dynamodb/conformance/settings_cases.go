@@ -79,7 +79,7 @@ func settingsCases() []Case {
 			wantCode(t, err, "TableNotFoundException")
 		}},
 	}
-	for _, c := range [][2]string{{"cut off", `{"TableName":"x"`}, {"a list", `[]`}, {"of a wrong type", `{"TableName":7}`}, {"no JSON", `TableName=x`}} {
+	for _, c := range [][2]string{{"cut off", `{"TableName":"x"`}, {"a list", `[]`}, {"of a wrong type", `{"TableName":7}`}, {"not JSON", `TableName=x`}} {
 		name, body := c[0], c[1]
 		cases = append(cases, Case{"protocol/a body that is " + name, func(t suite.T, e *Env) {
 			_, err := e.Client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: e.table(tableMain)}, instead(body))

@@ -57,7 +57,7 @@ func runFmt(sh Host, o *fmtOptions, args []string) error {
 	return nil
 }
 
-// notFound words that there is no waypoint.hcl.
+// notFound is the error of a command that found no waypoint.hcl.
 func notFound(err error) error {
 	if errors.Is(err, config.ErrNoFile) {
 		return problem.New("NO_FILE", "no waypoint.hcl in this directory or its parents").

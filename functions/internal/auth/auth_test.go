@@ -90,7 +90,7 @@ func TestMay(t *testing.T) {
 	}{
 		{"deployer of one project deploys it", one, "job:create", "shop", true},
 		{"deployer of one project reads it", one, ProjectRead, "shop", true},
-		{"deployer is no admin", one, TokenWrite, "shop", false},
+		{"a deployer is not an admin", one, TokenWrite, "shop", false},
 		{"deployer of one project does not read another", one, ProjectRead, "blog", false},
 		{"deployer of one project has no role on all", one, ProjectRead, "", false},
 		{"viewer of all reads any", all, ProjectRead, "blog", true},
@@ -212,7 +212,7 @@ func TestAuthorize(t *testing.T) {
 		"own deployment":                    {getConfig(app, "d1"), ""},
 		"another deployment":                {getConfig(app, "d2"), fault.PermissionDenied},
 		"no deployment":                     {getConfig(app, ""), fault.PermissionDenied},
-		"an admin is no entrypoint":         {getConfig(global, "d1"), fault.PermissionDenied},
+		"an admin is not an entrypoint":     {getConfig(global, "d1"), fault.PermissionDenied},
 		"an entrypoint of nothing":          {getConfig(&Principal{Kind: entrypoint}, ""), fault.PermissionDenied},
 		"a runner token acts as a runner":   {register(&Principal{Kind: runner}), ""},
 		"so does a deployer":                {register(shopDeployer), ""},

@@ -24,7 +24,7 @@ func mayLive(kind Kind) bool { return kind == Deployments || kind == Releases }
 
 // ofTheLiving reports whether the list of what lives answers a request.
 func (in ListRequest) ofTheLiving() bool {
-	return mayLive(in.Kind) && in.Workspace != "" && !in.ReadOnly &&
+	return mayLive(in.Kind) && in.Workspace != "" &&
 		(in.Living || in.Physical != 0 && int32(in.Physical) != destroyed)
 }
 

@@ -178,10 +178,8 @@ type ListRequest struct {
 	Physical waypointv1.PhysicalState
 	// Living asks for what was not destroyed.
 	Living bool
-	// ReadOnly leaves the list of what lives aside, which its first reader writes.
-	ReadOnly bool
-	Size     int
-	Token    string
+	Size   int
+	Token  string
 }
 
 // List reads one page, which ends where it is full: by number or by bytes. Filters may make it shorter than asked.

@@ -117,6 +117,7 @@ func (e *engine) build(ctx context.Context, env *plugin.Call, p *buildPlan, keys
 		id, err = e.buildInSession(ctx, env.UI, p, options, keys, "waypoint/"+env.Project+"/"+env.App)
 	} else {
 		for try := 1; ; try++ {
+			options.NoCache = options.NoCache || try == cacheTries
 			id, err = e.buildFromTar(ctx, env.UI, p, options, keys)
 			if try == cacheTries || !cacheGone(err) {
 				break
@@ -130,13 +131,20 @@ func (e *engine) build(ctx context.Context, env *plugin.Call, p *buildPlan, keys
 	return id, nil
 }
 
-// cacheTries bounds how often the classic builder is asked again because its cache changed under it.
+// cacheTries bounds how often the classic builder is asked again because its cache changed under it. The last time it is
+// asked without its cache.
 const cacheTries = 4
 
 // cacheGone reports whether the classic builder chose a layer of its cache that was removed before it used it: with an
-// old image of another build that began with the same instructions.
+// old image of another build that began with the same instructions. Which words the engine has for it depends on how far
+// the removal was: the image was no longer listed, its file was gone, or its layers were.
 func cacheGone(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), `unable to find image "sha256:`) || strings.Contains(err.Error(), "No such image: sha256:"))
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, `unable to find image "sha256:`) || strings.Contains(text, "No such image: sha256:") ||
+		strings.Contains(text, "failed to get digest sha256:") || strings.Contains(text, "layer does not exist")
 }
 
 // buildInSession builds with BuildKit, which asks for the files that it needs, and for credentials.

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
@@ -294,4 +297,41 @@ func TestGoRefusesTheServersInsidesToOthers(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "use of internal package") {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// The engine decides on plain values: how they are stored, and under which names, is the concern of package jobs.
+func TestTheEngineHasNoStorageTags(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root(t), "functions", "internal", "job", "*.go"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range structTags(t, name, string(text)) {
+			t.Errorf("%s: a field has the tag %s", filepath.Base(name), tag)
+		}
+	}
+	planted := "package job\n\ntype Planted struct {\n\tAttempt int64 `dynamodbav:\"attempt\"`\n}\n"
+	if len(structTags(t, "planted.go", planted)) != 1 {
+		t.Error("a planted tag was not noticed")
+	}
+}
+
+// structTags lists the tags of the structs in a Go file.
+func structTags(t *testing.T, name, text string) (tags []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if field, ok := n.(*ast.Field); ok && field.Tag != nil {
+			tags = append(tags, field.Tag.Value)
+		}
+		return true
+	})
+	return tags
 }

@@ -135,11 +135,11 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 	attempt := m.Attempt + 1
 	until := now.Add(LeaseTime).UnixMilli()
 	due := Due{At: Lease{Until: until}.overAt()}
-	c := d.on(metaOf(m.ID)).guard("state", Equal, m.State).as("attempt", m.Attempt)
-	c.set("state", Running).set("attempt", attempt).set("runner_id", r.ID).set("runner_name", r.Name)
-	c.set("ring_due", int64(0)).set("wait", int64(0)).set("claim_by", int64(0)).due(due)
+	c := d.on(metaOf(m.ID)).guard(fieldState, Equal, m.State).as(fieldAttempt, m.Attempt)
+	c.set(fieldState, Running).set(fieldAttempt, attempt).set(fieldRunnerID, r.ID).set(fieldRunnerName, r.Name)
+	c.set(fieldRingDue, int64(0)).set(fieldWait, int64(0)).set(fieldClaimBy, int64(0)).due(due)
 	if m.StartedAt == 0 {
-		c.set("started_at", at)
+		c.set(fieldStartedAt, at)
 		m.StartedAt = at
 	}
 	l := d.on(leaseOf(m.ID))
@@ -149,29 +149,29 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 		// Row 5, all of it in the transaction: a renewal, a cancel or another claim in between wins. A step begun
 		// in between renewed the lease, so the steps as read are covered as well.
 		overGuard(l, *f.Lease, now)
-		c.set("lost", m.Lost+1)
+		c.set(fieldLost, m.Lost+1)
 		m.Lost++
 		next = *f.Lease
 	case f.Lease == nil:
-		l.guard("attempt", Missing, nil)
+		l.guard(fieldAttempt, Missing, nil)
 	default:
-		l.guard("live", Missing, nil).as("attempt", f.Lease.Attempt)
+		l.guard(fieldLive, Missing, nil).as(fieldAttempt, f.Lease.Attempt)
 		next = *f.Lease
 	}
 	if next.SettledOutput < next.NextOutput {
 		next.Superseded, next.SettledOutput = next.supersede(next.SettledOutput), next.NextOutput
-		l.set("superseded", next.Superseded).set("settled_output", next.SettledOutput)
+		l.set(fieldSuperseded, next.Superseded).set(fieldSettledOutput, next.SettledOutput)
 	}
 	next.Attempt, next.Live, next.Until, next.CancelRequested = attempt, true, until, 0
 	next.RunnerID, next.Owner, next.Nonce = r.ID, r.Owner, f.Nonce
 	next.OutputMark = max(next.OutputMark, outputBy(now)) // giving a job back and claiming it anew allows no more
-	l.set("output_mark", next.OutputMark)
-	l.set("attempt", attempt).set("live", true).set("until", until).set("runner_id", r.ID)
-	l.set("owner", r.Owner).set("nonce", f.Nonce).set("cancel_requested", int64(0))
+	l.set(fieldOutputMark, next.OutputMark)
+	l.set(fieldAttempt, attempt).set(fieldLive, true).set(fieldUntil, until).set(fieldRunnerID, r.ID)
+	l.set(fieldOwner, r.Owner).set(fieldNonce, f.Nonce).set(fieldCancelRequested, int64(0))
 	fence := int64(0)
 	if f.Lane != nil {
 		fence = f.Lane.Lane.Fence + 1
-		d.on(laneOf(m.Lane)).as("fence", f.Lane.Lane.Fence).set("fence", fence)
+		d.on(laneOf(m.Lane)).as(fieldFence, f.Lane.Lane.Fence).set(fieldFence, fence)
 	}
 	m.State, m.Attempt, m.RunnerID, m.RunnerName = Running, attempt, r.ID, r.Name
 	m.RingDue, m.Wait, m.ClaimBy, m.Due = 0, 0, 0, due.At
@@ -181,8 +181,8 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 // overGuard guards that the lease that was read is still the current one, still over and its cancel request as read
 // (rule F11: decide on what the transaction sees, not on what was read).
 func overGuard(c *Change, l Lease, now time.Time) {
-	c.guard("live", Equal, true).as("attempt", l.Attempt)
-	c.guard("until", Less, now.Add(-Skew).UnixMilli()).as("cancel_requested", l.CancelRequested)
+	c.guard(fieldLive, Equal, true).as(fieldAttempt, l.Attempt)
+	c.guard(fieldUntil, Less, now.Add(-Skew).UnixMilli()).as(fieldCancelRequested, l.CancelRequested)
 }
 
 type fate int
@@ -241,7 +241,7 @@ func lost(f ClaimFacts, now time.Time, how loss) (fate, Decision) {
 	var d Decision
 	lane := laneFor(f.Lane)
 	end(&d, m, f.Lease, lane, out, now)
-	d.on(metaOf(m.ID)).as("attempt", m.Attempt)
+	d.on(metaOf(m.ID)).as(fieldAttempt, m.Attempt)
 	how.guard(&d)
 	if lane != nil {
 		lane.write(&d, now)
@@ -253,7 +253,7 @@ func lost(f ClaimFacts, now time.Time, how loss) (fate, Decision) {
 func requeueLost(m Meta, how loss, now time.Time) Decision {
 	var d Decision
 	requeue(&d, m, now)
-	d.on(metaOf(m.ID)).as("attempt", m.Attempt).set("lost", m.Lost+1)
+	d.on(metaOf(m.ID)).as(fieldAttempt, m.Attempt).set(fieldLost, m.Lost+1)
 	how.guard(&d)
 	return d
 }

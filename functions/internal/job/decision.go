@@ -37,18 +37,18 @@ const (
 	Equal Op = iota + 1
 	Less
 	AtLeast
-	// Missing and Present look at whether the attribute is there; their value is ignored.
+	// Missing and Present look at whether the field has a value; theirs is ignored.
 	Missing
 	Present
-	// NotAtLeast: the attribute is less, or missing.
+	// NotAtLeast: the field is less, or missing.
 	NotAtLeast
-	// NotEnded: the attribute is a state that is not final.
+	// NotEnded: the field is a state that is not final.
 	NotEnded
 )
 
-// Cond is one guard: the attribute of the change's item compared with a value.
+// Cond is one guard: a field of the change's item compared with a value.
 type Cond struct {
-	Attr  string
+	Field Field
 	Op    Op
 	Value any
 }
@@ -58,7 +58,7 @@ type Do int
 
 // What a change can do.
 const (
-	// Update sets attributes (zero values remove them) and makes the item if it is not there.
+	// Update sets fields (a zero value removes one) and makes the item if it is not there.
 	Update Do = iota + 1
 	// Put writes Value as the whole item.
 	Put
@@ -73,9 +73,9 @@ type Change struct {
 	Do    Do
 	Guard []Cond
 	Set   []Assign
-	// Add counts an attribute up.
+	// Add counts a field up.
 	Add []Assign
-	// Copy gives an attribute, by name, the value that another one has when the decision is carried out (0 if it has none).
+	// Copy gives a field the value that another one has when the decision is carried out (0 if it has none).
 	Copy []Copied
 	// Value is the item for Put: a struct of this package.
 	Value any
@@ -83,14 +83,14 @@ type Change struct {
 	Due *Due
 }
 
-// Assign gives an attribute a value. A zero value removes the attribute.
+// Assign gives a field a value. A zero value removes it.
 type Assign struct {
-	Attr  string
+	Field Field
 	Value any
 }
 
-// Copied gives the attribute Attr the number that From holds.
-type Copied struct{ Attr, From string }
+// Copied gives Field the number that From holds.
+type Copied struct{ Field, From Field }
 
 // Due is a job's entry in the work index.
 type Due struct {
@@ -131,7 +131,7 @@ func (d Decision) StateOf(id string) State {
 			continue
 		}
 		for _, a := range c.Set {
-			if s, ok := a.Value.(State); ok && a.Attr == "state" {
+			if s, ok := a.Value.(State); ok && a.Field == fieldState {
 				return s
 			}
 		}
@@ -154,36 +154,36 @@ func (d *Decision) on(item Item) *Change {
 	return c
 }
 
-func (c *Change) guard(attr string, op Op, v any) *Change {
-	c.Guard = append(c.Guard, Cond{attr, op, v})
+func (c *Change) guard(field Field, op Op, v any) *Change {
+	c.Guard = append(c.Guard, Cond{field, op, v})
 	return c
 }
 
-// as guards that an attribute still has the value that was read; a zero value was not there.
-func (c *Change) as(attr string, v any) *Change {
+// as guards that a field still has the value that was read; a zero value was not there.
+func (c *Change) as(field Field, v any) *Change {
 	if Zero(v) {
-		return c.guard(attr, Missing, nil)
+		return c.guard(field, Missing, nil)
 	}
-	return c.guard(attr, Equal, v)
+	return c.guard(field, Equal, v)
 }
 
-func (c *Change) set(attr string, v any) *Change {
+func (c *Change) set(field Field, v any) *Change {
 	for i := range c.Set {
-		if c.Set[i].Attr == attr {
+		if c.Set[i].Field == field {
 			c.Set[i].Value = v
 			return c
 		}
 	}
-	c.Set = append(c.Set, Assign{attr, v})
+	c.Set = append(c.Set, Assign{field, v})
 	return c
 }
 
 func (c *Change) due(d Due) *Change {
 	c.Due = &d
-	return c.set("due", d.At)
+	return c.set(fieldDue, d.At)
 }
 
-// Zero reports whether an assigned value removes its attribute.
+// Zero reports whether an assigned value removes its field.
 func Zero(v any) bool {
 	switch x := v.(type) {
 	case string:

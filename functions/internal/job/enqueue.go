@@ -43,7 +43,7 @@ func Queue(in Enqueue, now time.Time) (Decision, Meta) {
 		if in.Replaces != nil {
 			named = in.Replaces.Meta.ID
 		}
-		c.as("job_id", named).set("job_id", m.ID)
+		c.as(fieldJobID, named).set(fieldJobID, m.ID)
 		if in.Replaces != nil && replaceable(in.Replaces.Meta) {
 			replace(&d, *in.Replaces, m.ID, &lanes, now)
 		}
@@ -95,7 +95,7 @@ func putMeta(d *Decision, m *Meta, now time.Time) {
 	}
 	m.Due = due.At
 	d.Changes = append(d.Changes, &Change{Item: metaOf(m.ID), Do: Put, Value: *m, Due: &due,
-		Guard: []Cond{{Attr: "id", Op: Missing}}})
+		Guard: []Cond{{Field: fieldID, Op: Missing}}})
 }
 
 // follow adds the edges to the jobs that have not ended; each must still not have ended, else nobody would
@@ -103,19 +103,19 @@ func putMeta(d *Decision, m *Meta, now time.Time) {
 func follow(d *Decision, m Meta, deps Dependencies) {
 	for _, dep := range deps.Pending {
 		d.Changes = append(d.Changes, &Change{Item: dependentOf(dep, m.ID), Do: Put, Value: Edge{JobID: m.ID}})
-		c := d.on(metaOf(dep)).guard("state", NotEnded, nil)
-		c.Add = append(c.Add, Assign{"dependents", int64(1)})
+		c := d.on(metaOf(dep)).guard(fieldState, NotEnded, nil)
+		c.Add = append(c.Add, Assign{fieldDependents, int64(1)})
 	}
 }
 
 // Edge is a reverse dependency: JobID waits for the job under whose key it stands.
 type Edge struct {
-	JobID string `dynamodbav:"job_id"`
+	JobID string
 }
 
-// SingletonItemValue is what a singleton item holds.
-type SingletonItemValue struct {
-	JobID string `dynamodbav:"job_id"`
+// Singleton is the item of a singleton: JobID is the job that was queued last under its name.
+type Singleton struct {
+	JobID string
 }
 
 func replaceable(m Meta) bool { return (m.State == Blocked || m.State == Ready) && m.Attempt == 0 }
@@ -127,7 +127,7 @@ func replace(d *Decision, r Replaced, by string, lanes *[]*laneEdit, now time.Ti
 	end(d, r.Meta, nil, lane, Outcome{State: Canceled, End: End{
 		Reason: string(fault.Replaced), Message: "a newer job of the same singleton took its place: " + by,
 	}}, now)
-	d.on(metaOf(r.Meta.ID)).as("attempt", int64(0))
+	d.on(metaOf(r.Meta.ID)).as(fieldAttempt, int64(0))
 }
 
 // editOf finds the edit of a lane in a decision that may touch it twice, or starts one.

@@ -11,8 +11,8 @@ import (
 // not taken over may still write.
 func fenced(d *Decision, id string, attempt int64, owner string, now time.Time) *Change {
 	c := d.on(leaseOf(id))
-	c.guard("live", Equal, true).guard("attempt", Equal, attempt).guard("owner", Equal, owner)
-	return c.set("until", now.Add(LeaseTime).UnixMilli())
+	c.guard(fieldLive, Equal, true).guard(fieldAttempt, Equal, attempt).guard(fieldOwner, Equal, owner)
+	return c.set(fieldUntil, now.Add(LeaseTime).UnixMilli())
 }
 
 // Renew is row 6.
@@ -27,7 +27,7 @@ func BeginStep(id string, attempt int64, owner string, s Step, now time.Time) De
 	var d Decision
 	fenced(&d, id, attempt, owner, now)
 	s.Attempt, s.StartedAt, s.EndedAt, s.RecordID = attempt, now.UnixMilli(), 0, ""
-	d.Changes = append(d.Changes, &Change{Item: stepOf(id, s.Name), Do: Put, Value: s, Guard: []Cond{{Attr: "ended_at", Op: Missing}}})
+	d.Changes = append(d.Changes, &Change{Item: stepOf(id, s.Name), Do: Put, Value: s, Guard: []Cond{{Field: fieldEndedAt, Op: Missing}}})
 	return d
 }
 
@@ -36,9 +36,9 @@ func BeginStep(id string, attempt int64, owner string, s Step, now time.Time) De
 func BeginStepAgain(id string, l Lease, before Step, attempt int64, owner string, s Step, now time.Time) Decision {
 	s.OutputAt = l.NextOutput
 	d := BeginStep(id, attempt, owner, s, now)
-	d.on(stepOf(id, s.Name)).Guard = []Cond{{Attr: "rerunnable", Op: Equal, Value: true}, {Attr: "attempt", Op: Equal, Value: before.Attempt}}
+	d.on(stepOf(id, s.Name)).Guard = []Cond{{Field: fieldRerunnable, Op: Equal, Value: true}, {Field: fieldAttempt, Op: Equal, Value: before.Attempt}}
 	if before.OutputAt < l.NextOutput {
-		d.on(leaseOf(id)).as("next_output", l.NextOutput).set("superseded", l.supersede(before.OutputAt))
+		d.on(leaseOf(id)).as(fieldNextOutput, l.NextOutput).set(fieldSuperseded, l.supersede(before.OutputAt))
 	}
 	return d
 }
@@ -48,15 +48,15 @@ func BeginStepAgain(id string, l Lease, before Step, attempt int64, owner string
 func EndStep(id string, attempt int64, owner, name, record string, now time.Time) Decision {
 	var d Decision
 	c := fenced(&d, id, attempt, owner, now)
-	c.Copy = append(c.Copy, Copied{Attr: "settled_output", From: "next_output"})
-	d.on(stepOf(id, name)).guard("attempt", Equal, attempt).set("ended_at", now.UnixMilli()).set("record_id", record)
+	c.Copy = append(c.Copy, Copied{Field: fieldSettledOutput, From: fieldNextOutput})
+	d.on(stepOf(id, name)).guard(fieldAttempt, Equal, attempt).set(fieldEndedAt, now.UnixMilli()).set(fieldRecordID, record)
 	return d
 }
 
 // AppendOutput is row 9, form A: batch is the item to put at the position.
 func AppendOutput(id string, attempt int64, owner string, position int64, batch any, now time.Time) Decision {
 	var d Decision
-	fenced(&d, id, attempt, owner, now).as("next_output", position).set("next_output", position+1)
+	fenced(&d, id, attempt, owner, now).as(fieldNextOutput, position).set(fieldNextOutput, position+1)
 	d.Changes = append(d.Changes, &Change{Item: outputOf(id, position), Do: Put, Value: batch})
 	return d
 }
@@ -74,8 +74,8 @@ func outputBy(now time.Time) int64 { return now.Unix() * OutputPerSecond }
 // LimitOutput counts the bytes of an append in the lease, which it changes anyway, and has it refused once the attempt has
 // sent more than its time allows.
 func LimitOutput(d Decision, id string, size int64, now time.Time) Decision {
-	c := d.on(leaseOf(id)).guard("output_mark", NotAtLeast, outputBy(now)+OutputBurst)
-	c.Add = append(c.Add, Assign{"output_mark", size})
+	c := d.on(leaseOf(id)).guard(fieldOutputMark, NotAtLeast, outputBy(now)+OutputBurst)
+	c.Add = append(c.Add, Assign{fieldOutputMark, size})
 	return d
 }
 
@@ -98,10 +98,10 @@ func Complete(f EndFacts, attempt int64, owner string, failure *End, nextOutput 
 	var d Decision
 	lane := laneFor(f.Lane)
 	end(&d, f.Meta, f.Lease, lane, out, now)
-	d.on(metaOf(f.Meta.ID)).as("attempt", attempt)
+	d.on(metaOf(f.Meta.ID)).as(fieldAttempt, attempt)
 	c := fenced(&d, f.Meta.ID, attempt, owner, now)
 	if nextOutput > 0 {
-		c.guard("next_output", AtLeast, nextOutput)
+		c.guard(fieldNextOutput, AtLeast, nextOutput)
 	}
 	if lane != nil {
 		lane.write(&d, now)
@@ -136,8 +136,8 @@ func HandBack(f EndFacts, attempt int64, owner string, now time.Time) Decision {
 	} else {
 		requeue(&d, m, now)
 	}
-	d.on(metaOf(m.ID)).as("attempt", attempt)
-	fenced(&d, m.ID, attempt, owner, now).as("cancel_requested", f.Lease.CancelRequested)
+	d.on(metaOf(m.ID)).as(fieldAttempt, attempt)
+	fenced(&d, m.ID, attempt, owner, now).as(fieldCancelRequested, f.Lease.CancelRequested)
 	return d
 }
 
@@ -146,7 +146,7 @@ func HandBack(f EndFacts, attempt int64, owner string, now time.Time) Decision {
 // guarded as it was read: a write of the runner that was still under way, such as a step's begin, is seen first.
 func HandBackLost(f ClaimFacts, attempt int64, owner string, now time.Time) Decision {
 	how := loss{guard: func(d *Decision) {
-		fenced(d, f.Meta.ID, attempt, owner, now).as("until", f.Lease.Until).as("cancel_requested", f.Lease.CancelRequested)
+		fenced(d, f.Meta.ID, attempt, owner, now).as(fieldUntil, f.Lease.Until).as(fieldCancelRequested, f.Lease.CancelRequested)
 	}}
 	if fate, d := lost(f, now, how); fate == fateEnd {
 		return d
@@ -156,8 +156,8 @@ func HandBackLost(f ClaimFacts, attempt int64, owner string, now time.Time) Deci
 
 // requeue makes a RUNNING job READY again; its lane is kept, so that the next attempt runs before anything later.
 func requeue(d *Decision, m Meta, now time.Time) {
-	ready(d, d.on(metaOf(m.ID)).guard("state", Equal, Running), m, now)
-	d.on(leaseOf(m.ID)).set("live", false)
+	ready(d, d.on(metaOf(m.ID)).guard(fieldState, Equal, Running), m, now)
+	d.on(leaseOf(m.ID)).set(fieldLive, false)
 }
 
 // Cancel is rows 12, 13 and 14. It is empty for a job that has ended.
@@ -168,7 +168,7 @@ func Cancel(f EndFacts, force bool, by string, now time.Time) Decision {
 	case m.State.Ended():
 		return d
 	case m.State == Running && !force:
-		d.on(leaseOf(m.ID)).guard("live", Equal, true).set("cancel_requested", now.UnixMilli())
+		d.on(leaseOf(m.ID)).guard(fieldLive, Equal, true).set(fieldCancelRequested, now.UnixMilli())
 		return d
 	}
 	why := End{Reason: string(fault.Canceled), Message: "canceled by " + by}
@@ -176,8 +176,8 @@ func Cancel(f EndFacts, force bool, by string, now time.Time) Decision {
 	end(&d, m, f.Lease, lane, Outcome{State: Canceled, End: why}, now)
 	if m.State == Running {
 		// The lease closes with the job: nothing of the old attempt counts from here on (rule F2).
-		d.on(leaseOf(m.ID)).guard("live", Equal, true)
-		d.on(metaOf(m.ID)).as("attempt", m.Attempt)
+		d.on(leaseOf(m.ID)).guard(fieldLive, Equal, true)
+		d.on(metaOf(m.ID)).as(fieldAttempt, m.Attempt)
 	}
 	if lane != nil {
 		lane.write(&d, now)

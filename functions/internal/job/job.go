@@ -5,6 +5,8 @@
 // millions of schedules; package jobs carries decisions out. Every rule is a row of the protocol table (rows 1 to 18,
 // named in the comments), which was model-checked: leaving out any guard breaks an invariant.
 //
+// Its structs are plain: how they are stored, and under which names, is the concern of package jobs (items.go).
+//
 // Facts that a decision relies on are either final (a job that has ended stays so), or guarded in the transaction.
 package job
 
@@ -55,106 +57,106 @@ const (
 
 // Meta is a job's state: the item that decisions turn on. Times are Unix milliseconds; zero is "not".
 type Meta struct {
-	ID        string `dynamodbav:"id"`
-	Project   string `dynamodbav:"project"`
-	App       string `dynamodbav:"app,omitempty"`
-	Workspace string `dynamodbav:"workspace"`
+	ID        string
+	Project   string
+	App       string
+	Workspace string
 	// Operation is "up", "build", …: for lists.
-	Operation string `dynamodbav:"operation"`
-	State     State  `dynamodbav:"state"`
+	Operation string
+	State     State
 
 	// Lane is the lane's key, or "" for an operation that changes nothing that runs. Ticket is the place in it.
-	Lane   string `dynamodbav:"lane,omitempty"`
-	Ticket int64  `dynamodbav:"ticket,omitempty"`
+	Lane   string
+	Ticket int64
 
-	Target Target `dynamodbav:"target"`
+	Target Target
 	// Local: only the named runner can reach the source; it claims by id, unrung.
-	Local bool `dynamodbav:"local,omitempty"`
+	Local bool
 	// Pool is where the job is announced; "" while no pool fits.
-	Pool string `dynamodbav:"pool,omitempty"`
+	Pool string
 
-	DependsOn []string `dynamodbav:"depends_on,omitempty"`
+	DependsOn []string
 	// AllowFailure are those of DependsOn whose failure does not matter.
-	AllowFailure []string `dynamodbav:"allow_failure,omitempty"`
+	AllowFailure []string
 	// Dependents counts the jobs that were queued to follow this one.
-	Dependents int64 `dynamodbav:"dependents,omitempty"`
+	Dependents int64
 	// Singleton is the hash that names the singleton item.
-	Singleton string `dynamodbav:"singleton,omitempty"`
+	Singleton string
 
-	QueuedAt  int64 `dynamodbav:"queued_at"`
-	ReadyAt   int64 `dynamodbav:"ready_at,omitempty"`
-	StartedAt int64 `dynamodbav:"started_at,omitempty"`
-	EndedAt   int64 `dynamodbav:"ended_at,omitempty"`
+	QueuedAt  int64
+	ReadyAt   int64
+	StartedAt int64
+	EndedAt   int64
 	// ReadyNo counts how often the job became READY.
-	ReadyNo int64 `dynamodbav:"ready_no,omitempty"`
+	ReadyNo int64
 	// Attempt counts claims, Lost the leases that lapsed and were taken over.
-	Attempt int64 `dynamodbav:"attempt,omitempty"`
-	Lost    int64 `dynamodbav:"lost,omitempty"`
+	Attempt int64
+	Lost    int64
 	// RingDue is when the job is to be announced (again), Wait the pause after that. A BLOCKED job uses Wait for its checks.
-	RingDue int64 `dynamodbav:"ring_due,omitempty"`
-	Wait    int64 `dynamodbav:"wait,omitempty"`
+	RingDue int64
+	Wait    int64
 	// ClaimBy is when a local job that nobody claims expires; counted from READY.
-	ClaimBy int64 `dynamodbav:"claim_by,omitempty"`
+	ClaimBy int64
 	// ExpiresAt is when an unclaimed job expires; counted from queueing.
-	ExpiresAt int64 `dynamodbav:"expires_at,omitempty"`
+	ExpiresAt int64
 	// Due is when the sweep is to look at the job; it orders the work index.
-	Due int64 `dynamodbav:"due,omitempty"`
+	Due int64
 
-	RunnerID   string `dynamodbav:"runner_id,omitempty"`
-	RunnerName string `dynamodbav:"runner_name,omitempty"`
+	RunnerID   string
+	RunnerName string
 	// QueuedBy and Owner are the name and id of the token that queued the job.
-	QueuedBy string `dynamodbav:"queued_by,omitempty"`
-	Owner    string `dynamodbav:"owner,omitempty"`
+	QueuedBy string
+	Owner    string
 
 	// End is why the job ended as it did; EndedBy is the attempt that ended it (0: none).
-	End     End   `dynamodbav:"end,omitempty"`
-	EndedBy int64 `dynamodbav:"ended_by,omitempty"`
+	End     End
+	EndedBy int64
 }
 
 // Target says which runners may claim a job: one by id, those with labels, or any standing one.
 type Target struct {
-	RunnerID string            `dynamodbav:"runner_id,omitempty"`
-	Labels   map[string]string `dynamodbav:"labels,omitempty"`
+	RunnerID string
+	Labels   map[string]string
 }
 
 // End says why a job ended: a reason of package fault, words for people, and the step that it ended in.
 type End struct {
-	Reason  string `dynamodbav:"reason,omitempty"`
-	Message string `dynamodbav:"message,omitempty"`
-	Hint    string `dynamodbav:"hint,omitempty"`
-	Step    string `dynamodbav:"step,omitempty"`
+	Reason  string
+	Message string
+	Hint    string
+	Step    string
 }
 
 // Lease is the current attempt's right to write. It is an item of its own, small and unindexed, because it is
 // renewed every 10 s; every fenced write is guarded on it. It exists from the first claim on.
 type Lease struct {
-	Attempt int64 `dynamodbav:"attempt"`
+	Attempt int64
 	// Live: the job is RUNNING. Claim opens it, an end or a requeue closes it, each together with Meta.
-	Live bool `dynamodbav:"live,omitempty"`
+	Live bool
 	// Until is when the lease lapses, Unix milliseconds.
-	Until int64 `dynamodbav:"until,omitempty"`
+	Until int64
 	// NextOutput is the position that the next batch of output takes; it never falls.
-	NextOutput int64 `dynamodbav:"next_output,omitempty"`
+	NextOutput int64
 	// OutputMark is outputBy the claim, plus the bytes of output that were appended since: see LimitOutput.
-	OutputMark int64 `dynamodbav:"output_mark,omitempty"`
+	OutputMark int64
 	// SettledOutput is where the output stood when a step ended last, or when the attempt began: what comes after it will
 	// be made once more if the attempt dies.
-	SettledOutput int64 `dynamodbav:"settled_output,omitempty"`
+	SettledOutput int64
 	// Superseded is the output that later attempts made once more, in order and apart from each other.
-	Superseded []Positions `dynamodbav:"superseded,omitempty"`
+	Superseded []Positions
 	// CancelRequested is when somebody asked to cancel; the next renewal tells the runner.
-	CancelRequested int64  `dynamodbav:"cancel_requested,omitempty"`
-	RunnerID        string `dynamodbav:"runner_id,omitempty"`
+	CancelRequested int64
+	RunnerID        string
 	// Owner is the id of the token that claimed: nobody else may write.
-	Owner string `dynamodbav:"owner,omitempty"`
+	Owner string
 	// Nonce is the claim's: a repeat of it gets the same answer.
-	Nonce string `dynamodbav:"nonce,omitempty"`
+	Nonce string
 }
 
 // Positions is output from From on, before To.
 type Positions struct {
-	From int64 `dynamodbav:"from"`
-	To   int64 `dynamodbav:"to"`
+	From int64
+	To   int64
 }
 
 // Readable says which output a reader at a position is to be given next: from start on, before stop. What a later attempt made
@@ -196,33 +198,33 @@ func (l Lease) over(now time.Time) bool { return l.Until+Skew.Milliseconds() < n
 
 // Lane serialises what changes the same running thing. It is never deleted: its fence must not fall.
 type Lane struct {
-	Key string `dynamodbav:"-"`
+	Key string
 	// Ver changes with every enqueue and every end of a holder.
-	Ver        int64  `dynamodbav:"ver,omitempty"`
-	Holder     string `dynamodbav:"holder,omitempty"`
-	Since      int64  `dynamodbav:"since,omitempty"`
-	NextTicket int64  `dynamodbav:"next_ticket,omitempty"`
+	Ver        int64
+	Holder     string
+	Since      int64
+	NextTicket int64
 	// Fence grows with each claim; platforms that can compare it refuse an older one.
-	Fence int64 `dynamodbav:"fence,omitempty"`
+	Fence int64
 }
 
 // Waiter is one place in a lane's waiting list.
 type Waiter struct {
-	Ticket int64  `dynamodbav:"ticket"`
-	JobID  string `dynamodbav:"job_id"`
+	Ticket int64
+	JobID  string
 }
 
 // Step is one begun step of a job.
 type Step struct {
-	Name       string `dynamodbav:"name"`
-	Attempt    int64  `dynamodbav:"attempt"`
-	Rerunnable bool   `dynamodbav:"rerunnable,omitempty"`
-	StartedAt  int64  `dynamodbav:"started_at"`
+	Name       string
+	Attempt    int64
+	Rerunnable bool
+	StartedAt  int64
 	// OutputAt is where the output stood when it began.
-	OutputAt int64 `dynamodbav:"output_at,omitempty"`
+	OutputAt int64
 	// EndedAt is zero while the step is not finished.
-	EndedAt  int64  `dynamodbav:"ended_at,omitempty"`
-	RecordID string `dynamodbav:"record_id,omitempty"`
+	EndedAt  int64
+	RecordID string
 }
 
 // Cut finds a step that was begun, not finished, and may not be run again: nobody can resume such a job.

@@ -30,18 +30,18 @@ func (e *laneEdit) write(d *Decision, now time.Time) {
 	if e.now == e.read {
 		return
 	}
-	c := d.on(laneOf(e.read.Key)).as("ver", e.read.Ver)
-	c.set("ver", e.read.Ver+1)
+	c := d.on(laneOf(e.read.Key)).as(fieldVer, e.read.Ver)
+	c.set(fieldVer, e.read.Ver+1)
 	if e.now.NextTicket != e.read.NextTicket {
-		c.set("next_ticket", e.now.NextTicket)
+		c.set(fieldNextTicket, e.now.NextTicket)
 	}
 	if e.now.Holder != e.read.Holder {
-		c.set("holder", e.now.Holder)
+		c.set(fieldHolder, e.now.Holder)
 		since := now.UnixMilli()
 		if e.now.Holder == "" {
 			since = 0
 		}
-		c.set("since", since)
+		c.set(fieldSince, since)
 	}
 }
 
@@ -64,7 +64,7 @@ func (e *laneEdit) leave(d *Decision, m Meta, now time.Time) {
 			// Guarded: a promotion deletes the place, and a promoted job may not end as if it only waited.
 			c := d.on(waiterOf(e.read.Key, m.Ticket))
 			c.Do = Delete
-			c.guard("job_id", Equal, m.ID)
+			c.guard(fieldJobID, Equal, m.ID)
 		}
 		return
 	}
@@ -76,8 +76,8 @@ func (e *laneEdit) leave(d *Decision, m Meta, now time.Time) {
 	e.now.Holder = n.Meta.ID
 	del := d.on(waiterOf(e.read.Key, n.Waiter.Ticket))
 	del.Do = Delete
-	del.guard("job_id", Equal, n.Meta.ID)
-	c := d.on(metaOf(n.Meta.ID)).guard("state", Equal, Blocked)
+	del.guard(fieldJobID, Equal, n.Meta.ID)
+	c := d.on(metaOf(n.Meta.ID)).guard(fieldState, Equal, Blocked)
 	if n.Deps.Done() {
 		ready(d, c, n.Meta, now)
 	} else {
@@ -90,14 +90,14 @@ func (e *laneEdit) leave(d *Decision, m Meta, now time.Time) {
 // ready is the fragment READY(j): c is the guarded change of j's Meta.
 func ready(d *Decision, c *Change, m Meta, now time.Time) {
 	at := now.UnixMilli()
-	c.set("state", Ready).set("ready_no", m.ReadyNo+1).set("ready_at", at)
+	c.set(fieldState, Ready).set(fieldReadyNo, m.ReadyNo+1).set(fieldReadyAt, at)
 	if m.Local {
 		claimBy := at + LocalClaim.Milliseconds()
-		c.set("claim_by", claimBy).due(Due{At: earlier(claimBy, m.ExpiresAt)})
+		c.set(fieldClaimBy, claimBy).due(Due{At: earlier(claimBy, m.ExpiresAt)})
 		return
 	}
 	ringDue := at + RingAgain.Milliseconds()
-	c.set("ring_due", ringDue).set("wait", RingAgain.Milliseconds()).due(dueReady(m, ringDue))
+	c.set(fieldRingDue, ringDue).set(fieldWait, RingAgain.Milliseconds()).due(dueReady(m, ringDue))
 	if rings(m) {
 		d.Ring = append(d.Ring, ringOf(m))
 	}
@@ -135,9 +135,9 @@ type Outcome struct {
 func end(d *Decision, m Meta, lease *Lease, lane *laneEdit, out Outcome, now time.Time) {
 	at := now.UnixMilli()
 	// The count of dependents is guarded too, so that an edge added in between is seen.
-	c := d.on(metaOf(m.ID)).guard("state", Equal, m.State).as("dependents", m.Dependents)
-	c.set("state", out.State).set("ended_at", at).set("end", out.End).set("ended_by", out.Attempt)
-	c.set("ring_due", int64(0)).set("claim_by", int64(0)).set("wait", int64(0))
+	c := d.on(metaOf(m.ID)).guard(fieldState, Equal, m.State).as(fieldDependents, m.Dependents)
+	c.set(fieldState, out.State).set(fieldEndedAt, at).set(fieldEnd, out.End).set(fieldEndedBy, out.Attempt)
+	c.set(fieldRingDue, int64(0)).set(fieldClaimBy, int64(0)).set(fieldWait, int64(0))
 	due := Due{}
 	if m.Dependents > 0 {
 		// Stays in the work index until its dependents are settled: a crash before that costs a minute.
@@ -146,7 +146,7 @@ func end(d *Decision, m Meta, lease *Lease, lane *laneEdit, out Outcome, now tim
 	}
 	c.due(due)
 	if lease != nil {
-		d.on(leaseOf(m.ID)).set("live", false).set("cancel_requested", int64(0))
+		d.on(leaseOf(m.ID)).set(fieldLive, false).set(fieldCancelRequested, int64(0))
 	}
 	if lane != nil {
 		lane.leave(d, m, now)

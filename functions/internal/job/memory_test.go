@@ -3,8 +3,8 @@ package job
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
-	"strings"
 	"testing"
 	"time"
 )
@@ -14,13 +14,18 @@ type memory struct {
 	items map[Item]attrs
 }
 
-type attrs map[string]any
+type attrs map[Field]any
 
 func newMemory() *memory { return &memory{items: map[Item]attrs{}} }
 
 // commit returns the item whose guard failed, or ok.
 func (s *memory) commit(d Decision) (Item, bool) {
 	for _, c := range d.Changes {
+		if len(c.Guard)+len(c.Set)+len(c.Add)+len(c.Copy) > 0 {
+			if f := unknown(c); f != "" {
+				panic(fmt.Sprintf("a change of %+v names the field %s", c.Item, f))
+			}
+		}
 		for _, g := range c.Guard {
 			if !holds(s.items[c.Item], g) {
 				return c.Item, false
@@ -41,18 +46,18 @@ func (s *memory) commit(d Decision) (Item, bool) {
 			}
 			for _, a := range c.Set {
 				if Zero(a.Value) {
-					delete(item, a.Attr)
+					delete(item, a.Field)
 				} else {
-					item[a.Attr] = a.Value
+					item[a.Field] = a.Value
 				}
 			}
 			for _, a := range c.Copy {
 				n, _ := item[a.From].(int64)
-				item[a.Attr] = n
+				item[a.Field] = n
 			}
 			for _, a := range c.Add {
-				n, _ := item[a.Attr].(int64)
-				item[a.Attr] = n + a.Value.(int64)
+				n, _ := item[a.Field].(int64)
+				item[a.Field] = n + a.Value.(int64)
 			}
 		}
 	}
@@ -60,7 +65,7 @@ func (s *memory) commit(d Decision) (Item, bool) {
 }
 
 func holds(item attrs, g Cond) bool {
-	v, there := item[g.Attr]
+	v, there := item[g.Field]
 	switch g.Op {
 	case Missing:
 		return !there
@@ -79,37 +84,13 @@ func holds(item attrs, g Cond) bool {
 	return false
 }
 
-// field is a struct field and the attribute that holds it.
-type field struct {
-	index     int
-	name      string
-	omitEmpty bool
-}
-
-// fields of the types of this package, found once: the walks read millions of items.
-var fields = map[reflect.Type][]field{}
-
-func fieldsOf(rt reflect.Type) []field {
-	if fs, ok := fields[rt]; ok {
-		return fs
-	}
-	fs := []field{}
-	for i := range rt.NumField() {
-		name, rest, _ := strings.Cut(rt.Field(i).Tag.Get("dynamodbav"), ",")
-		if name != "" && name != "-" {
-			fs = append(fs, field{i, name, rest == "omitempty"})
-		}
-	}
-	fields[rt] = fs
-	return fs
-}
-
+// toAttrs takes an item's struct apart; a zero value is not there.
 func toAttrs(v any) attrs {
 	out := attrs{}
 	rv := reflect.ValueOf(v)
-	for _, f := range fieldsOf(rv.Type()) {
-		if !f.omitEmpty || !rv.Field(f.index).IsZero() {
-			out[f.name] = rv.Field(f.index).Interface()
+	for i, name := range fieldsOf(rv.Type()) {
+		if !rv.Field(i).IsZero() {
+			out[name] = rv.Field(i).Interface()
 		}
 	}
 	return out
@@ -117,11 +98,53 @@ func toAttrs(v any) attrs {
 
 func fromAttrs(item attrs, out any) {
 	rv := reflect.ValueOf(out).Elem()
-	for _, f := range fieldsOf(rv.Type()) {
-		if v, ok := item[f.name]; ok {
-			rv.Field(f.index).Set(reflect.ValueOf(v))
+	for i, name := range fieldsOf(rv.Type()) {
+		if v, ok := item[name]; ok {
+			rv.Field(i).Set(reflect.ValueOf(v))
 		}
 	}
+}
+
+// fields of the types of this package, found once: the walks read millions of items.
+var fields = map[reflect.Type][]Field{}
+
+func fieldsOf(rt reflect.Type) []Field {
+	if fs, ok := fields[rt]; ok {
+		return fs
+	}
+	fs := make([]Field, rt.NumField())
+	for i := range fs {
+		fs[i] = Field(rt.Field(i).Name)
+	}
+	fields[rt] = fs
+	return fs
+}
+
+// structs of the items of each kind that decisions change by field.
+var structs = map[Kind]reflect.Type{
+	MetaItem: reflect.TypeFor[Meta](), LeaseItem: reflect.TypeFor[Lease](), LaneItem: reflect.TypeFor[Lane](),
+	WaiterItem: reflect.TypeFor[Waiter](), StepItem: reflect.TypeFor[Step](), SingletonItem: reflect.TypeFor[Singleton](),
+}
+
+// unknown returns a field that a change names and its item does not have; "" if there is none.
+func unknown(c *Change) Field {
+	known := fieldsOf(structs[c.Item.Kind])
+	var named []Field
+	for _, g := range c.Guard {
+		named = append(named, g.Field)
+	}
+	for _, a := range append(slices.Clone(c.Set), c.Add...) {
+		named = append(named, a.Field)
+	}
+	for _, a := range c.Copy {
+		named = append(named, a.Field, a.From)
+	}
+	for _, f := range named {
+		if !slices.Contains(known, f) {
+			return f
+		}
+	}
+	return ""
 }
 
 func (s *memory) meta(id string) (m Meta) {
@@ -265,7 +288,7 @@ func (w *world) enqueueFacts(m Meta) Enqueue {
 		}
 	}
 	if m.Singleton != "" {
-		var named SingletonItemValue
+		var named Singleton
 		fromAttrs(w.items[singletonOf(m.Singleton)], &named)
 		if named.JobID != "" {
 			old := w.meta(named.JobID)

@@ -866,7 +866,7 @@ func TestRow18_AdvanceTakesAFreeLaneForTheLowestTicketOnly(t *testing.T) {
 	w.queue(Meta{ID: "1", Lane: lane})
 	w.queue(Meta{ID: "2", Lane: lane})
 	w.queue(Meta{ID: "3", Lane: lane})
-	delete(w.items[laneOf(lane)], "holder")
+	delete(w.items[laneOf(lane)], fieldHolder)
 	if d := Advance(w.advanceFacts("3"), w.now); !d.Empty() {
 		t.Error("the later ticket took the lane")
 	}

@@ -36,7 +36,7 @@ func LeaseOver(f ClaimFacts, now time.Time) Decision {
 // look moves the time of the sweep's next look at a RUNNING job.
 func look(m Meta, at int64) Decision {
 	var d Decision
-	d.on(metaOf(m.ID)).guard("state", Equal, Running).as("attempt", m.Attempt).due(Due{At: at})
+	d.on(metaOf(m.ID)).guard(fieldState, Equal, Running).as(fieldAttempt, m.Attempt).due(Due{At: at})
 	return d
 }
 
@@ -53,8 +53,8 @@ func RingAgainIfDue(m Meta, pool string, now time.Time) Decision {
 	}
 	wait = min(max(2*wait, RingAgain.Milliseconds()), RingMost.Milliseconds())
 	next := now.UnixMilli() + wait
-	c := d.on(metaOf(m.ID)).guard("state", Equal, Ready).as("ready_no", m.ReadyNo).as("ring_due", m.RingDue)
-	c.set("ring_due", next).set("wait", wait).set("pool", pool)
+	c := d.on(metaOf(m.ID)).guard(fieldState, Equal, Ready).as(fieldReadyNo, m.ReadyNo).as(fieldRingDue, m.RingDue)
+	c.set(fieldRingDue, next).set(fieldWait, wait).set(fieldPool, pool)
 	m.Pool = pool
 	c.due(dueReady(m, next))
 	if rings(m) {
@@ -87,7 +87,7 @@ func Expire(f EndFacts, now time.Time) Decision {
 	}
 	lane := laneFor(f.Lane)
 	end(&d, m, nil, lane, out, now)
-	d.on(metaOf(m.ID)).as("ready_no", m.ReadyNo)
+	d.on(metaOf(m.ID)).as(fieldReadyNo, m.ReadyNo)
 	if lane != nil {
 		lane.write(&d, now)
 	}
@@ -130,7 +130,7 @@ func Advance(f AdvanceFacts, now time.Time) Decision {
 		lane.write(&d, now)
 		c := d.on(waiterOf(m.Lane, m.Ticket))
 		c.Do = Delete
-		c.guard("job_id", Equal, m.ID)
+		c.guard(fieldJobID, Equal, m.ID)
 		holds = true
 	}
 	if !holds {
@@ -138,9 +138,9 @@ func Advance(f AdvanceFacts, now time.Time) Decision {
 	}
 	switch {
 	case f.Deps.Done():
-		ready(&d, d.on(metaOf(m.ID)).guard("state", Equal, Blocked), m, now)
+		ready(&d, d.on(metaOf(m.ID)).guard(fieldState, Equal, Blocked), m, now)
 	case !d.Empty():
-		c := d.on(metaOf(m.ID)).guard("state", Equal, Blocked)
+		c := d.on(metaOf(m.ID)).guard(fieldState, Equal, Blocked)
 		c.Do = Check
 	}
 	return d
@@ -161,7 +161,7 @@ func LookAgain(m Meta, seen int64, now time.Time) Decision {
 			d.Fate = goneAt(m, seen)
 		}
 	}
-	d.on(metaOf(m.ID)).guard("state", Equal, Blocked).set("wait", wait).due(Due{At: at})
+	d.on(metaOf(m.ID)).guard(fieldState, Equal, Blocked).set(fieldWait, wait).due(Due{At: at})
 	return d
 }
 
@@ -170,7 +170,7 @@ func LookAgain(m Meta, seen int64, now time.Time) Decision {
 func Settled(m Meta) Decision {
 	var d Decision
 	if m.State.Ended() && m.Due != 0 {
-		d.on(metaOf(m.ID)).guard("state", Equal, m.State).due(Due{})
+		d.on(metaOf(m.ID)).guard(fieldState, Equal, m.State).due(Due{})
 	}
 	return d
 }

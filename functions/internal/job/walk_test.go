@@ -160,7 +160,7 @@ func (w *walk) order(v *LaneView) *LaneView {
 func (w *walk) check(after string) {
 	holder := ""
 	if item, ok := w.items[laneOf(lane)]; ok {
-		holder, _ = item["holder"].(string)
+		holder, _ = item[fieldHolder].(string)
 	}
 	for _, id := range w.jobs {
 		m := w.meta(id)
@@ -241,7 +241,7 @@ func (w *walk) enqueue(m Meta) {
 			in.States[id] = w.meta(id).State
 		}
 		if m.Singleton != "" {
-			var named SingletonItemValue
+			var named Singleton
 			fromAttrs(w.items[singletonOf(m.Singleton)], &named)
 			if named.JobID != "" {
 				old := w.meta(named.JobID)
@@ -529,11 +529,11 @@ func TestRandomSchedulesKeepTheInvariants(t *testing.T) {
 }
 
 // without drops guards from a decision.
-func without(kind Kind, attr string) func(*Decision) {
+func without(kind Kind, field Field) func(*Decision) {
 	return func(d *Decision) {
 		for _, c := range d.Changes {
 			if c.Item.Kind == kind {
-				c.Guard = slices.DeleteFunc(slices.Clone(c.Guard), func(g Cond) bool { return g.Attr == attr })
+				c.Guard = slices.DeleteFunc(slices.Clone(c.Guard), func(g Cond) bool { return g.Field == field })
 			}
 		}
 	}
@@ -549,24 +549,24 @@ func drop(wanted func(*Change) bool) func(*Decision) {
 func TestMutationsOfTheRulesAreNoticed(t *testing.T) {
 	laneWrite := func(c *Change) bool { return c.Item.Kind == LaneItem }
 	for _, b := range []bend{
-		{name: "guard on the attempt only", mutate: without(LeaseItem, "live")},
-		{name: "guard on a live lease of any attempt", mutate: without(LeaseItem, "attempt")},
+		{name: "guard on the attempt only", mutate: without(LeaseItem, fieldLive)},
+		{name: "guard on a live lease of any attempt", mutate: without(LeaseItem, fieldAttempt)},
 		{name: "no re-ring", noRing: true},
 		{name: "dependents and waiters are not swept", noBlocked: true},
 		{name: "no local expiry", noExpiry: true},
 		{name: "claim and sweep forget cut steps", forgets: true},
 		{name: "waiters in the order of ids", byID: true},
-		{name: "sweep and claim do not re-check the lease", mutate: without(LeaseItem, "until")},
-		{name: "lane without a version", mutate: without(LaneItem, "ver")},
+		{name: "sweep and claim do not re-check the lease", mutate: without(LeaseItem, fieldUntil)},
+		{name: "lane without a version", mutate: without(LaneItem, fieldVer)},
 		{name: "enqueue and end leave the lane alone", mutate: drop(laneWrite)},
-		{name: "output put where it lands", mutate: without(LeaseItem, "next_output")},
-		{name: "state is not checked", mutate: without(MetaItem, "state")},
+		{name: "output put where it lands", mutate: without(LeaseItem, fieldNextOutput)},
+		{name: "state is not checked", mutate: without(MetaItem, fieldState)},
 		{name: "an ended waiter keeps its ticket", mutate: drop(func(c *Change) bool { return c.Item.Kind == WaiterItem && c.Do == Delete })},
 		{name: "no begin record", mutate: drop(func(c *Change) bool { return c.Item.Kind == StepItem })},
 		{name: "force and ends leave the lease open", mutate: func(d *Decision) {
 			for _, c := range d.Changes {
 				if c.Item.Kind == LeaseItem {
-					c.Set = slices.DeleteFunc(slices.Clone(c.Set), func(a Assign) bool { return a.Attr == "live" && a.Value == false })
+					c.Set = slices.DeleteFunc(slices.Clone(c.Set), func(a Assign) bool { return a.Field == fieldLive && a.Value == false })
 				}
 			}
 		}},

@@ -40,7 +40,7 @@ func (st *Store) commit(ctx context.Context, d job.Decision, extra ...store.Acti
 // action translates one change of the engine.
 func action(c *job.Change, now time.Time) (a store.Action, err error) {
 	key, label, ttl := place(c.Item)
-	guard, err := guards(c.Guard)
+	guard, err := guards(c)
 	if err != nil {
 		return a, err
 	}
@@ -50,7 +50,7 @@ func action(c *job.Change, now time.Time) (a store.Action, err error) {
 	case job.Check:
 		a = store.Check(key, guard)
 	case job.Put:
-		item, encodeErr := store.Encode(c.Value)
+		item, encodeErr := store.Encode(stored(c.Value))
 		if encodeErr != nil {
 			return a, fmt.Errorf("writing %s: %w", key, encodeErr)
 		}
@@ -66,7 +66,11 @@ func action(c *job.Change, now time.Time) (a store.Action, err error) {
 		}
 		a = store.Put(key, item, guard)
 	default:
-		a = store.Update(key, updateOf(c), guard)
+		change, err := updateOf(c)
+		if err != nil {
+			return a, fmt.Errorf("writing %s: %w", key, err)
+		}
+		a = store.Update(key, change, guard)
 	}
 	if c.Item.Kind == job.LeaseItem {
 		a = a.WithOld()
@@ -98,10 +102,14 @@ func place(i job.Item) (key store.Key, label string, ttl bool) {
 	}
 }
 
-func guards(conds []job.Cond) (store.Expr, error) {
-	parts := make([]store.Expr, 0, len(conds))
-	for _, c := range conds {
-		name := "#" + c.Attr
+func guards(of *job.Change) (store.Expr, error) {
+	parts := make([]store.Expr, 0, len(of.Guard))
+	for _, c := range of.Guard {
+		name, err := attribute(of.Item.Kind, c.Field)
+		if err != nil {
+			return store.Expr{}, err
+		}
+		name = "#" + name
 		switch c.Op {
 		case job.Equal:
 			parts = append(parts, store.If(name+" = ?", c.Value))
@@ -118,27 +126,43 @@ func guards(conds []job.Cond) (store.Expr, error) {
 		case job.NotEnded:
 			parts = append(parts, store.If(name+" IN (?, ?, ?)", job.Blocked, job.Ready, job.Running))
 		default:
-			return store.Expr{}, fmt.Errorf("guard on %s: unknown operator %d", c.Attr, c.Op)
+			return store.Expr{}, fmt.Errorf("guard on %s: unknown operator %d", c.Field, c.Op)
 		}
 	}
 	return store.And(parts...), nil
 }
 
-func updateOf(c *job.Change) store.Expr {
+func updateOf(c *job.Change) (store.Expr, error) {
 	var set, remove, add clause
 	set.word, remove.word, add.word = "SET ", " REMOVE ", " ADD "
 	for _, a := range c.Set {
-		if job.Zero(a.Value) {
-			remove.add("#" + a.Attr)
-		} else {
-			set.add("#"+a.Attr+" = ?", a.Value)
+		name, err := attribute(c.Item.Kind, a.Field)
+		switch {
+		case err != nil:
+			return store.Expr{}, err
+		case job.Zero(a.Value):
+			remove.add("#" + name)
+		default:
+			set.add("#"+name+" = ?", stored(a.Value))
 		}
 	}
 	for _, a := range c.Copy {
-		set.add("#"+a.Attr+" = if_not_exists(#"+a.From+", ?)", int64(0))
+		to, err := attribute(c.Item.Kind, a.Field)
+		if err != nil {
+			return store.Expr{}, err
+		}
+		from, err := attribute(c.Item.Kind, a.From)
+		if err != nil {
+			return store.Expr{}, err
+		}
+		set.add("#"+to+" = if_not_exists(#"+from+", ?)", int64(0))
 	}
 	for _, a := range c.Add {
-		add.add("#"+a.Attr+" ?", a.Value)
+		name, err := attribute(c.Item.Kind, a.Field)
+		if err != nil {
+			return store.Expr{}, err
+		}
+		add.add("#"+name+" ?", a.Value)
 	}
 	if c.Due != nil {
 		if c.Due.At == 0 {
@@ -151,7 +175,7 @@ func updateOf(c *job.Change) store.Expr {
 		}
 	}
 	set.add("#"+store.AttrVersion+" = ?", store.SchemaVersion)
-	return store.Set(set.text+remove.text+add.text, append(set.args, add.args...)...)
+	return store.Set(set.text+remove.text+add.text, append(set.args, add.args...)...), nil
 }
 
 type clause struct {

@@ -21,15 +21,16 @@ func (st *Store) laneView(ctx context.Context, m job.Meta) (view *job.LaneView, 
 	view = &job.LaneView{Lane: job.Lane{Key: m.Lane}}
 	for _, item := range items {
 		if store.KeyOf(item) == store.Lane(m.Lane) {
-			if err := store.Decode(item, &view.Lane); err != nil {
+			if view.Lane, err = decodeLane(item, m.Lane); err != nil {
 				return nil, nil, fmt.Errorf("reading a lane: %w", err)
 			}
 			continue
 		}
-		var w job.Waiter
-		if err := store.Decode(item, &w); err != nil {
+		var place waiterItem
+		if err := store.Decode(item, &place); err != nil {
 			return nil, nil, fmt.Errorf("reading a lane: %w", err)
 		}
+		w := job.Waiter(place)
 		if first == nil {
 			first = &w
 		}

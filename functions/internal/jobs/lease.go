@@ -59,12 +59,13 @@ func (st *Store) BeginStep(ctx context.Context, f Fence, s job.Step, again bool)
 		if err != nil {
 			return err
 		}
-		var l job.Lease
-		var before job.Step
-		for key, into := range map[store.Key]any{store.JobLease(f.JobID): &l, store.JobStep(f.JobID, s.Name): &before} {
-			if err := store.Decode(found[key], into); err != nil {
-				return fmt.Errorf("reading the step %s of job %s: %w", s.Name, f.JobID, err)
-			}
+		l, err := decodeLease(found[store.JobLease(f.JobID)])
+		if err != nil {
+			return fmt.Errorf("reading the lease of job %s: %w", f.JobID, err)
+		}
+		before, err := decodeStep(found[store.JobStep(f.JobID, s.Name)])
+		if err != nil {
+			return fmt.Errorf("reading the step %s of job %s: %w", s.Name, f.JobID, err)
 		}
 		d = job.BeginStepAgain(f.JobID, l, before, f.Attempt, f.Owner, s, st.db.Now())
 	}

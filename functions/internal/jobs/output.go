@@ -35,8 +35,8 @@ func (st *Store) AppendOutput(ctx context.Context, f Fence, position int64, raw 
 	if !lost {
 		return err
 	}
-	var l job.Lease
-	if err := store.Decode(failed.Old, &l); err != nil {
+	l, err := decodeLease(failed.Old)
+	if err != nil {
 		return fmt.Errorf("reading the lease of job %s: %w", f.JobID, err)
 	}
 	if !l.Live || l.Attempt != f.Attempt || l.Owner != f.Owner {

@@ -179,7 +179,7 @@ func (st *Store) replaced(ctx context.Context, singleton string) (*job.Replaced,
 	if singleton == "" {
 		return nil, nil
 	}
-	var named job.SingletonItemValue
+	var named singletonItem
 	found, err := st.db.Get(ctx, store.Singleton(singleton), true, &named)
 	if err != nil || !found {
 		return nil, err

@@ -44,7 +44,7 @@ func metaIn(found map[store.Key]store.Item, id string) (m job.Meta, err error) {
 	if !ok {
 		return m, NotFound(id)
 	}
-	if err := store.Decode(item, &m); err != nil {
+	if m, err = decodeMeta(item); err != nil {
 		return m, fmt.Errorf("reading job %s: %w", id, err)
 	}
 	return m, nil
@@ -55,11 +55,11 @@ func leaseIn(found map[store.Key]store.Item, id string) (*job.Lease, error) {
 	if !ok {
 		return nil, nil
 	}
-	l := &job.Lease{}
-	if err := store.Decode(item, l); err != nil {
+	l, err := decodeLease(item)
+	if err != nil {
 		return nil, fmt.Errorf("reading the lease of job %s: %w", id, err)
 	}
-	return l, nil
+	return &l, nil
 }
 
 // Meta reads a job's state strongly.
@@ -89,7 +89,7 @@ func (st *Store) steps(ctx context.Context, id string) ([]job.Step, error) {
 	}
 	steps := make([]job.Step, len(items))
 	for i, item := range items {
-		if err := store.Decode(item, &steps[i]); err != nil {
+		if steps[i], err = decodeStep(item); err != nil {
 			return nil, fmt.Errorf("reading the steps of job %s: %w", id, err)
 		}
 	}
@@ -242,8 +242,8 @@ func (f Filter) wants(m job.Meta) bool {
 func (st *Store) List(ctx context.Context, project string, f Filter, size int, token string) (out []job.Meta, next string, err error) {
 	q := store.Query{Index: store.Index1, PK: store.JobsIndex(project), Order: store.NewestFirst, Token: token}
 	next, err = st.db.List(ctx, q, size, nil, func(item store.Item) (bool, error) {
-		var m job.Meta
-		if err := store.Decode(item, &m); err != nil {
+		m, err := decodeMeta(item)
+		if err != nil {
 			return false, fmt.Errorf("listing jobs: %w", err)
 		}
 		if !f.wants(m) {

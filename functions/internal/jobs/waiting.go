@@ -77,8 +77,8 @@ func (dp *Dispatcher) readWaiting(ctx context.Context, entries []store.Item, fit
 	}
 	var out []job.Meta
 	for _, item := range items {
-		var m job.Meta
-		if err := store.Decode(item, &m); err != nil {
+		m, err := decodeMeta(item)
+		if err != nil {
 			return nil, fmt.Errorf("reading the waiting jobs: %w", err)
 		}
 		if m.State == job.Ready && fit(m) {

@@ -50,21 +50,24 @@ func holderOf(ctx context.Context, db *store.DB, m job.Meta, w *job.Waiting) err
 	if m.Lane == "" {
 		return nil
 	}
-	var lane job.Lane
-	found, err := db.Get(ctx, store.Lane(m.Lane), false, &lane)
+	read := laneItem{Key: m.Lane}
+	found, err := db.Get(ctx, store.Lane(m.Lane), false, &read)
 	if err != nil || !found {
 		return err
 	}
+	lane := job.Lane(read)
 	w.Lane = &lane
 	if lane.Holder == "" || lane.Holder == m.ID {
 		return nil
 	}
-	var holder job.Meta
-	found, err = db.Get(ctx, store.JobMeta(lane.Holder), false, &holder)
-	if found {
-		w.Holder = &holder
+	var of metaItem
+	found, err = db.Get(ctx, store.JobMeta(lane.Holder), false, &of)
+	if err != nil || !found {
+		return err
 	}
-	return err
+	holder := of.meta()
+	w.Holder = &holder
+	return nil
 }
 
 func (st *Store) runnersFor(ctx context.Context, m job.Meta, w *job.Waiting) error {

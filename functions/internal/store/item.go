@@ -79,6 +79,12 @@ func empty(rv reflect.Value) bool {
 	}
 }
 
+// AttributeOf is the name under which Encode stores a field; "" for one that it skips.
+func AttributeOf(f reflect.StructField) string {
+	name, _ := tagOf(f)
+	return name
+}
+
 func tagOf(f reflect.StructField) (name string, omitEmpty bool) {
 	tag, ok := f.Tag.Lookup("dynamodbav")
 	if !ok || tag == "-" {

@@ -134,7 +134,7 @@ func TestWhatShowsThingsHasJSON(t *testing.T) {
 		}
 		switch c.Name() {
 		case "list", "list-builds", "inspect", "status", "up", "build", "deploy", "release", "destroy", "logs", "get", "get-stream", "cancel":
-			if !c.Hidden && shell.Lookup(c, "json") == nil {
+			if !c.Hidden && shell.LookupFlag(c, "json") == nil {
 				t.Errorf("%s has no --json", c.CommandPath())
 			}
 		}

@@ -50,8 +50,8 @@ func Run(ctx context.Context, d shell.Deps, args []string) int {
 		args = []string{"version"}
 	}
 	return sh.Execute(ctx, func() *cobra.Command { return newRoot(sh) }, args, func() {
-		if spent, ok := sh.Spent(); ok && sh.Flags().Cost {
-			sh.Sayf("Cost: %s\n", cost.Line(spent))
+		if spent, ok := sh.Cost(); ok && sh.Flags().Cost {
+			sh.Progressf("Cost: %s\n", cost.Line(spent))
 		}
 	})
 }
@@ -60,7 +60,7 @@ func Run(ctx context.Context, d shell.Deps, args []string) int {
 func NewRoot(d shell.Deps) *cobra.Command { return newRoot(shell.New(d)) }
 
 func newRoot(sh *shell.Shell) *cobra.Command {
-	sh.OfferToInstall(func(ctx context.Context) error { return install.Local(ctx, sh) })
+	sh.SetInstall(func(ctx context.Context) error { return install.Local(ctx, sh) })
 	root := &cobra.Command{
 		Use:   "waypoint",
 		Short: "Build, deploy and release applications with one command",

@@ -41,7 +41,7 @@ const NoFiles = cobra.ShellCompDirectiveNoFileComp
 // Projects completes the names of projects.
 func Projects(sh Host) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		c, ctx, cancel := sh.Asking(cmd.Context())
+		c, ctx, cancel := sh.CompletionClient(cmd.Context())
 		defer cancel()
 		if c == nil {
 			return nil, NoFiles
@@ -72,7 +72,7 @@ func apps(sh Host) cobra.CompletionFunc {
 // workspaces completes the workspaces of the project.
 func workspaces(sh Host) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		c, ctx, cancel := sh.Asking(cmd.Context())
+		c, ctx, cancel := sh.CompletionClient(cmd.Context())
 		defer cancel()
 		s, err := scope.Find(sh)
 		if c == nil || err != nil {
@@ -93,7 +93,7 @@ func workspaces(sh Host) cobra.CompletionFunc {
 // Jobs completes the ids of the newest jobs.
 func Jobs(sh Host) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		c, ctx, cancel := sh.Asking(cmd.Context())
+		c, ctx, cancel := sh.CompletionClient(cmd.Context())
 		defer cancel()
 		s, err := scope.Find(sh)
 		if c == nil || err != nil || len(args) > 0 {

@@ -13,7 +13,7 @@ import (
 // Host is the part of the shell that this package uses.
 type Host interface {
 	scope.Host
-	Asking(ctx context.Context) (*client.Client, context.Context, context.CancelFunc)
+	CompletionClient(ctx context.Context) (*client.Client, context.Context, context.CancelFunc)
 	ContextStore() (contexts.Store, error)
 	Env() *shell.Env
 }

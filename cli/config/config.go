@@ -115,14 +115,14 @@ func runSet(cmd *cobra.Command, sh Host, o *scopeOptions, args []string) error {
 		v.Internal, v.File, v.Sensitive = o.internal, o.file, o.sensitive
 	}
 	ctx := cmd.Context()
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
 	if _, err := c.Config.SetConfig(ctx, connect.NewRequest(&waypointv1.SetConfigRequest{Variables: vars})); err != nil {
 		return fmt.Errorf("setting the configuration: %w", err)
 	}
-	sh.Sayf("Set %s. Running apps get it within 30 seconds.\n", render.Plural(len(vars), "variable"))
+	sh.Progressf("Set %s. Running apps get it within 30 seconds.\n", render.Plural(len(vars), "variable"))
 	return nil
 }
 
@@ -215,7 +215,7 @@ func runGet(ctx context.Context, sh Host, o *getOptions, args []string) error {
 	if req.GetApp() != "" && req.GetWorkspace() == "" {
 		req.Workspace = sh.Workspace()
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -336,7 +336,7 @@ func deleteConfig(ctx context.Context, sh Host, at *waypointv1.ConfigScope, name
 		}
 		req.Variables = append(req.Variables, &waypointv1.ConfigVariable{Name: name, Scope: at})
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -344,6 +344,6 @@ func deleteConfig(ctx context.Context, sh Host, at *waypointv1.ConfigScope, name
 	if err != nil {
 		return fmt.Errorf("deleting variables: %w", err)
 	}
-	sh.Sayf("Deleted %s.\n", render.Plural(int(res.Msg.GetDeleted()), "variable"))
+	sh.Progressf("Deleted %s.\n", render.Plural(int(res.Msg.GetDeleted()), "variable"))
 	return nil
 }

@@ -78,7 +78,7 @@ func runVariableSet(cmd *cobra.Command, sh Host, sensitive bool, args []string) 
 		return err
 	}
 	ctx := cmd.Context()
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func runVariableSet(cmd *cobra.Command, sh Host, sensitive bool, args []string) 
 	if at.GetWorkspace() != "" {
 		where = "the workspace " + at.GetWorkspace()
 	}
-	sh.Sayf("Set %s for %s. Jobs that are queued from now on use the new values.\n", render.Plural(len(vars), "input variable"), where)
+	sh.Progressf("Set %s for %s. Jobs that are queued from now on use the new values.\n", render.Plural(len(vars), "input variable"), where)
 	return nil
 }
 
@@ -139,7 +139,7 @@ func runVariableList(ctx context.Context, sh Host, json bool, args []string) err
 	if len(args) > 0 {
 		req.Prefix = args[0]
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func run(sh Host, o *options, args []string) error {
 		sh.Printf("%s", reference.Index(all))
 	default:
 		listPlugins(sh, all)
-		sh.Sayf("\n`waypoint docs NAME` describes a plugin.\n")
+		sh.Progressf("\n`waypoint docs NAME` describes a plugin.\n")
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type Host interface {
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Table(t terminal.Table)
 	Workspace() string
 	Write(data string)

@@ -61,6 +61,6 @@ func runValidate(sh Host, args []string, asJSON bool) error {
 	if len(diags) > 0 {
 		config.Render(sh.Env().Err, file, diags, sh.ErrSetting().Color())
 	}
-	sh.Sayf(" %s %s is valid\n", terminal.Paint("ok", terminal.Success, sh.ErrSetting().Color()), filepath.Base(path))
+	sh.Progressf(" %s %s is valid\n", terminal.Paint("ok", terminal.Success, sh.ErrSetting().Color()), filepath.Base(path))
 	return nil
 }

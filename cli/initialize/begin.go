@@ -17,7 +17,7 @@ import (
 // it is; otherwise it is one to begin with.
 func begin(sh Host) (found bool, err error) {
 	name := starter.Name(filepath.Base(sh.Env().Dir), "my-project")
-	apps, err := starter.Look(os.DirFS(sh.Env().Dir), render.OrElse(sh.Flags().App, "web"))
+	apps, err := starter.Inspect(os.DirFS(sh.Env().Dir), render.OrElse(sh.Flags().App, "web"))
 	if err != nil {
 		return false, err
 	}
@@ -38,11 +38,11 @@ func begin(sh Host) (found bool, err error) {
 		return false, err
 	}
 	if len(apps) > 0 {
-		sh.Sayf("%s has been written:\n\n%s\n", path, indent(string(text)))
+		sh.Progressf("%s has been written:\n\n%s\n", path, indent(string(text)))
 		return true, nil
 	}
-	sh.Sayf("This directory had no waypoint.hcl, so a template has been written to %s.\n", path)
-	sh.Sayf("Next: adapt it to your app, then run `waypoint init` again.\n")
+	sh.Progressf("This directory had no waypoint.hcl, so a template has been written to %s.\n", path)
+	sh.Progressf("Next: adapt it to your app, then run `waypoint init` again.\n")
 	return false, nil
 }
 
@@ -69,7 +69,7 @@ func ask(sh Host, question, fallback string, check func(answer string) error) (s
 		return fallback, check(fallback)
 	}
 	for {
-		sh.Sayf("%s [%s]: ", question, fallback)
+		sh.Progressf("%s [%s]: ", question, fallback)
 		answer, err := sh.ReadLine()
 		if err != nil {
 			return "", err
@@ -79,7 +79,7 @@ func ask(sh Host, question, fallback string, check func(answer string) error) (s
 		if wrong == nil {
 			return answer, nil
 		}
-		sh.Sayf("%s\n", render.FirstUpper(wrong.Error()))
+		sh.Progressf("%s\n", render.FirstUpper(wrong.Error()))
 	}
 }
 
@@ -117,12 +117,12 @@ func choose(sh Host, project string, apps []starter.App) ([]starter.Choice, erro
 
 func chooseWay(sh Host, app string, ways []starter.Way) (starter.Way, error) {
 	if len(ways) == 1 || !sh.CanAsk() {
-		sh.Sayf("%s: %s.\n", app, ways[0].Because)
+		sh.Progressf("%s: %s.\n", app, ways[0].Because)
 		return ways[0], nil
 	}
-	sh.Sayf("How is %q built and run?\n", app)
+	sh.Progressf("How is %q built and run?\n", app)
 	for i, w := range ways {
-		sh.Sayf("  %d. %-8s %s\n", i+1, w.Name, w.Because)
+		sh.Progressf("  %d. %-8s %s\n", i+1, w.Name, w.Because)
 	}
 	number, err := ask(sh, "Choice", "1", func(answer string) error {
 		if n, err := strconv.Atoi(answer); err != nil || n < 1 || n > len(ways) {

@@ -18,9 +18,9 @@ type Host interface {
 	Env() *shell.Env
 	ErrSetting() terminal.Setting
 	Flags() *shell.Flags
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	PrintJSON(v any) error
 	ReadLine() (string, error)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Server() *shell.Server
 }

@@ -31,7 +31,7 @@ func New(sh Host) *cobra.Command {
 		Long: `Checks waypoint.hcl and the server, and registers the project and its apps.
 
 In a directory without a waypoint.hcl it inspects the files (Dockerfile, go.mod, package.json, a Helm chart, …), asks
-about about about what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
+about what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
 		Example: "  waypoint init\n  waypoint -project shop -app web init",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), sh, o) },
 	}
@@ -60,10 +60,10 @@ func run(ctx context.Context, sh Host, o *options) error {
 		config.Render(sh.Env().Err, s.File, diags, sh.ErrSetting().Color())
 	}
 	say := func(format string, args ...any) {
-		sh.Sayf(" %s %s\n", terminal.Paint("ok", terminal.Success, sh.ErrSetting().Color()), fmt.Sprintf(format, args...))
+		sh.Progressf(" %s %s\n", terminal.Paint("ok", terminal.Success, sh.ErrSetting().Color()), fmt.Sprintf(format, args...))
 	}
 	say("%s is valid", filepath.Base(s.File.Name))
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,6 @@ func run(ctx context.Context, sh Host, o *options) error {
 		m["apps"] = render.List(made.GetApps())
 		return sh.PrintJSON(m)
 	}
-	sh.Sayf("Next: `waypoint up`\n")
+	sh.Progressf("Next: `waypoint up`\n")
 	return nil
 }

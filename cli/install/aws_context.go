@@ -97,7 +97,7 @@ func (f *AWSFlags) followContext(sh Host, config *aws.Config, known bool) error 
 		if f.Region == "" {
 			config.Region = c.AWS.Region
 		}
-		sh.Sayf("AWS_ENDPOINT_URL is not set; the context %q belongs to %s.\n", name, kept)
+		sh.Progressf("AWS_ENDPOINT_URL is not set; the context %q belongs to %s.\n", name, kept)
 	case set == "":
 		sh.Warnf("the context %q belongs to an installation at %s, but AWS_ENDPOINT_URL is not set: this installs into AWS itself.", name, kept)
 	case kept == "":

@@ -27,7 +27,7 @@ type Host interface {
 	PrintJSON(v any) error
 	Printf(format string, args ...any)
 	Renderer(out io.Writer, set terminal.Setting) *terminal.Renderer
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Table(t terminal.Table)
 	Warnf(format string, args ...any)
 	Write(data string)

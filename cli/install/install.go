@@ -108,7 +108,7 @@ func local(ctx context.Context, sh Host, o *options) error {
 	}
 	in, err := change(ctx, server.InstallOptions{
 		Dir: dir, Listen: o.listen, Executable: sh.Env().Executable,
-		Progress: func(done string) { sh.Sayf(" %s %s\n", sign, done) },
+		Progress: func(done string) { sh.Progressf(" %s %s\n", sign, done) },
 	})
 	if err != nil {
 		return err
@@ -129,13 +129,13 @@ func local(ctx context.Context, sh Host, o *options) error {
 		return err
 	}
 	sh.ForgetServer() // what was chosen before is no longer
-	sh.Sayf(" %s The context %q is the default\n", sign, o.name)
+	sh.Progressf(" %s The context %q is the default\n", sign, o.name)
 	at := in.Address
 	if in.TCP != "" {
 		at = in.TCP
 	}
-	sh.Sayf("The server is at %s, ready after %s. Its data and logs are in %s.\n", at, terminal.Duration(sh.Env().Now().Sub(began)), dir)
-	sh.Sayf("Next: `waypoint up` in a project's directory, or `waypoint init` to create a project.\n")
+	sh.Progressf("The server is at %s, ready after %s. Its data and logs are in %s.\n", at, terminal.Duration(sh.Env().Now().Sub(began)), dir)
+	sh.Progressf("Next: `waypoint up` in a project's directory, or `waypoint init` to create a project.\n")
 	return nil
 }
 
@@ -196,17 +196,17 @@ func runUninstall(ctx context.Context, sh Host, o *options) error {
 	if err != nil {
 		return err
 	}
-	sh.Sayf("Stopped the server and its runner.\n")
+	sh.Progressf("Stopped the server and its runner.\n")
 	if len(gone) > 0 {
-		sh.Sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
+		sh.Progressf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
 	}
 	if o.purge {
-		sh.Sayf("Deleted the data in %s and stopped the apps that ran as processes on this machine.\n", dir)
+		sh.Progressf("Deleted the data in %s and stopped the apps that ran as processes on this machine.\n", dir)
 	} else {
-		sh.Sayf("The data is kept in %s; `waypoint install --platform=local` uses it again.\n", dir)
+		sh.Progressf("The data is kept in %s; `waypoint install --platform=local` uses it again.\n", dir)
 	}
 	for _, what := range left {
-		sh.Sayf("Not removed: %s.\n", what)
+		sh.Progressf("Not removed: %s.\n", what)
 	}
 	if purging != nil {
 		return fmt.Errorf("stopping the apps on this machine: %w", purging)
@@ -251,6 +251,6 @@ func selectTheOnlyContext(sh Host, store contexts.Store) error {
 	if err := store.SetDefault(left[0]); err != nil {
 		return err
 	}
-	sh.Sayf("The context %q is now the default.\n", left[0])
+	sh.Progressf("The context %q is now the default.\n", left[0])
 	return nil
 }

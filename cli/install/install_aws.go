@@ -143,9 +143,9 @@ func runAWS(ctx context.Context, sh Host, o *awsInstallOptions, contextName stri
 	case upgrade:
 		done = "has been upgraded"
 	}
-	sh.Sayf("%s %s: version %s, after %s. The API is at %s.\n", o.Name, done, r.Version, terminal.Duration(sh.Env().Now().Sub(began)), r.Address)
-	sh.Sayf("The context %q is the default.\n", contextName)
-	sh.Sayf("Next: `waypoint up` in a project's directory. To run jobs with a git source: `waypoint runner agent`\n" +
+	sh.Progressf("%s %s: version %s, after %s. The API is at %s.\n", o.Name, done, r.Version, terminal.Duration(sh.Env().Now().Sub(began)), r.Address)
+	sh.Progressf("The context %q is the default.\n", contextName)
+	sh.Progressf("Next: `waypoint up` in a project's directory. To run jobs with a git source: `waypoint runner agent`\n" +
 		"with a token that `waypoint token create NAME -kind runner -project PROJECT` makes.\n")
 	return nil
 }
@@ -203,15 +203,15 @@ func saveAWS(sh Host, store contexts.Store, name string, at contexts.AWS, r *inf
 func sayUnfinished(sh Host, f *AWSFlags, changes bool, u *infra.Unfinished) {
 	switch {
 	case u.Stuck: // the error's hint says what goes on
-		sh.Sayf("%s is not complete.\n", f.Name)
+		sh.Progressf("%s is not complete.\n", f.Name)
 	case changes && u.API == infra.APIAnswers:
-		sh.Sayf("The change of %s is not complete; the earlier version keeps serving. Run the same command again to continue.\n", f.Name)
+		sh.Progressf("The change of %s is not complete; the earlier version keeps serving. Run the same command again to continue.\n", f.Name)
 	case changes && u.API == infra.APISilent:
-		sh.Sayf("The change of %s is not complete, and its API does not answer now. Run the same command again to continue.\n", f.Name)
+		sh.Progressf("The change of %s is not complete, and its API does not answer now. Run the same command again to continue.\n", f.Name)
 	case changes:
-		sh.Sayf("The change of %s is not complete. Run the same command again to continue.\n", f.Name)
+		sh.Progressf("The change of %s is not complete. Run the same command again to continue.\n", f.Name)
 	default:
-		sh.Sayf("%s is not complete, and the resources that were made stay. Run the same command again to continue; %s removes them.\n", f.Name, f.command("uninstall"))
+		sh.Progressf("%s is not complete, and the resources that were made stay. Run the same command again to continue; %s removes them.\n", f.Name, f.command("uninstall"))
 	}
 }
 
@@ -252,7 +252,7 @@ func runUninstallAWS(ctx context.Context, sh Host, f *AWSFlags, purge, approved,
 	end(err == nil || notDone(err))
 	if err != nil {
 		if unfinished := new(infra.Unfinished); errors.As(err, &unfinished) {
-			sh.Sayf("%s is not completely removed. Run the same command again to continue.\n", f.Name)
+			sh.Progressf("%s is not completely removed. Run the same command again to continue.\n", f.Name)
 		}
 		return interrupted(ctx, err, "Run the command again: it removes the rest.")
 	}
@@ -268,23 +268,23 @@ func runUninstallAWS(ctx context.Context, sh Host, f *AWSFlags, purge, approved,
 	}
 	switch {
 	case r.Nothing:
-		sh.Sayf("%s is not installed in account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
+		sh.Progressf("%s is not installed in account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
 	case len(r.Kept) == 0 && r.Stuck != "":
-		sh.Sayf("Removed %s from account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
+		sh.Progressf("Removed %s from account %s, region %s.\n", f.Name, r.Identity.Account, r.Identity.Region)
 	case len(r.Kept) == 0:
-		sh.Sayf("Removed %s from account %s, region %s. Nothing is left.\n", f.Name, r.Identity.Account, r.Identity.Region)
+		sh.Progressf("Removed %s from account %s, region %s. Nothing is left.\n", f.Name, r.Identity.Account, r.Identity.Region)
 	default:
-		sh.Sayf("Removed %s from account %s, region %s. Kept on purpose:\n", f.Name, r.Identity.Account, r.Identity.Region)
+		sh.Progressf("Removed %s from account %s, region %s. Kept on purpose:\n", f.Name, r.Identity.Account, r.Identity.Region)
 		for _, k := range r.Kept {
-			sh.Sayf("  %s\n", k)
+			sh.Progressf("  %s\n", k)
 		}
-		sh.Sayf("A later %s uses them again; %s deletes them.\n", f.command("install"), f.command("uninstall", "--purge"))
+		sh.Progressf("A later %s uses them again; %s deletes them.\n", f.command("install"), f.command("uninstall", "--purge"))
 	}
 	if r.Stuck != "" {
-		sh.Sayf("Not removed: %s.\n", r.Stuck)
+		sh.Progressf("Not removed: %s.\n", r.Stuck)
 	}
 	if len(gone) > 0 {
-		sh.Sayf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
+		sh.Progressf("Deleted the contexts: %s.\n", strings.Join(gone, ", "))
 	}
 	return nil
 }

@@ -13,27 +13,27 @@ import (
 // showPlan says what is about to be done.
 func showPlan(sh Host, p infra.Plan) {
 	color := sh.ErrSetting().Color()
-	sh.Sayf("%s\n", terminal.Paint(fmt.Sprintf("%s %s in account %s, region %s:", doing[p.Operation], p.Name, p.Account, p.Region), terminal.Header, color))
+	sh.Progressf("%s\n", terminal.Paint(fmt.Sprintf("%s %s in account %s, region %s:", doing[p.Operation], p.Name, p.Account, p.Region), terminal.Header, color))
 	signs := map[string]string{"Add": "+", "Modify": "~", "Remove": "-", "Import": "+"}
 	for _, c := range p.Changes {
 		note := ""
 		if c.Replacement == "True" || c.Replacement == "Conditional" {
 			note = " (replaced)"
 		}
-		sh.Sayf("  %s %-28s %s%s\n", signs[c.Action], c.Logical, c.Type, note)
+		sh.Progressf("  %s %-28s %s%s\n", signs[c.Action], c.Logical, c.Type, note)
 	}
 	sign := "+"
 	if p.Operation == "uninstall" {
 		sign = "-"
 	}
 	for _, b := range p.Beside {
-		sh.Sayf("  %s %s\n", sign, b)
+		sh.Progressf("  %s %s\n", sign, b)
 	}
 	for _, k := range p.Kept {
-		sh.Sayf("  = kept: %s\n", k)
+		sh.Progressf("  = kept: %s\n", k)
 	}
 	if p.Receipt != nil {
-		sh.Sayf("%s\n", priceLine(p.Receipt))
+		sh.Progressf("%s\n", priceLine(p.Receipt))
 	}
 }
 

@@ -22,11 +22,11 @@ type Host interface {
 	scope.Host
 	Ago(t time.Time) string
 	Flags() *shell.Flags
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Table(t terminal.Table)
 	When(ms int64) string
 	Workspace() string

@@ -60,7 +60,7 @@ func runList(ctx context.Context, sh Host, o *listOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func runList(ctx context.Context, sh Host, o *listOptions) error {
 	return records.Show(sh, o.json, jobs, "jobs", cols, func(j *waypointv1.Job) []string {
 		return []string{
 			render.ShortID(j.GetId(), o.longIDs), render.OperationName(j.GetSpec().GetOperation()), j.GetSpec().GetApp(), render.WorkspaceName(j.GetSpec()),
-			render.Enum(j.GetState().String(), "JOB_STATE_"), sh.Ago(render.UnixMS(j.GetQueuedUnixMs())), render.TookOf(j), j.GetQueuedBy(),
+			render.Enum(j.GetState().String(), "JOB_STATE_"), sh.Ago(render.UnixMS(j.GetQueuedUnixMs())), render.JobDuration(j), j.GetQueuedBy(),
 		}
 	})
 }
@@ -139,7 +139,7 @@ func getJob(ctx context.Context, sh Host, id string) (*waypointv1.Job, *client.C
 	if err := validate.ID("id", id); err != nil {
 		return nil, nil, err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,7 +167,7 @@ func jobFacts(sh Host, j *waypointv1.Job) [][2]string {
 	add("Waiting", strings.TrimPrefix(render.WhyNot(j.GetWhyNot()), "Waiting: "))
 	add("Started", sh.When(j.GetStartedUnixMs()))
 	add("Ended", sh.When(j.GetEndedUnixMs()))
-	if took := render.TookOf(j); took != "-" {
+	if took := render.JobDuration(j); took != "-" {
 		add("Took", took)
 	}
 	add("Runner", strings.TrimSpace(j.GetRunnerName()+" "+j.GetRunnerId()))
@@ -215,7 +215,7 @@ func runCancel(ctx context.Context, sh Host, o *options, id string) error {
 	if err := validate.ID("id", id); err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -229,14 +229,14 @@ func runCancel(ctx context.Context, sh Host, o *options, id string) error {
 	}
 	switch {
 	case j.GetState() == waypointv1.JobState_JOB_STATE_CANCELED:
-		sh.Sayf("The job is cancelled.\n")
+		sh.Progressf("The job is cancelled.\n")
 	case render.HasEnded(j):
-		sh.Sayf("The job had already ended: %s.\n", render.Enum(j.GetState().String(), "JOB_STATE_"))
+		sh.Progressf("The job had already ended: %s.\n", render.Enum(j.GetState().String(), "JOB_STATE_"))
 	default:
-		sh.Sayf("The runner has been asked to stop. Follow the job with `waypoint job get-stream %s`.\n", id)
+		sh.Progressf("The runner has been asked to stop. Follow the job with `waypoint job get-stream %s`.\n", id)
 	}
 	if o.force {
-		sh.Sayf("The plugin that was running may keep running for some seconds.\n")
+		sh.Progressf("The plugin that was running may keep running for some seconds.\n")
 	}
 	return nil
 }

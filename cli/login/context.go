@@ -79,7 +79,7 @@ func runContextCreate(sh Host, o *contextOptions, name string) error {
 			return err
 		}
 	}
-	sh.Sayf("Created the context %q.\n", name)
+	sh.Progressf("Created the context %q.\n", name)
 	return nil
 }
 
@@ -98,7 +98,7 @@ func runContextUse(sh Host, name string) error {
 	if err := contextMissing(store, name, store.SetDefault(name)); err != nil {
 		return err
 	}
-	sh.Sayf("The context %q is now the default.\n", name)
+	sh.Progressf("The context %q is now the default.\n", name)
 	if env := sh.Env().Get("WAYPOINT_CONTEXT"); env != "" && env != name {
 		sh.Warnf("WAYPOINT_CONTEXT is set to %q and overrides the default.", env)
 	}
@@ -158,13 +158,13 @@ func runContextList(sh Host, o *contextOptions) error {
 		return sh.PrintJSON(list)
 	}
 	if len(t.Rows) == 0 {
-		sh.Sayf("No contexts. `waypoint install --platform=local` or `waypoint login ADDRESS` creates one.\n")
+		sh.Progressf("No contexts. `waypoint install --platform=local` or `waypoint login ADDRESS` creates one.\n")
 	} else {
 		sh.Table(t)
 	}
 	old, err := store.Legacy()
 	if err == nil && len(old) > 0 {
-		sh.Sayf("The directory %s also has contexts of HashiCorp Waypoint, which this CLI cannot use: %s.\n", store.Dir, render.OrNone(old))
+		sh.Progressf("The directory %s also has contexts of HashiCorp Waypoint, which this CLI cannot use: %s.\n", store.Dir, render.OrNone(old))
 	}
 	return err
 }
@@ -246,7 +246,7 @@ func runContextVerify(ctx context.Context, sh Host, args []string) error {
 		return err
 	}
 	if c.Platform == "local" && c.Dir != "" {
-		if err := sh.WakeLocal(ctx, &shell.Server{Context: c}); err != nil {
+		if err := sh.StartLocal(ctx, &shell.Server{Context: c}); err != nil {
 			return err
 		}
 	}
@@ -281,7 +281,7 @@ func runContextSet(sh Host, args []string) error {
 	if err := store.Save(name, c); err != nil {
 		return err
 	}
-	sh.Sayf("The context %q now uses the workspace %s.\n", name, c.Workspace)
+	sh.Progressf("The context %q now uses the workspace %s.\n", name, c.Workspace)
 	return nil
 }
 
@@ -296,7 +296,7 @@ func newContextRename(sh Host) *cobra.Command {
 			if err := contextMissing(store, args[0], store.Rename(args[0], args[1])); err != nil {
 				return err
 			}
-			sh.Sayf("Renamed the context %q to %q.\n", args[0], args[1])
+			sh.Progressf("Renamed the context %q to %q.\n", args[0], args[1])
 			return nil
 		},
 	}
@@ -313,7 +313,7 @@ func newContextClear(sh Host) *cobra.Command {
 			if err := store.SetDefault(""); err != nil {
 				return err
 			}
-			sh.Sayf("No context is the default now. `waypoint context use NAME` selects one.\n")
+			sh.Progressf("No context is the default now. `waypoint context use NAME` selects one.\n")
 			return nil
 		},
 	}
@@ -346,7 +346,7 @@ func runContextDelete(sh Host, o *contextOptions, args []string) error {
 		if err := contextMissing(store, name, store.Delete(name)); err != nil {
 			return err
 		}
-		sh.Sayf("Deleted the context %q.\n", name)
+		sh.Progressf("Deleted the context %q.\n", name)
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ type Host interface {
 	Printf(format string, args ...any)
 	Probe(c contexts.Context) (*client.Client, error)
 	ReadAnswer(read func() (string, error)) (string, error)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Table(t terminal.Table)
-	WakeLocal(ctx context.Context, s *shell.Server) error
+	StartLocal(ctx context.Context, s *shell.Server) error
 	Warnf(format string, args ...any)
 }

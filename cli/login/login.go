@@ -82,7 +82,7 @@ func runLogin(ctx context.Context, sh Host, o *loginOptions, args []string) erro
 	if err := store.SetDefault(o.name); err != nil {
 		return err
 	}
-	sh.Sayf("Logged in to %s as %q. The context %q is now the default.\n", o.addr, who.GetPrincipal().GetName(), o.name)
+	sh.Progressf("Logged in to %s as %q. The context %q is now the default.\n", o.addr, who.GetPrincipal().GetName(), o.name)
 	return nil
 }
 
@@ -103,12 +103,12 @@ func readToken(sh Host, given string) (string, error) {
 		if !sh.CanAsk() {
 			return "", problem.New("USAGE", "cannot ask for the token: stdin is not a terminal").WithHint("Pass it on stdin: `waypoint login ADDRESS - < FILE`.")
 		}
-		sh.Sayf("Token (not shown): ")
+		sh.Progressf("Token (not shown): ")
 		var err error
 		if token, err = sh.ReadAnswer(sh.Env().ReadSecret); err != nil {
 			return "", fmt.Errorf("reading the token: %w", err)
 		}
-		sh.Sayf("\n")
+		sh.Progressf("\n")
 	default:
 		sh.Warnf("a token on the command line ends up in the shell's history; omit -token to be prompted for it.")
 		token = given

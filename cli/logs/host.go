@@ -15,10 +15,10 @@ type Host interface {
 	scope.Host
 	Deps() shell.Deps
 	Env() *shell.Env
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	OutSetting() terminal.Setting
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Workspace() string
 	WriteError() error
 }

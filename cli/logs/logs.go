@@ -53,7 +53,7 @@ func run(ctx context.Context, sh Host, o *options) error {
 	if err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func tailLogs(ctx context.Context, sh Host, c *client.Client, req *waypointv1.Ta
 				continue // a page; the next may hold more
 			}
 			if !shown {
-				sh.Sayf("No logs.\n")
+				sh.Progressf("No logs.\n")
 			}
 			return nil
 		}

@@ -13,8 +13,8 @@ import (
 type Host interface {
 	scope.Host
 	Env() *shell.Env
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	PrintJSON(v any) error
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 }

@@ -38,7 +38,7 @@ func run(ctx context.Context, sh Host, o options) error {
 	if err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func run(ctx context.Context, sh Host, o options) error {
 		sh.Printf("%s\n", url)
 		return problem.New("NO_BROWSER", "could not open a browser: %v", err).WithHint("Open the URL above yourself, or use `waypoint open -print`.")
 	}
-	sh.Sayf("Opened %s\n", url)
+	sh.Progressf("Opened %s\n", url)
 	return nil
 }
 

@@ -22,17 +22,17 @@ type Host interface {
 	Env() *shell.Env
 	ErrSetting() terminal.Setting
 	Flags() *shell.Flags
-	KeepWriteErr(err error)
+	RecordWriteError(err error)
 	LocalTrouble() *server.Trouble
 	Logger(least slog.Level) *slog.Logger
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	NewGuard(token string, logger *slog.Logger) *guard.Guard
 	OnWaiting(say func(string))
 	OutSetting() terminal.Setting
 	Printf(format string, args ...any)
 	Renderer(out io.Writer, set terminal.Setting) *terminal.Renderer
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Server() *shell.Server
-	Spent() (c client.Cost, ok bool)
+	Cost() (c client.Cost, ok bool)
 	Workspace() string
 }

@@ -56,7 +56,7 @@ func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 	if err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (r *run) one(ctx context.Context, o *outcome) (*waypointv1.Job, error) {
 	what, err := r.op.Spec(ctx, r.client, o.project, o.app)
 	if errors.Is(err, ErrNothingToDo) {
 		r.out.note("")
-		r.sh.Sayf("Nothing to %s of %s in workspace %s.\n", r.op.Name, o.app, o.workspace)
+		r.sh.Progressf("Nothing to %s of %s in workspace %s.\n", r.op.Name, o.app, o.workspace)
 		return nil, nil
 	}
 	if err != nil {

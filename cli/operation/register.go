@@ -87,9 +87,9 @@ func ensureRegistered(ctx context.Context, sh Host, c *client.Client, s *scope.S
 		return nil, nil, err
 	}
 	if unknown {
-		sh.Sayf("Registered the project %q with the apps %s.\n", s.Project, render.OrNone(missing))
+		sh.Progressf("Registered the project %q with the apps %s.\n", s.Project, render.OrNone(missing))
 	} else {
-		sh.Sayf("Registered the new apps %s of the project %q.\n", render.OrNone(missing), s.Project)
+		sh.Progressf("Registered the new apps %s of the project %q.\n", render.OrNone(missing), s.Project)
 	}
 	return made.GetProject(), scope.AppNames(made.GetApps()), nil
 }

@@ -98,7 +98,7 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 
 func (h *humanSink) finish(op Operation, results []*outcome) {
 	if err := h.r.Close(); err != nil {
-		h.sh.KeepWriteErr(err)
+		h.sh.RecordWriteError(err)
 	}
 	ok := len(results) > 0
 	for _, o := range results {
@@ -119,7 +119,7 @@ func (h *humanSink) finish(op Operation, results []*outcome) {
 		}
 	}
 	if ok && len(op.Next) > 0 {
-		h.sh.Sayf("Next: %s\n", strings.Join(op.Next, ", "))
+		h.sh.Progressf("Next: %s\n", strings.Join(op.Next, ", "))
 	}
 }
 
@@ -227,7 +227,7 @@ func (j *jsonSink) finish(op Operation, results []*outcome) {
 		apps = append(apps, j.appObject(op, o))
 	}
 	fields := map[string]any{"operation": op.Name, "ok": ok, "apps": apps}
-	if c, ok := j.sh.Spent(); ok && j.sh.Flags().Cost {
+	if c, ok := j.sh.Cost(); ok && j.sh.Flags().Cost {
 		usd, pricesOf := cost.USD(c)
 		fields["cost"] = map[string]any{
 			"requests": c.Requests, "read_units": c.ReadUnits, "write_units": c.WriteUnits,
@@ -236,6 +236,6 @@ func (j *jsonSink) finish(op Operation, results []*outcome) {
 	}
 	j.write("result", fields)
 	if err := j.out.Err(); err != nil {
-		j.sh.KeepWriteErr(fmt.Errorf("writing the output: %w", err))
+		j.sh.RecordWriteError(fmt.Errorf("writing the output: %w", err))
 	}
 }

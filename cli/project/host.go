@@ -18,7 +18,7 @@ type Host interface {
 	records.Host
 	scope.Host
 	Ago(t time.Time) string
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
 	Printf(format string, args ...any)

@@ -31,7 +31,7 @@ func newList(sh Host) *cobra.Command {
 }
 
 func runList(ctx context.Context, sh Host, asJSON bool) error {
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func runInspect(ctx context.Context, sh Host, asJSON bool, args []string) error 
 		}
 		name = s.Project
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}

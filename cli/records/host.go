@@ -14,9 +14,9 @@ import (
 type Host interface {
 	scope.Host
 	Ago(t time.Time) string
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	PrintJSON(v any) error
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Table(t terminal.Table)
 	Workspace() string
 }

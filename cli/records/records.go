@@ -64,7 +64,7 @@ func EachApp[T any](ctx context.Context, sh Host, f *Flags,
 	if err != nil {
 		return nil, err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func Show[M proto.Message](sh Host, asJSON bool, items []M, what string, columns
 		return sh.PrintJSON(render.List(items))
 	}
 	if len(items) == 0 {
-		sh.Sayf("No %s.\n", what)
+		sh.Progressf("No %s.\n", what)
 		return nil
 	}
 	t := terminal.Table{Columns: columns}

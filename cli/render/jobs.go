@@ -43,8 +43,8 @@ func WorkspaceName(s *waypointv1.JobSpec) string {
 	return s.GetWorkspace()
 }
 
-// TookOf renders how long a job ran; "-" if it has not ended.
-func TookOf(j *waypointv1.Job) string {
+// JobDuration renders how long a job ran; "-" if it has not ended.
+func JobDuration(j *waypointv1.Job) string {
 	if j.GetStartedUnixMs() == 0 || j.GetEndedUnixMs() == 0 {
 		return "-"
 	}

@@ -23,7 +23,7 @@ type Host interface {
 	Deps() shell.Deps
 	Env() *shell.Env
 	Logger(least slog.Level) *slog.Logger
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	NewGuard(token string, logger *slog.Logger) *guard.Guard
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error

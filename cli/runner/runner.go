@@ -201,7 +201,7 @@ func newList(sh Host) *cobra.Command {
 }
 
 func runList(ctx context.Context, sh Host, asJSON bool) error {
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func runInspect(ctx context.Context, sh Host, asJSON bool, id string) error {
 	if err := validate.ID("id", id); err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}

@@ -14,5 +14,5 @@ type Host interface {
 	Env() *shell.Env
 	Logger(least slog.Level) *slog.Logger
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 }

@@ -58,7 +58,7 @@ func runRun(ctx context.Context, sh Host, o *runOptions) error {
 			if tcp == "" {
 				tcp = server.Address(dir)
 			}
-			sh.Sayf("The server is ready at %s. Ctrl-C stops it.\n", tcp)
+			sh.Progressf("The server is ready at %s. Ctrl-C stops it.\n", tcp)
 		},
 	})
 }

@@ -49,8 +49,8 @@ func Child(cmd *cobra.Command, name string) *cobra.Command {
 	return nil
 }
 
-// Lookup finds a long flag of the command, inherited ones included.
-func Lookup(cmd *cobra.Command, name string) *pflag.Flag {
+// LookupFlag finds a long flag of the command, inherited ones included.
+func LookupFlag(cmd *cobra.Command, name string) *pflag.Flag {
 	if f := cmd.Flags().Lookup(name); f != nil {
 		return f
 	}
@@ -78,7 +78,7 @@ func doubleDash(cmd *cobra.Command, arg string) string {
 	if len(name) < 2 {
 		return arg
 	}
-	if name == "help" || Lookup(cmd, name) != nil {
+	if name == "help" || LookupFlag(cmd, name) != nil {
 		return "-" + arg
 	}
 	if _, near := nearestFlag(cmd, name); near {
@@ -94,7 +94,7 @@ func takesNext(cmd *cobra.Command, arg string) bool {
 	}
 	var f *pflag.Flag
 	if name, long := strings.CutPrefix(arg, "--"); long {
-		f = Lookup(cmd, name)
+		f = LookupFlag(cmd, name)
 	} else if len(arg) == 2 {
 		f = lookupShort(cmd, arg[1:])
 	}

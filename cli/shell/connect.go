@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// retryLook bounds how long a command that only looks waits for a server that is away.
-	retryLook = 5 * time.Second
+	// retryRead bounds how long a command that only looks waits for a server that is away.
+	retryRead = 5 * time.Second
 	// RetryOperation is the limit during an operation, which continues without us.
 	RetryOperation = 10 * time.Minute
 	// sayAfter is how long nothing may happen without a word.
@@ -58,8 +58,8 @@ func (v *Servers) ForgetServer() { v.server, v.client = nil, nil }
 // OnWaiting sets the callback for messages while the server does not answer.
 func (v *Servers) OnWaiting(say func(string)) { v.onWait.Store(&say) }
 
-// Spent is what the calls have cost so far; ok is false if no server was called.
-func (v *Servers) Spent() (c client.Cost, ok bool) {
+// Cost is what the calls have cost so far; ok is false if no server was called.
+func (v *Servers) Cost() (c client.Cost, ok bool) {
 	if v.client == nil {
 		return c, false
 	}
@@ -190,7 +190,7 @@ func (v *Servers) connect(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	if s.Platform == "local" && s.Dir != "" {
-		if err := v.WakeLocal(ctx, s); err != nil {
+		if err := v.StartLocal(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ func (v *Servers) connect(ctx context.Context) (*client.Client, error) {
 func (v *Servers) dial(s *Server) (*client.Client, error) {
 	c, err := client.New(client.Options{
 		Address: s.Address, Token: s.Token, Component: "cli", Version: version.Version(),
-		MaxRetry: retryLook, OnWait: v.waiting, Logger: v.Logger(slog.LevelError),
+		MaxRetry: retryRead, OnWait: v.waiting, Logger: v.Logger(slog.LevelError),
 	})
 	if err != nil {
 		return nil, problem.New("SERVER_ADDRESS", "%s", err.Error()).WithHint("The address comes from %s.", s.From)
@@ -228,7 +228,7 @@ func (v *Servers) LocalTrouble() *server.Trouble {
 	if v.server == nil || v.server.Platform != "local" || v.server.Dir == "" {
 		return nil
 	}
-	return server.Look(context.Background(), v.server.Dir) // bounded by itself: also after an interrupt it may say why
+	return server.Diagnose(context.Background(), v.server.Dir) // bounded by itself: also after an interrupt it may say why
 }
 
 // sayOnce shows the first remark as a line.
@@ -237,13 +237,13 @@ func (v *Servers) sayOnce() func(string) {
 	return func(text string) {
 		if !said {
 			said = true
-			v.Sayf("%s...\n", text)
+			v.Progressf("%s...\n", text)
 		}
 	}
 }
 
-// Look connects for commands that only read, which print a message while they wait for the server.
-func (v *Servers) Look(ctx context.Context) (*client.Client, error) {
+// ReadClient connects for commands that only read, which print a message while they wait for the server.
+func (v *Servers) ReadClient(ctx context.Context) (*client.Client, error) {
 	say := v.sayOnce()
 	v.onWait.Store(&say)
 	return v.connect(ctx)
@@ -269,14 +269,14 @@ func (v *Servers) offerInstall(ctx context.Context) (*Server, error) {
 	return v.ChosenServer()
 }
 
-// WakeLocal starts the local server, and its runner, if they do not run.
-func (v *Servers) WakeLocal(ctx context.Context, s *Server) error {
+// StartLocal starts the local server, and its runner, if they do not run.
+func (v *Servers) StartLocal(ctx context.Context, s *Server) error {
 	started, err := server.EnsureRunning(ctx, s.Dir)
 	if err != nil {
 		return err
 	}
 	if started {
-		v.Sayf("The local server was not running; it has been started.\n")
+		v.Progressf("The local server was not running; it has been started.\n")
 	}
 	return nil
 }
@@ -329,7 +329,7 @@ func (v *Servers) Probe(c contexts.Context) (*client.Client, error) {
 	v.server = &Server{Context: c, From: "the command line"}
 	conn, err := client.New(client.Options{
 		Address: c.Address, Token: c.Token, Component: "cli", Version: version.Version(),
-		MaxRetry: retryLook, OnWait: v.waiting, Logger: v.Logger(slog.LevelError),
+		MaxRetry: retryRead, OnWait: v.waiting, Logger: v.Logger(slog.LevelError),
 	})
 	if err != nil {
 		return nil, problem.New("SERVER_ADDRESS", "%s", err.Error())
@@ -340,8 +340,8 @@ func (v *Servers) Probe(c contexts.Context) (*client.Client, error) {
 // completeTimeout bounds what a press of the Tab key may cost.
 const completeTimeout = 2 * time.Second
 
-// Asking returns a client for completions, which starts no server, asks no question and gives up soon; nil without a server.
-func (v *Servers) Asking(ctx context.Context) (*client.Client, context.Context, context.CancelFunc) {
+// CompletionClient returns a client for completions, which starts no server, asks no question and gives up soon; nil without a server.
+func (v *Servers) CompletionClient(ctx context.Context) (*client.Client, context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(client.WithMaxRetry(ctx, 0), completeTimeout)
 	s, err := v.ChosenServer()
 	if err != nil {

@@ -157,10 +157,10 @@ func (sh *Shell) ShowError(err error) {
 		text += " (" + e.Reason + ")"
 	}
 	text = terminal.Clean(strings.ReplaceAll(text, "\n", " "), false)
-	sh.Sayf("%s\n", terminal.Paint(text, terminal.Failure, color))
+	sh.Progressf("%s\n", terminal.Paint(text, terminal.Failure, color))
 	if e.Hint != "" {
 		for _, line := range strings.Split(e.Hint, "\n") {
-			sh.Sayf("  %s\n", terminal.Clean(line, false))
+			sh.Progressf("  %s\n", terminal.Clean(line, false))
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (sh *Shell) watchInterrupts(done <-chan struct{}, cancel context.CancelCaus
 		}
 		said := make(chan struct{})
 		go func() { // ends with the process
-			sh.Sayf("\nStopped immediately.\n")
+			sh.Progressf("\nStopped immediately.\n")
 			close(said)
 		}()
 		select {
@@ -79,7 +79,7 @@ func (sh *Shell) exitCodeOf(err error) int {
 		return 0
 	case why != nil:
 		if canceled(err) {
-			sh.Sayf("Interrupted.\n")
+			sh.Progressf("Interrupted.\n")
 		} else {
 			sh.ShowError(err)
 		}

@@ -34,7 +34,7 @@ func (p *Prompter) confirm(question string, fallback bool) (bool, error) {
 	if fallback {
 		choices = "[Y/n]"
 	}
-	p.Sayf("%s %s ", question, choices)
+	p.Progressf("%s %s ", question, choices)
 	answer, err := p.ReadLine()
 	if err != nil {
 		return false, err
@@ -98,7 +98,7 @@ func (p *Prompter) ReadAnswer(read func() (string, error)) (string, error) {
 		return a.text, a.err
 	case <-p.Context().Done():
 		p.env.restoreTerminal() // the read may have switched the echo off
-		p.Sayf("\n")
+		p.Progressf("\n")
 		return "", context.Cause(p.Context())
 	}
 }

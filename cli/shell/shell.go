@@ -58,8 +58,8 @@ func (s *Streams) Flags() *Flags { return s.flags }
 // Deps returns the dependencies that main passed to the commands.
 func (sh *Shell) Deps() Deps { return sh.deps }
 
-// OfferToInstall sets what makes a local server for somebody who has none.
-func (v *Servers) OfferToInstall(install func(ctx context.Context) error) { v.install = install }
+// SetInstall sets what makes a local server for somebody who has none.
+func (v *Servers) SetInstall(install func(ctx context.Context) error) { v.install = install }
 
 // Execute runs one command line of the tree that root makes and returns the exit code: 0, 1 after any error, the command's
 // own, or the one that names the signal that ended it (130, 143, 129). atEnd is called before the error is shown.

@@ -19,8 +19,8 @@ type Streams struct {
 	writeErr error
 }
 
-// KeepWriteErr remembers the first error of writing to stdout.
-func (s *Streams) KeepWriteErr(err error) {
+// RecordWriteError remembers the first error of writing to stdout.
+func (s *Streams) RecordWriteError(err error) {
 	if s.writeErr == nil {
 		s.writeErr = err
 	}
@@ -53,15 +53,15 @@ func (s *Streams) Write(data string) {
 	}
 }
 
-// Sayf writes progress to stderr. Errors of writing are ignored.
-func (s *Streams) Sayf(format string, args ...any) {
+// Progressf writes progress to stderr. Errors of writing are ignored.
+func (s *Streams) Progressf(format string, args ...any) {
 	_, _ = io.WriteString(s.env.Err, terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color()))
 }
 
 // Warnf writes a warning to stderr.
 func (s *Streams) Warnf(format string, args ...any) {
 	text := "Warning: " + fmt.Sprintf(format, args...)
-	s.Sayf("%s\n", terminal.Paint(text, terminal.Warning, s.ErrSetting().Color()))
+	s.Progressf("%s\n", terminal.Paint(text, terminal.Warning, s.ErrSetting().Color()))
 }
 
 // Table prints a list to stdout, as wide as the terminal, or without a limit in a pipe.

@@ -39,8 +39,8 @@ func skipped(name string) bool {
 		slices.Contains([]string{"node_modules", "vendor", "testdata", "dist", "target", "build", "bin"}, name)
 }
 
-// Look finds the apps in a directory: the directory itself, else those up to two levels below it (services/web).
-func Look(dir fs.FS, name string) ([]App, error) {
+// Inspect finds the apps in a directory: the directory itself, else those up to two levels below it (services/web).
+func Inspect(dir fs.FS, name string) ([]App, error) {
 	ways, err := waysOf(dir, ".")
 	if err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func TestLookProposesWhatFitsTheDirectory(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			apps, err := starter.Look(dir(test.files), "web")
+			apps, err := starter.Inspect(dir(test.files), "web")
 			if err != nil || len(apps) != 1 || apps[0].Path != "." || apps[0].Name != "web" {
 				t.Fatalf("%+v %v", apps, err)
 			}
@@ -112,7 +112,7 @@ func valid(t *testing.T, file []byte) {
 }
 
 func TestLookFindsTheAppsOfAMonorepo(t *testing.T) {
-	apps, err := starter.Look(dir(map[string]string{
+	apps, err := starter.Inspect(dir(map[string]string{
 		"README.md": "", "services/api/Dockerfile": "FROM scratch", "services/web/package.json": `{"main": "x.js"}`,
 		"tools/api/go.mod": "module x", "tools/api/main.go": "package main", "node_modules/x/package.json": `{"main": "x.js"}`,
 		".git/Dockerfile": "", "a/b/c/Dockerfile": "FROM scratch",
@@ -137,7 +137,7 @@ func TestLookFindsTheAppsOfAMonorepo(t *testing.T) {
 }
 
 func TestNothingIsProposedForNothing(t *testing.T) {
-	apps, err := starter.Look(dir(map[string]string{"README.md": "", "main.go": "package main"}), "web")
+	apps, err := starter.Inspect(dir(map[string]string{"README.md": "", "main.go": "package main"}), "web")
 	if err != nil || len(apps) != 0 {
 		t.Errorf("%+v %v", apps, err)
 	}

@@ -21,10 +21,10 @@ type Host interface {
 	Ago(t time.Time) string
 	Env() *shell.Env
 	Flags() *shell.Flags
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	PrintJSON(v any) error
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Server() *shell.Server
 	Table(t terminal.Table)
 	Workspace() string

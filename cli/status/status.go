@@ -44,7 +44,7 @@ func run(cmd *cobra.Command, sh Host, o *options) error {
 	ctx := cmd.Context()
 	s, err := scope.Find(sh)
 	if o.allProjects || problem.IsReason(err, "NO_PROJECT") {
-		c, err := sh.Look(ctx)
+		c, err := sh.ReadClient(ctx)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func run(cmd *cobra.Command, sh Host, o *options) error {
 			return err
 		}
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,9 @@ func run(cmd *cobra.Command, sh Host, o *options) error {
 	switch {
 	case o.refresh || !anyDeployed(all):
 	case looked:
-		sh.Sayf("Apps on this machine were checked just now; for others this is the last reported health, and `waypoint status -refresh` asks the platforms.\n")
+		sh.Progressf("Apps on this machine were checked just now; for others this is the last reported health, and `waypoint status -refresh` asks the platforms.\n")
 	default:
-		sh.Sayf("This is the last reported health; `waypoint status -refresh` asks the platforms.\n")
+		sh.Progressf("This is the last reported health; `waypoint status -refresh` asks the platforms.\n")
 	}
 	return nil
 }

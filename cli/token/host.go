@@ -15,9 +15,9 @@ type Host interface {
 	records.Host
 	Ago(t time.Time) string
 	Flags() *shell.Flags
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	PrintJSON(v any) error
 	Printf(format string, args ...any)
-	Sayf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Server() *shell.Server
 }

@@ -99,7 +99,7 @@ func runCreate(ctx context.Context, sh Host, o *createOptions, name string) erro
 	default:
 		return problem.New("USAGE", "invalid -kind %s", o.kind).WithHint("Use user or runner.")
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,10 +118,10 @@ func runCreate(ctx context.Context, sh Host, o *createOptions, name string) erro
 	}
 	sh.Printf("%s\n", res.Msg.GetSecret())
 	if o.kind == "runner" {
-		sh.Sayf("This is shown once. Set it as WAYPOINT_SERVER_TOKEN, with WAYPOINT_SERVER_ADDR=%s, where `waypoint runner agent` starts.\n", sh.Server().Address)
+		sh.Progressf("This is shown once. Set it as WAYPOINT_SERVER_TOKEN, with WAYPOINT_SERVER_ADDR=%s, where `waypoint runner agent` starts.\n", sh.Server().Address)
 		return nil
 	}
-	sh.Sayf("This is shown once. Use it with `waypoint login %s`, or as WAYPOINT_SERVER_TOKEN.\n", sh.Server().Address)
+	sh.Progressf("This is shown once. Use it with `waypoint login %s`, or as WAYPOINT_SERVER_TOKEN.\n", sh.Server().Address)
 	return nil
 }
 
@@ -139,7 +139,7 @@ deployment; -all lists those too.`,
 }
 
 func runList(ctx context.Context, sh Host, asJSON, all bool) error {
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func runRevoke(ctx context.Context, sh Host, id string) error {
 	if err := validate.ID("id", id); err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -197,6 +197,6 @@ func runRevoke(ctx context.Context, sh Host, id string) error {
 	if err != nil {
 		return fmt.Errorf("revoking the token: %w", err)
 	}
-	sh.Sayf("Revoked the token %q. It stops working within 30 seconds.\n", res.Msg.GetToken().GetName())
+	sh.Progressf("Revoked the token %q. It stops working within 30 seconds.\n", res.Msg.GetToken().GetName())
 	return nil
 }

@@ -15,6 +15,6 @@ type Host interface {
 	records.Host
 	scope.Host
 	Ago(t time.Time) string
-	Look(ctx context.Context) (*client.Client, error)
+	ReadClient(ctx context.Context) (*client.Client, error)
 	Workspace() string
 }

@@ -35,7 +35,7 @@ func runList(ctx context.Context, sh Host, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	c, err := sh.Look(ctx)
+	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
 	}

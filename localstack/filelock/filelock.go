@@ -59,7 +59,7 @@ func Await(ctx context.Context, acquire func() (*Lock, error)) (*Lock, error) {
 	for {
 		l, err := acquire()
 		switch {
-		case err == nil && l.InPlace():
+		case err == nil && l.StillNamed():
 			return l, nil
 		case err == nil: // whoever had it removed the file
 			_ = l.Release()
@@ -117,8 +117,8 @@ func held(f *os.File) (bool, error) {
 // Path names the lock's file.
 func (l *Lock) Path() string { return l.path }
 
-// InPlace reports whether the lock's file is still the one of that name: somebody may have removed or replaced it.
-func (l *Lock) InPlace() bool {
+// StillNamed reports whether the lock's file is still the one of that name: somebody may have removed or replaced it.
+func (l *Lock) StillNamed() bool {
 	if l.f == nil {
 		return true
 	}

@@ -42,7 +42,7 @@ func (g *guard) loop(ctx context.Context) {
 
 func (g *guard) look(ctx context.Context) error {
 	var failed []error
-	if !g.lock.InPlace() {
+	if !g.lock.StillNamed() {
 		if again, err := filelock.Acquire(g.lock.Path()); err == nil {
 			_ = g.lock.Release()
 			g.lock = again

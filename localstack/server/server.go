@@ -343,15 +343,15 @@ func (s *Server) Sweep(ctx context.Context) error {
 }
 
 // sweep is Sweep. It returns when it will be decided what becomes of a job whose runner is silent; zero: there is none.
-func (s *Server) sweep(ctx context.Context) (fate time.Time, err error) {
+func (s *Server) sweep(ctx context.Context) (decideAt time.Time, err error) {
 	answer, err := s.Handlers.Sweep.Invoke(ctx, []byte(`{"source":"aws.events","detail-type":"Scheduled Event"}`))
-	var report struct{ Fate int64 }
-	if err == nil && json.Unmarshal(answer, &report) == nil && report.Fate != 0 {
-		fate = time.UnixMilli(report.Fate)
+	var report struct{ DecideAt int64 }
+	if err == nil && json.Unmarshal(answer, &report) == nil && report.DecideAt != 0 {
+		decideAt = time.UnixMilli(report.DecideAt)
 	}
 	expireErr := expire(ctx, s.table, s.clock())
 	_, reclaimErr := s.store.Reclaim(ctx)
-	return fate, errors.Join(err, expireErr, reclaimErr)
+	return decideAt, errors.Join(err, expireErr, reclaimErr)
 }
 
 // expireBound is how long one run may remove expired items: short enough for what is

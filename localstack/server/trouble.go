@@ -89,12 +89,12 @@ func (s *Server) serveState(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(state{PID: os.Getpid(), Version: version.Version(), Full: s.store != nil && s.store.Full()})
 }
 
-// lookTimeout bounds Look: it is asked when something else did not answer.
+// lookTimeout bounds Diagnose: it is asked when something else did not answer.
 const lookTimeout = 2 * time.Second
 
-// Look finds what is wrong with the local server, for a command that cannot reach it or waits for it; nil if
+// Diagnose finds what is wrong with the local server, for a command that cannot reach it or waits for it; nil if
 // nothing is found.
-func Look(ctx context.Context, dataDir string) *Trouble {
+func Diagnose(ctx context.Context, dataDir string) *Trouble {
 	d := dir(dataDir)
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()

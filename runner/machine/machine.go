@@ -102,8 +102,8 @@ func pause(ctx context.Context, d time.Duration) error {
 // ErrLocked says that somebody else holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// SaysLocked reports whether a daemon did not start because of ErrLocked: from Launch comes only its sentence.
-func SaysLocked(err error) bool {
+// IsLocked reports whether a daemon did not start because of ErrLocked: from Launch comes only its sentence.
+func IsLocked(err error) bool {
 	return err != nil && strings.Contains(err.Error(), ErrLocked.Error())
 }
 

@@ -22,7 +22,7 @@ func TestALockIsHeldByOneAndEndsWithIt(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := AwaitLock(ctx, path); !errors.Is(err, ErrLocked) || !SaysLocked(err) {
+	if _, err := AwaitLock(ctx, path); !errors.Is(err, ErrLocked) || !IsLocked(err) {
 		t.Errorf("waited in vain, and: %v", err)
 	}
 	first.Close()

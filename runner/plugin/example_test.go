@@ -63,7 +63,7 @@ func Example() {
 // What a component can do besides its kind is asked for with As, which also works for a component in another process.
 func ExampleAs() {
 	var b plugin.Builder = &counter{}
-	_, keeps := plugin.As[plugin.WorkspaceDestroyer](b)
-	fmt.Println("keeps something for the workspace:", keeps)
-	// Output: keeps something for the workspace: false
+	_, ok := plugin.As[plugin.WorkspaceDestroyer](b)
+	fmt.Println("removes something with the workspace:", ok)
+	// Output: removes something with the workspace: false
 }

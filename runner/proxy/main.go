@@ -107,7 +107,7 @@ func Ensure(ctx context.Context, dir string, command, env []string) (st Status, 
 			launched++
 		}
 		// Locked: somebody else has just started it, or the former one is not quite dead.
-		if err != nil && (!machine.SaysLocked(err) || time.Now().After(end)) {
+		if err != nil && (!machine.IsLocked(err) || time.Now().After(end)) {
 			return Status{}, false, err
 		}
 	}

@@ -43,7 +43,7 @@ func TestVisibilityEndsTwelveHoursAfterTheReceipt(t *testing.T) {
 		if err := c.Change(url, m, 3600); err != nil {
 			t.Fatal(err)
 		}
-		c.WantCode(c.Change(url, m, 3602), "InvalidParameterValue")
+		c.ExpectCode(c.Change(url, m, 3602), "InvalidParameterValue")
 		time.Sleep(59 * time.Minute)
 		c.None(url)
 		time.Sleep(2 * time.Minute)
@@ -149,7 +149,7 @@ func TestDeletingAQueueEndsItsLongPolls(t *testing.T) {
 		if _, err := c.DeleteQueue(conformance.Context(t), &awssqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
 			t.Fatal(err)
 		}
-		conformance.WantType[*types.QueueDoesNotExist](t, <-got)
+		conformance.ExpectType[*types.QueueDoesNotExist](t, <-got)
 	})
 }
 
@@ -204,7 +204,7 @@ func TestInFlightLimit(t *testing.T) {
 			t.Fatalf("%d in flight, want 3", n)
 		}
 		_, err := c.ReceiveMessage(conformance.Context(t), &awssqs.ReceiveMessageInput{QueueUrl: &url})
-		conformance.WantType[*types.OverLimit](t, err)
+		conformance.ExpectType[*types.OverLimit](t, err)
 		c.Remove(url, first[0])
 		c.One(url)
 		time.Sleep(time.Minute) // all visible again
@@ -366,7 +366,7 @@ func TestTheSDKsSignaturesAreAccepted(t *testing.T) {
 	key.Secret = "another"
 	v.Lookup = sigv4.Static(key)
 	_, err := c.SendMessage(conformance.Context(t), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
-	c.WantCode(err, "InvalidSignatureException")
+	c.ExpectCode(err, "InvalidSignatureException")
 }
 
 func TestExpiredMessagesOfAnUnreadQueueDoNotPileUp(t *testing.T) {

@@ -126,7 +126,7 @@ func (h home) restore(ctx context.Context, o Options, d deployment, sealer plugi
 		return false, err
 	}
 	if err := machine.Launch(ctx, helper, environ); err != nil {
-		if machine.SaysLocked(err) {
+		if machine.IsLocked(err) {
 			return false, nil // somebody else was faster
 		}
 		return false, err

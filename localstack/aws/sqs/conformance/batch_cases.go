@@ -71,7 +71,7 @@ var batchCases = map[string]func(*Client){
 	"batch: an empty one is refused": func(c *Client) {
 		url := c.Queue(nil)
 		_, err := c.SendMessageBatch(Context(c.T), &awssqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{}})
-		WantType[*types.EmptyBatchRequest](c.T, err)
+		ExpectType[*types.EmptyBatchRequest](c.T, err)
 	},
 	"batch: eleven entries are refused": func(c *Client) {
 		url := c.Queue(nil)
@@ -80,18 +80,18 @@ var batchCases = map[string]func(*Client){
 			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), ReceiptHandle: aws.String("x")})
 		}
 		_, err := c.DeleteMessageBatch(Context(c.T), in)
-		WantType[*types.TooManyEntriesInBatchRequest](c.T, err)
+		ExpectType[*types.TooManyEntriesInBatchRequest](c.T, err)
 	},
 	"batch: equal ids are refused": func(c *Client) {
 		url := c.Queue(nil)
 		e := types.SendMessageBatchRequestEntry{Id: aws.String("same"), MessageBody: aws.String("x")}
 		_, err := c.SendMessageBatch(Context(c.T), &awssqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{e, e}})
-		WantType[*types.BatchEntryIdsNotDistinct](c.T, err)
+		ExpectType[*types.BatchEntryIdsNotDistinct](c.T, err)
 	},
 	"batch: an id of other characters is refused": func(c *Client) {
 		url := c.Queue(nil)
 		_, err := c.SendMessageBatch(Context(c.T), &awssqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{{Id: aws.String("a b"), MessageBody: aws.String("x")}}})
-		WantType[*types.InvalidBatchEntryId](c.T, err)
+		ExpectType[*types.InvalidBatchEntryId](c.T, err)
 	},
 	"batch: over 1 MiB together is refused": func(c *Client) {
 		url := c.Queue(nil)
@@ -100,7 +100,7 @@ var batchCases = map[string]func(*Client){
 			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), MessageBody: aws.String(strings.Repeat("x", 400_000))})
 		}
 		_, err := c.SendMessageBatch(Context(c.T), in)
-		WantType[*types.BatchRequestTooLong](c.T, err)
+		ExpectType[*types.BatchRequestTooLong](c.T, err)
 		c.None(url)
 	},
 }

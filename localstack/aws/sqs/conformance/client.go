@@ -173,8 +173,8 @@ func (c *Client) Counts(url string) [3]string {
 	}
 }
 
-// WantCode compares error codes, never messages.
-func (c *Client) WantCode(err error, code string) {
+// ExpectCode compares error codes, never messages.
+func (c *Client) ExpectCode(err error, code string) {
 	c.T.Helper()
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() != code {
@@ -182,8 +182,8 @@ func (c *Client) WantCode(err error, code string) {
 	}
 }
 
-// WantType compares the typed error of the SDK.
-func WantType[E error](t suite.T, err error) {
+// ExpectType compares the typed error of the SDK.
+func ExpectType[E error](t suite.T, err error) {
 	t.Helper()
 	var want E
 	if !errors.As(err, &want) {

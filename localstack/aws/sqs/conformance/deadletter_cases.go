@@ -70,14 +70,14 @@ var deadLetterCases = map[string]func(*Client){
 	"dead letters: a target that does not exist is refused": func(c *Client) {
 		_, err := c.CreateQueue(Context(c.T), &awssqs.CreateQueueInput{QueueName: aws.String(c.Name("q-no-target")), Attributes: map[string]string{
 			"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:none","maxReceiveCount":1}`}})
-		c.WantCode(err, "InvalidParameterValue")
+		c.ExpectCode(err, "InvalidParameterValue")
 	},
 	"dead letters: a policy of another form is refused": func(c *Client) {
 		url, dead := c.Queue(nil), c.Queue(nil)
 		arn := c.Attribute(dead, "QueueArn")
 		for _, p := range []string{"x", "{}", `{"deadLetterTargetArn":"` + arn + `"}`, `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":0}`} {
 			_, err := c.SetQueueAttributes(Context(c.T), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"RedrivePolicy": p}})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		}
 	},
 }

@@ -57,7 +57,7 @@ var fairCases = map[string]func(*Client){
 		c.Send(url, "x", inGroup("a!b#c~"))
 		for _, id := range []string{"", strings.Repeat("g", 129), "a b", "ä"} {
 			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageGroupId: &id})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		}
 	},
 	"fair: a noisy group's messages come after the others'": func(c *Client) {

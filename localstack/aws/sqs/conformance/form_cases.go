@@ -45,7 +45,7 @@ func attributeLimits() map[string]func(*Client) {
 			cases[fmt.Sprintf("limit: %s may not be set to %s", a.name, v)] = func(c *Client) {
 				url := c.Queue(nil)
 				_, err := c.SetQueueAttributes(Context(c.T), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{a.name: v}})
-				WantType[*types.InvalidAttributeValue](c.T, err)
+				ExpectType[*types.InvalidAttributeValue](c.T, err)
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func messageForms() map[string]func(*Client) {
 			c.Send(url, "x", withAttributes(map[string]types.MessageAttributeValue{strings.Repeat("n", 256): text("x")}))
 			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"),
 				MessageAttributes: map[string]types.MessageAttributeValue{strings.Repeat("n", 257): text("x")}})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		},
 		"form: types may have labels of one's own": func(c *Client) {
 			url := c.Queue(nil)
@@ -104,7 +104,7 @@ func messageForms() map[string]func(*Client) {
 		"form: a negative delay is refused": func(c *Client) {
 			url := c.Queue(nil)
 			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), DelaySeconds: -1})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		},
 		"form: a batch's messages keep their own delays and attributes": func(c *Client) {
 			url := c.Queue(nil)
@@ -161,7 +161,7 @@ func messageForms() map[string]func(*Client) {
 			url := c.Queue(nil)
 			_, err := c.ReceiveMessage(Context(c.T), &awssqs.ReceiveMessageInput{QueueUrl: &url,
 				MessageSystemAttributeNames: []types.MessageSystemAttributeName{"Colour"}})
-			WantType[*types.InvalidAttributeName](c.T, err)
+			ExpectType[*types.InvalidAttributeName](c.T, err)
 		},
 		"form: some attributes of a queue are given alone": func(c *Client) {
 			url := c.Queue(nil)
@@ -194,12 +194,12 @@ func messageForms() map[string]func(*Client) {
 		},
 		"form: a page of queues has at most 1000": func(c *Client) {
 			_, err := c.ListQueues(Context(c.T), &awssqs.ListQueuesInput{MaxResults: aws.Int32(1001)})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		},
 		"form: setting an unknown attribute is refused": func(c *Client) {
 			url := c.Queue(nil)
 			_, err := c.SetQueueAttributes(Context(c.T), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"Colour": "red"}})
-			WantType[*types.InvalidAttributeName](c.T, err)
+			ExpectType[*types.InvalidAttributeName](c.T, err)
 		},
 	}
 }
@@ -263,7 +263,7 @@ func missingQueues() map[string]func(*Client) {
 	} {
 		cases["missing: "+name+" on a queue that is not there"] = func(c *Client) {
 			url := c.Queue(nil) + "-not"
-			WantType[*types.QueueDoesNotExist](c.T, call(c, &url))
+			ExpectType[*types.QueueDoesNotExist](c.T, call(c, &url))
 		}
 	}
 	return cases
@@ -278,16 +278,16 @@ func wireForms() map[string]func(*Client) {
 	return map[string]func(*Client){
 		"wire: a body that is not JSON is refused": func(c *Client) {
 			for _, body := range []string{"{", "[]", "Action=ListQueues", `{"QueueNamePrefix":7}`} {
-				c.WantCode(list(c, body), "SerializationException")
+				c.ExpectCode(list(c, body), "SerializationException")
 			}
 		},
 		"wire: a queue's URL that is none is refused": func(c *Client) {
 			_, err := c.PurgeQueue(Context(c.T), &awssqs.PurgeQueueInput{QueueUrl: aws.String("nonsense")})
-			c.WantCode(err, "InvalidAddress")
+			c.ExpectCode(err, "InvalidAddress")
 		},
 		"wire: a missing parameter is refused": func(c *Client) {
 			_, err := c.PurgeQueue(Context(c.T), &awssqs.PurgeQueueInput{QueueUrl: aws.String("x")}, instead("{}"))
-			c.WantCode(err, "MissingParameter")
+			c.ExpectCode(err, "MissingParameter")
 		},
 	}
 }

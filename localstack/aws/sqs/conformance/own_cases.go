@@ -30,7 +30,7 @@ var ownCases = map[string]func(*Client){
 		full.Send(url, "2")
 		m := full.One(url)
 		_, err := full.ReceiveMessage(Context(c.T), &awssqs.ReceiveMessageInput{QueueUrl: &url})
-		WantType[*types.OverLimit](c.T, err)
+		ExpectType[*types.OverLimit](c.T, err)
 		full.Remove(url, m)
 		full.One(url)
 	},
@@ -39,15 +39,15 @@ var ownCases = map[string]func(*Client){
 		url := c.Queue(nil)
 		for _, u := range []string{url, url + "-not"} {
 			_, err := denied.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &u, MessageBody: aws.String("x")})
-			denied.WantCode(err, "AccessDeniedException")
+			denied.ExpectCode(err, "AccessDeniedException")
 		}
 		_, err := denied.ListQueues(Context(c.T), &awssqs.ListQueuesInput{})
-		denied.WantCode(err, "AccessDeniedException")
+		denied.ExpectCode(err, "AccessDeniedException")
 	},
 	"own: a broken data file is an internal failure, without its text": func(c *Client) {
 		broken := c.with(c.Own.Broken)
 		_, err := broken.CreateQueue(Context(c.T), &awssqs.CreateQueueInput{QueueName: aws.String("q")})
-		broken.WantCode(err, "InternalFailure")
+		broken.ExpectCode(err, "InternalFailure")
 		if text := err.Error(); strings.Contains(text, "closed") || strings.Contains(text, "sqlite") {
 			c.T.Fatal(text)
 		}

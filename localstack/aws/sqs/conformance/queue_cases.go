@@ -31,24 +31,24 @@ var queueCases = map[string]func(*Client){
 	"queue: create with other attributes is refused": func(c *Client) {
 		c.Named("q-other", map[string]string{"VisibilityTimeout": "7"})
 		_, err := c.CreateQueue(Context(c.T), &awssqs.CreateQueueInput{QueueName: aws.String(c.Name("q-other")), Attributes: map[string]string{"VisibilityTimeout": "8"}})
-		WantType[*types.QueueNameExists](c.T, err)
+		ExpectType[*types.QueueNameExists](c.T, err)
 	},
 	"queue: names are letters, digits, hyphens and underscores": func(c *Client) {
 		for _, name := range []string{"a b", "a.b", "ä", strings.Repeat("x", 81)} {
 			_, err := c.CreateQueue(Context(c.T), &awssqs.CreateQueueInput{QueueName: &name})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		}
 	},
 	"queue: attributes out of range are refused": func(c *Client) {
 		for name, value := range map[string]string{"VisibilityTimeout": "43201", "DelaySeconds": "901", "ReceiveMessageWaitTimeSeconds": "21",
 			"MessageRetentionPeriod": "59", "MaximumMessageSize": "1048577"} {
 			_, err := c.CreateQueue(Context(c.T), &awssqs.CreateQueueInput{QueueName: aws.String(c.Name("q-range")), Attributes: map[string]string{name: value}})
-			WantType[*types.InvalidAttributeValue](c.T, err)
+			ExpectType[*types.InvalidAttributeValue](c.T, err)
 		}
 	},
 	"queue: an unknown attribute is refused": func(c *Client) {
 		_, err := c.CreateQueue(Context(c.T), &awssqs.CreateQueueInput{QueueName: aws.String(c.Name("q-unknown")), Attributes: map[string]string{"Colour": "red"}})
-		WantType[*types.InvalidAttributeName](c.T, err)
+		ExpectType[*types.InvalidAttributeName](c.T, err)
 	},
 	"queue: defaults are AWS's": func(c *Client) {
 		url := c.Queue(nil)
@@ -90,7 +90,7 @@ var queueCases = map[string]func(*Client){
 	"queue: get attributes of an unknown name is refused": func(c *Client) {
 		url := c.Queue(nil)
 		_, err := c.GetQueueAttributes(Context(c.T), &awssqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{"Colour"}})
-		WantType[*types.InvalidAttributeName](c.T, err)
+		ExpectType[*types.InvalidAttributeName](c.T, err)
 	},
 	"queue: get URL finds it": func(c *Client) {
 		url := c.Named("q-get-url", nil)
@@ -101,8 +101,8 @@ var queueCases = map[string]func(*Client){
 	},
 	"queue: get URL of none is refused": func(c *Client) {
 		_, err := c.GetQueueUrl(Context(c.T), &awssqs.GetQueueUrlInput{QueueName: aws.String(c.Name("q-none"))})
-		WantType[*types.QueueDoesNotExist](c.T, err)
-		c.WantCode(err, "AWS.SimpleQueueService.NonExistentQueue")
+		ExpectType[*types.QueueDoesNotExist](c.T, err)
+		c.ExpectCode(err, "AWS.SimpleQueueService.NonExistentQueue")
 	},
 	"queue: operations on a deleted queue are refused": func(c *Client) {
 		url := c.Queue(nil)
@@ -111,9 +111,9 @@ var queueCases = map[string]func(*Client){
 			c.T.Fatal(err)
 		}
 		_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
-		WantType[*types.QueueDoesNotExist](c.T, err)
+		ExpectType[*types.QueueDoesNotExist](c.T, err)
 		_, err = c.ReceiveMessage(Context(c.T), &awssqs.ReceiveMessageInput{QueueUrl: &url})
-		WantType[*types.QueueDoesNotExist](c.T, err)
+		ExpectType[*types.QueueDoesNotExist](c.T, err)
 	},
 	"queue: list by prefix": func(c *Client) {
 		a, b := c.Named("list-a-1", nil), c.Named("list-a-2", nil)
@@ -189,6 +189,6 @@ var queueCases = map[string]func(*Client){
 			c.T.Fatal(err)
 		}
 		_, err := c.PurgeQueue(Context(c.T), &awssqs.PurgeQueueInput{QueueUrl: &url})
-		WantType[*types.PurgeQueueInProgress](c.T, err)
+		ExpectType[*types.PurgeQueueInProgress](c.T, err)
 	},
 }

@@ -34,7 +34,7 @@ var receiveCases = map[string]func(*Client){
 		for _, in := range []*awssqs.ReceiveMessageInput{{MaxNumberOfMessages: 11}, {MaxNumberOfMessages: -1}, {WaitTimeSeconds: 21}, {VisibilityTimeout: 43201}} {
 			in.QueueUrl = &url
 			_, err := c.ReceiveMessage(Context(c.T), in)
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		}
 	},
 	"receive: system attributes": func(c *Client) {
@@ -222,15 +222,15 @@ var visibilityCases = map[string]func(*Client){
 	"visibility: a handle that is none is refused": func(c *Client) {
 		url := c.Queue(nil)
 		_, err := c.DeleteMessage(Context(c.T), &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: aws.String("nonsense")})
-		WantType[*types.ReceiptHandleIsInvalid](c.T, err)
+		ExpectType[*types.ReceiptHandleIsInvalid](c.T, err)
 		_, err = c.ChangeMessageVisibility(Context(c.T), &awssqs.ChangeMessageVisibilityInput{QueueUrl: &url, ReceiptHandle: aws.String("nonsense"), VisibilityTimeout: 1})
-		WantType[*types.ReceiptHandleIsInvalid](c.T, err)
+		ExpectType[*types.ReceiptHandleIsInvalid](c.T, err)
 	},
 	"visibility: a handle of another queue is refused": func(c *Client) {
 		a, b := c.Queue(nil), c.Queue(nil)
 		c.Send(a, "x")
 		_, err := c.DeleteMessage(Context(c.T), &awssqs.DeleteMessageInput{QueueUrl: &b, ReceiptHandle: c.One(a).ReceiptHandle})
-		WantType[*types.ReceiptHandleIsInvalid](c.T, err)
+		ExpectType[*types.ReceiptHandleIsInvalid](c.T, err)
 	},
 	"visibility: changing it to zero brings the message back at once": func(c *Client) {
 		url := c.Queue(nil)
@@ -287,18 +287,18 @@ var visibilityCases = map[string]func(*Client){
 		if err := c.Change(url, m, 0); err != nil {
 			c.T.Fatal(err)
 		}
-		WantType[*types.MessageNotInflight](c.T, c.Change(url, m, 10))
+		ExpectType[*types.MessageNotInflight](c.T, c.Change(url, m, 10))
 	},
 	"visibility: changing that of a deleted message is refused": func(c *Client) {
 		url := c.Queue(nil)
 		c.Send(url, "x")
 		m := c.One(url)
 		c.Remove(url, m)
-		c.WantCode(c.Change(url, m, 10), "InvalidParameterValue")
+		c.ExpectCode(c.Change(url, m, 10), "InvalidParameterValue")
 	},
 	"visibility: more than 12 hours are refused": func(c *Client) {
 		url := c.Queue(nil)
 		c.Send(url, "x")
-		c.WantCode(c.Change(url, c.One(url), 43201), "InvalidParameterValue")
+		c.ExpectCode(c.Change(url, c.One(url), 43201), "InvalidParameterValue")
 	},
 }

@@ -45,7 +45,7 @@ var refusalCases = map[string]func(*Client){
 func (c *Client) refused(name string, do func() error) {
 	c.T.Helper()
 	err := do()
-	WantType[*types.UnsupportedOperation](c.T, err)
+	ExpectType[*types.UnsupportedOperation](c.T, err)
 	if !strings.Contains(err.Error(), name) {
 		c.T.Fatalf("%v does not name %s", err, name)
 	}

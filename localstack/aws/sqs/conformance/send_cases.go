@@ -54,27 +54,27 @@ var sendCases = map[string]func(*Client){
 	"send: an empty body is refused": func(c *Client) {
 		url := c.Queue(nil)
 		_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("")})
-		c.WantCode(err, "MissingParameter")
+		c.ExpectCode(err, "MissingParameter")
 	},
 	"send: characters that XML does not know are refused": func(c *Client) {
 		url := c.Queue(nil)
 		for _, body := range []string{"a\x00", "a\x0b", "a\uffff"} {
 			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
-			WantType[*types.InvalidMessageContents](c.T, err)
+			ExpectType[*types.InvalidMessageContents](c.T, err)
 		}
 	},
 	"send: 1 MiB is taken and a byte more is not": func(c *Client) {
 		url := c.Queue(nil)
 		c.Send(url, strings.Repeat("x", 1<<20))
 		_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(strings.Repeat("x", 1<<20+1))})
-		c.WantCode(err, "InvalidParameterValue")
+		c.ExpectCode(err, "InvalidParameterValue")
 	},
 	"send: attributes count for the size": func(c *Client) {
 		url := c.Queue(map[string]string{"MaximumMessageSize": "1024"})
 		in := &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(strings.Repeat("x", 1010)),
 			MessageAttributes: map[string]types.MessageAttributeValue{"name": {DataType: aws.String("String"), StringValue: aws.String("12345")}}}
 		_, err := c.SendMessage(Context(c.T), in)
-		c.WantCode(err, "InvalidParameterValue")
+		c.ExpectCode(err, "InvalidParameterValue")
 		in.MessageBody = aws.String(strings.Repeat("x", 1024-4-6-5))
 		if _, err := c.SendMessage(Context(c.T), in); err != nil {
 			c.T.Fatal(err)
@@ -87,7 +87,7 @@ var sendCases = map[string]func(*Client){
 			attrs[fmt.Sprint("a", i)] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String("x")}
 		}
 		_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageAttributes: attrs})
-		c.WantCode(err, "InvalidParameterValue")
+		c.ExpectCode(err, "InvalidParameterValue")
 	},
 	"send: attributes of a wrong form are refused": func(c *Client) {
 		url := c.Queue(nil)
@@ -100,7 +100,7 @@ var sendCases = map[string]func(*Client){
 			"a..b":    {DataType: aws.String("String"), StringValue: aws.String("x")},
 		} {
 			_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageAttributes: map[string]types.MessageAttributeValue{name: a}})
-			c.WantCode(err, "InvalidParameterValue")
+			c.ExpectCode(err, "InvalidParameterValue")
 		}
 	},
 	"send: a delay hides the message": func(c *Client) {
@@ -127,11 +127,11 @@ var sendCases = map[string]func(*Client){
 	"send: a delay over 15 minutes is refused": func(c *Client) {
 		url := c.Queue(nil)
 		_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), DelaySeconds: 901})
-		c.WantCode(err, "InvalidParameterValue")
+		c.ExpectCode(err, "InvalidParameterValue")
 	},
 	"send: to a queue that does not exist is refused": func(c *Client) {
 		url := c.Queue(nil) + "-not"
 		_, err := c.SendMessage(Context(c.T), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
-		WantType[*types.QueueDoesNotExist](c.T, err)
+		ExpectType[*types.QueueDoesNotExist](c.T, err)
 	},
 }

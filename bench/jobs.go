@@ -40,7 +40,7 @@ func ended(j *waypointv1.Job) bool {
 	return j.GetState() >= waypointv1.JobState_JOB_STATE_SUCCEEDED
 }
 
-// jobs measures the doorbell's way: queue → SQS → standing runner.
+// jobs measures the way of a wake-up message: queue → SQS → standing runner.
 func (b *bench) jobs(ctx context.Context, n counts) error {
 	s, err := b.newStack(ctx, "jobs")
 	if err != nil {

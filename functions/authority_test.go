@@ -355,7 +355,7 @@ func TestJobsGoToRunnersOfTheirProject(t *testing.T) {
 		t.Errorf("it claims it: %v", got)
 	}
 	if got := w.messages(t, blogQueue); got != "0" {
-		t.Errorf("its queue is rung %s times", got)
+		t.Errorf("its queue is announced %s times", got)
 	}
 	shop := admin.runnerOf(t, nil, "shop", "other")
 	shopRunner, shopQueue := shop.stands(t)
@@ -363,7 +363,7 @@ func TestJobsGoToRunnersOfTheirProject(t *testing.T) {
 		t.Error("runners of different projects share a queue")
 	}
 	if got := w.messages(t, shopQueue); got != "1" {
-		t.Errorf("the job that waited is rung %s times", got)
+		t.Errorf("the job that waited is announced %s times", got)
 	}
 	if got := beat(shop, shopRunner); !slices.Equal(got, []string{job}) {
 		t.Errorf("its own runner is offered %v", got)

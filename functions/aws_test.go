@@ -29,7 +29,7 @@ import (
 )
 
 // These tests make the functions do what few of the others do but AWS sees: read keys from SSM and KMS, vend keys by STS,
-// ring in batches, make queues that are missing. Each call that a function can make must be made by a test: see TestMain.
+// announce in batches, make queues that are missing. Each call that a function can make must be made by a test: see TestMain.
 
 const runnerRole = "arn:aws:iam::000000000000:role/runner"
 
@@ -152,8 +152,8 @@ func (c *caller) queued(t *testing.T, change ...func(*waypointv1.JobSpec)) strin
 	return must[waypointv1.QueueJobResponse](t)(c.jobs.QueueJob(t.Context(), ask(&waypointv1.QueueJobRequest{Spec: spec}))).GetJob().GetId()
 }
 
-// rung are the jobs whose doorbells are in the queue of runners without labels, sorted.
-func (w *world) rung(t *testing.T) []string {
+// announced are the jobs whose wake-up messages are in the queue of runners without labels, sorted.
+func (w *world) announced(t *testing.T) []string {
 	t.Helper()
 	url, err := w.SQS.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String(w.Spec.QueuePrefix + runners.PoolName(nil, job.Projects{All: true}))})
 	if err != nil {
@@ -197,37 +197,37 @@ func (w *world) sweep(t *testing.T) {
 	}
 }
 
-func (w *world) wantRung(t *testing.T, ids ...string) {
+func (w *world) wantWokenUp(t *testing.T, ids ...string) {
 	t.Helper()
 	slices.Sort(ids)
-	if got := w.rung(t); !slices.Equal(got, ids) {
-		t.Errorf("rung %v, want %v", got, ids)
+	if got := w.announced(t); !slices.Equal(got, ids) {
+		t.Errorf("announced %v, want %v", got, ids)
 	}
 }
 
-func TestRunnersGetKeysForTheirQueueAndAreRungInBatches(t *testing.T) {
+func TestRunnersGetKeysForTheirQueueAndAreAnnouncedInBatches(t *testing.T) {
 	w := onAWS(t, func(*functions.Settings) {})
 	c := w.as(w.admin)
 	c.project(t, "shop")
 	one, two := c.queued(t), c.queued(t) // no runner yet
 	runner, id := c.standing(t)
-	w.wantRung(t, one, two)
+	w.wantWokenUp(t, one, two)
 	keys := must[waypointv1.GetQueueCredentialsResponse](t)(runner.agent.GetQueueCredentials(t.Context(), ask(&waypointv1.GetQueueCredentialsRequest{RunnerId: id})))
 	if keys.GetSessionToken() == "" || !strings.HasSuffix(keys.GetQueueUrl(), w.Spec.QueuePrefix+runners.PoolName(nil, job.Projects{All: true})) {
 		t.Errorf("%v", keys)
 	}
-	w.wantRung(t)
+	w.wantWokenUp(t)
 	three := c.queued(t)
-	w.wantRung(t, three)
+	w.wantWokenUp(t, three)
 	must[waypointv1.DeregisterResponse](t)(runner.agent.Deregister(t.Context(), ask(&waypointv1.DeregisterRequest{RunnerId: id})))
 }
 
-func TestTheSweepMakesTheQueueThatIsMissingAndRings(t *testing.T) {
+func TestTheSweepMakesTheQueueThatIsMissingAndSends(t *testing.T) {
 	w := newWorld(t)
 	c := w.as(w.admin)
 	c.project(t, "shop")
 	id := c.queued(t)
-	// A runner registered, and the function died before it made the queue's first ring.
+	// A runner registered, and the function died before it made the queue's first message.
 	if _, err := w.Runners.Put(t.Context(), runners.Runner{
 		ID: w.ID(t), Name: "r", Kind: int32(waypointv1.RunnerKind_RUNNER_KIND_STANDING), Pool: runners.PoolName(nil, job.Projects{All: true}), Owner: "x",
 	}, ""); err != nil {
@@ -235,7 +235,7 @@ func TestTheSweepMakesTheQueueThatIsMissingAndRings(t *testing.T) {
 	}
 	w.Clock.Pass(2 * time.Minute)
 	w.sweep(t)
-	w.wantRung(t, id)
+	w.wantWokenUp(t, id)
 }
 
 func TestTheSweepFollowsAnEndThatNobodyFollowed(t *testing.T) {
@@ -249,7 +249,7 @@ func TestTheSweepFollowsAnEndThatNobodyFollowed(t *testing.T) {
 	// The sweep looks at jobs that wait more and more seldom: it will come to these two only by the end of the first.
 	w.Clock.Pass(61 * time.Second)
 	w.sweep(t)
-	w.rung(t)
+	w.announced(t)
 	fence := must[waypointv1.ClaimJobResponse](t)(runner.agent.ClaimJob(t.Context(), ask(&waypointv1.ClaimJobRequest{
 		RunnerId: runnerID, JobId: first, Nonce: runnerID,
 	}))).GetFence()
@@ -269,10 +269,10 @@ func TestTheSweepFollowsAnEndThatNobodyFollowed(t *testing.T) {
 	if _, _, err := w.Jobs.Complete(t.Context(), jobs.Fence{JobID: first, Attempt: int64(fence.GetAttempt()), Owner: owner}, jobs.Completion{}); err != nil {
 		t.Fatal(err)
 	}
-	w.wantRung(t)
+	w.wantWokenUp(t)
 	w.Clock.Pass(61 * time.Second)
 	w.sweep(t)
-	w.wantRung(t, second, third)
+	w.wantWokenUp(t, second, third)
 }
 
 func TestTheSweepPassesTheLaneOfAnExpiredJobToOneThatStillWaits(t *testing.T) {

@@ -35,7 +35,7 @@ type IndexSpec struct {
 const (
 	// queueVisibility is how long a receive hides a message: a long poll that dies takes it along for so long.
 	queueVisibility = 10
-	// queueRetention is four days: whatever is older has long been rung again.
+	// queueRetention is four days: whatever is older has long been announced again.
 	queueRetention = 4 * 24 * 3600
 	// queueLongPoll is the longest that SQS holds a receive.
 	queueLongPoll = 20
@@ -52,7 +52,7 @@ func Resources(prefix string) ResourceSpec {
 			},
 		},
 		QueuePrefix: prefix + "-",
-		// No redrive policy: the table knows what is owed, and a dead-letter move would be a lost doorbell.
+		// No redrive policy: the table knows what is owed, and a dead-letter move would be a lost wake-up message.
 		QueueAttributes: map[string]string{
 			"VisibilityTimeout":             strconv.Itoa(queueVisibility),
 			"MessageRetentionPeriod":        strconv.Itoa(queueRetention),

@@ -104,7 +104,7 @@ func (h sweepHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	if err != nil || report.Due > 0 || report.Spared {
 		level = slog.LevelInfo
 	}
-	h.settings.Logger.Log(ctx, level, "sweep", "function", "sweep", "due", report.Due, "rung", report.Rung,
+	h.settings.Logger.Log(ctx, level, "sweep", "function", "sweep", "due", report.Due, "wake_ups", report.WakeUps,
 		"spared", report.Spared, "read_units", read, "write_units", write, "table_calls", meter.Calls(), "queue_calls", queue, "ms", ms, "ok", err == nil)
 	if err != nil {
 		return nil, fmt.Errorf("sweeping: %w", err)

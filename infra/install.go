@@ -336,7 +336,7 @@ func serverInfo(ctx context.Context, address, version string, within time.Durati
 	return res.Msg, nil
 }
 
-// makeToken invokes the function directly: the permission to do that means admin, so no open door is needed.
+// makeToken invokes the function directly: the permission to do that means admin, so no endpoint is open before the first token exists.
 func (i *installer) makeToken(ctx context.Context, function string) (string, error) {
 	payload, err := json.Marshal(map[string]string{"waypoint": "create_admin_token", "name": i.AdminToken})
 	if err != nil {

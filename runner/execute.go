@@ -33,7 +33,7 @@ const (
 type execution struct {
 	r      *Runner
 	claim  *waypointv1.ClaimJobResponse
-	keeper *lease.Keeper
+	renewer *lease.Renewer
 	out    *output.Writer
 	// secrets are the job's sensitive values: nothing that is sent or logged for it shows them.
 	secrets *redact.Secrets
@@ -47,16 +47,16 @@ func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse
 	ctx = guard.NewContext(ctx, r.o.Guard)
 	e := &execution{r: r, claim: claim, secrets: redact.New()}
 	defer e.guarded(false)()
-	e.keeper = lease.Start(ctx, lease.Options{
+	e.renewer = lease.Start(ctx, lease.Options{
 		Renew: e.renew, Stale: lifecycle.Stale, Lease: milliseconds(claim.GetLeaseMs()), SentAt: sentAt, Logger: r.log,
 	})
-	defer e.keeper.Stop()
+	defer e.renewer.Stop()
 	e.out = output.New(ctx, output.Options{
 		Append: e.append, Permanent: lifecycle.Final, Next: claim.GetNextOutput(),
 		Prefix: fmt.Sprintf("%d.", claim.GetFence().GetAttempt()), Secrets: e.secrets, Rate: r.outputRate,
 		Failed: func(err error) {
 			if lifecycle.Stale(err) {
-				e.keeper.Lose()
+				e.renewer.Lose()
 				return
 			}
 			r.log.ErrorContext(ctx, "a job's output was refused", "job", claim.GetJob().GetId(), "error", err)
@@ -66,7 +66,7 @@ func (r *Runner) execute(ctx context.Context, claim *waypointv1.ClaimJobResponse
 	defer stop()
 
 	r.log.InfoContext(ctx, "running a job", "job", claim.GetJob().GetId(), "attempt", claim.GetFence().GetAttempt())
-	outcome := lifecycle.Run(ctx, r.host, claim, e.keeper, e.out, e.secrets, drain)
+	outcome := lifecycle.Run(ctx, r.host, claim, e.renewer, e.out, e.secrets, drain)
 	end := e.finish(ctx, cancel, outcome)
 	if lines, bytes := e.out.LeftOut(); bytes > 0 {
 		r.log.WarnContext(ctx, "output of a job was left out", "job", claim.GetJob().GetId(), "lines", lines, "bytes", bytes)
@@ -88,12 +88,12 @@ func (e *execution) watch(ctx context.Context, interrupt <-chan struct{}, kept f
 		for {
 			select {
 			case <-ticker.C:
-				if e.keeper.Fresh() {
+				if e.renewer.Fresh() {
 					kept(ctx)
 				}
 			case <-interrupt:
 				e.guarded(true)
-				e.keeper.Cancel()
+				e.renewer.Cancel()
 				interrupt = nil
 			case <-ctx.Done():
 				return
@@ -121,7 +121,7 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 	// A writer that failed has said so already; its positions are those that were accepted.
 	_ = e.out.Close(ctx)
 	if o.HandBack {
-		_, err := lifecycle.Call(ctx, e.keeper, e.r.o.Client.Agent.HandBackJob, &waypointv1.HandBackJobRequest{Fence: e.claim.GetFence()})
+		_, err := lifecycle.Call(ctx, e.renewer, e.r.o.Client.Agent.HandBackJob, &waypointv1.HandBackJobRequest{Fence: e.claim.GetFence()})
 		if err != nil {
 			e.r.log.WarnContext(ctx, "could not hand a job back", "job", e.claim.GetJob().GetId(), "error", err)
 			return endLost
@@ -130,7 +130,7 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 	}
 	req := redact.Message(e.secrets, &waypointv1.CompleteJobRequest{Fence: e.claim.GetFence(), Error: o.Err, Result: o.Result, NextOutput: e.out.Next()})
 	req.Result = validate.ShortResult(req.GetResult()) // after what is sensitive was taken out: half of a value would not be recognised
-	_, err := lifecycle.Call(ctx, e.keeper, e.r.o.Client.Agent.CompleteJob, req)
+	_, err := lifecycle.Call(ctx, e.renewer, e.r.o.Client.Agent.CompleteJob, req)
 	if err != nil {
 		e.r.log.WarnContext(ctx, "could not complete a job", "job", e.claim.GetJob().GetId(), "error", err)
 		return endLost
@@ -139,7 +139,7 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 }
 
 func (e *execution) renew(ctx context.Context) (lease.Renewal, error) {
-	ctx = client.WithMaxRetry(ctx, 0) // the keeper asks again by itself
+	ctx = client.WithMaxRetry(ctx, 0) // the renewer asks again by itself
 	res, err := e.r.o.Client.Agent.RenewLease(ctx, connect.NewRequest(&waypointv1.RenewLeaseRequest{Fence: e.claim.GetFence()}))
 	if err != nil {
 		return lease.Renewal{}, err
@@ -156,7 +156,7 @@ func (e *execution) append(ctx context.Context, position int64, events []*waypoi
 	if err != nil {
 		return 0, err
 	}
-	e.keeper.Observe(sentAt, lease.Renewal{Lease: milliseconds(res.Msg.GetLeaseMs()), CancelRequested: res.Msg.GetCancelRequested()})
+	e.renewer.Observe(sentAt, lease.Renewal{Lease: milliseconds(res.Msg.GetLeaseMs()), CancelRequested: res.Msg.GetCancelRequested()})
 	return res.Msg.GetNextOutput(), nil
 }
 

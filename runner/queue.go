@@ -146,7 +146,7 @@ func refusesKeys(err error) bool {
 		!(errors.As(err, &api) && strings.Contains(api.ErrorCode(), "Throttl"))
 }
 
-// message is one receipt of a doorbell.
+// message is one receipt of a wake-up message.
 type message struct {
 	r       *Runner
 	q       *queue
@@ -182,19 +182,19 @@ func (m *message) delete(ctx context.Context) {
 	}
 }
 
-// doorbell is what a message says.
-type doorbell struct {
+// wakeUpMessage is the body of a message.
+type wakeUpMessage struct {
 	JobID string `json:"job_id"`
 	// RunnerID is the one runner that the job is for; empty for any.
 	RunnerID string `json:"runner_id"`
 }
 
-func jobOf(m types.Message) (doorbell, bool) {
-	var bell doorbell
-	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &bell); err != nil || bell.JobID == "" {
-		return doorbell{}, false
+func jobOf(m types.Message) (wakeUpMessage, bool) {
+	var wakeUp wakeUpMessage
+	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &wakeUp); err != nil || wakeUp.JobID == "" {
+		return wakeUpMessage{}, false
 	}
-	return bell, true
+	return wakeUp, true
 }
 
 const (

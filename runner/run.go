@@ -105,7 +105,7 @@ type session struct {
 // beat says each minute that the runner lives, and takes the jobs that the answer names: the path without a queue.
 func (s *session) beat(ctx context.Context) {
 	for waits := failing.Start(); ; {
-		every := retry.Spread(defaultBeat)
+		every := retry.Spread(defaultHeartbeat)
 		running, free, _ := s.r.slots()
 		res, err := s.r.o.Client.Agent.Beat(client.WithMaxRetry(ctx, patience), connect.NewRequest(&waypointv1.BeatRequest{
 			RunnerId: s.r.o.ID, Running: int32(running), Free: int32(free),
@@ -207,17 +207,17 @@ func (s *session) queueFailed(ctx context.Context, err error, waits *retry.Backo
 // message starts the job that a message names.
 func (s *session) message(ctx context.Context, q *queue, m types.Message) {
 	msg := &message{r: s.r, q: q, receipt: aws.ToString(m.ReceiptHandle)}
-	bell, ok := jobOf(m)
+	wakeUp, ok := jobOf(m)
 	switch {
 	case !ok:
 		s.r.log.WarnContext(ctx, "a message names no job")
 		msg.delete(ctx)
 		return
-	case bell.RunnerID != "" && bell.RunnerID != s.r.o.ID:
+	case wakeUp.RunnerID != "" && wakeUp.RunnerID != s.r.o.ID:
 		s.jobs.Go(func() { msg.passOn(s.hard, m) })
 		return
 	}
-	switch s.start(bell.JobID, msg) {
+	switch s.start(wakeUp.JobID, msg) {
 	case alreadyRunning:
 		s.jobs.Go(func() { msg.hide(s.hard, hideOwn) })
 	case noSlot:

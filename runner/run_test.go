@@ -91,14 +91,14 @@ func (p *pool) start(concurrency int) (stop func()) {
 	return stop
 }
 
-func (p *pool) ring(body string) {
+func (p *pool) send(body string) {
 	p.t.Helper()
 	if _, err := p.client.SendMessage(p.t.Context(), &awssqs.SendMessageInput{QueueUrl: &p.url, MessageBody: &body}); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func bell(id string) string { return fmt.Sprintf(`{"job_id":%q}`, id) }
+func wakeUp(id string) string { return fmt.Sprintf(`{"job_id":%q}`, id) }
 
 // counts are the messages that wait and those that are hidden.
 func (p *pool) counts() (visible, hidden string) {
@@ -135,7 +135,7 @@ func TestAStandingRunnerTakesJobsFromItsQueue(t *testing.T) {
 	p.api.add(ids[2], noop(), ready)
 	p.start(2)
 	for _, id := range ids {
-		p.ring(bell(id))
+		p.send(wakeUp(id))
 	}
 	for _, id := range ids {
 		p.api.await(t, id, ended)
@@ -152,19 +152,19 @@ func TestMessages(t *testing.T) {
 		"of a job that has ended are deleted": {func(p *pool) string {
 			id := ulid.Make().String()
 			p.api.add(id, noop(), succeeded)
-			return bell(id)
+			return wakeUp(id)
 		}, "0", "0"},
 		"of a job that is not ready are deleted": {func(p *pool) string {
 			id := ulid.Make().String()
 			p.api.add(id, noop(), waypointv1.JobState_JOB_STATE_BLOCKED)
-			return bell(id)
+			return wakeUp(id)
 		}, "0", "0"},
-		"of a job that is not there are deleted": {func(*pool) string { return bell(ulid.Make().String()) }, "0", "0"},
+		"of a job that is not there are deleted": {func(*pool) string { return wakeUp(ulid.Make().String()) }, "0", "0"},
 		"that name no job are deleted":           {func(*pool) string { return "hello" }, "0", "0"},
 		"of a job that another runner has are hidden": {func(p *pool) string {
 			id := ulid.Make().String()
 			p.api.add(id, noop(), waypointv1.JobState_JOB_STATE_RUNNING).live = true
-			return bell(id)
+			return wakeUp(id)
 		}, "0", "1"},
 	}
 	for name, c := range cases {
@@ -172,7 +172,7 @@ func TestMessages(t *testing.T) {
 			p := newPool(t, nil)
 			body := c.prepare(p)
 			p.start(1)
-			p.ring(body)
+			p.send(body)
 			if c.hidden == "1" {
 				// A received message is hidden too: wait until the claim is made.
 				p.api.awaitCall(t, "ClaimJob")
@@ -197,7 +197,7 @@ func TestADrainingRunnerHandsItsJobBackBetweenSteps(t *testing.T) {
 	id := ulid.Make().String()
 	p.api.add(id, spec(up(-1)), ready)
 	stop := p.start(1)
-	p.ring(bell(id))
+	p.send(wakeUp(id))
 	awaitFile(t, filepath.Join(p.dir, "began"))
 	p.drain() // it knows before its step ends
 	if err := os.WriteFile(filepath.Join(p.dir, "go"), nil, 0o644); err != nil {
@@ -220,8 +220,8 @@ func TestADoubledMessageRunsAJobOnce(t *testing.T) {
 	p := newPool(t, file(use("echo built >> builds; sleep 0.2"), use("true"), ""))
 	id := ulid.Make().String()
 	p.api.add(id, spec(up(-1)), ready)
-	p.ring(bell(id))
-	p.ring(bell(id))
+	p.send(wakeUp(id))
+	p.send(wakeUp(id))
 	p.start(4)
 	p.api.await(t, id, ended)
 	if got, _ := os.ReadFile(filepath.Join(p.dir, "builds")); string(got) != "built\n" {

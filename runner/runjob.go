@@ -51,7 +51,7 @@ func (r *Runner) RunJob(ctx context.Context, jobID string) error {
 func (r *Runner) stayKnown(ctx context.Context, reg *waypointv1.RegisterResponse) {
 	every := milliseconds(reg.GetBeatMs())
 	if every <= 0 {
-		every = defaultBeat
+		every = defaultHeartbeat
 	}
 	for retry.Sleep(ctx, retry.Spread(every)) {
 		running, _, _ := r.slots()

@@ -71,8 +71,8 @@ type Options struct {
 
 // Times of the runner itself.
 const (
-	defaultBeat  = time.Minute
-	defaultDrain = 5 * time.Minute
+	defaultHeartbeat = time.Minute
+	defaultDrain     = 5 * time.Minute
 	// endBound is how long a job's end may take to be written after its user interrupted it, and a leave to be said.
 	endBound     = 20 * time.Second
 	goodbyeBound = 3 * time.Second

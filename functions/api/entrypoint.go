@@ -84,8 +84,8 @@ func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[way
 		return nil, err
 	}
 	tag, known := parseEtag(in.GetEtag())
-	beatDue := s.DB.Now().Unix()-tag.beat >= int64(logs.InstanceBeat.Seconds())
-	if known && !beatDue {
+	heartbeatDue := s.DB.Now().Unix()-tag.beat >= int64(logs.HeartbeatInterval.Seconds())
+	if known && !heartbeatDue {
 		clock, _, err := s.Configs.Clock(ctx)
 		if err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (s *Entrypoints) GetAppConfig(ctx context.Context, req *connect.Request[way
 			return connect.NewResponse(&waypointv1.GetAppConfigResponse{Unchanged: true}), nil
 		}
 	}
-	if beatDue {
+	if heartbeatDue {
 		if err := s.Logs.SeeInstance(ctx, in.GetDeploymentId(), in.GetInstanceId(), ""); err != nil {
 			return nil, err
 		}

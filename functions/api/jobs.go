@@ -73,14 +73,14 @@ func (s *Jobs) QueueJob(ctx context.Context, req *connect.Request[waypointv1.Que
 // carryOut does what is owed after a decision was committed. What fails here the sweep does within a minute, so that the
 // caller's answer stands.
 func carryOut(ctx context.Context, j *jobs.Store, q *queue.Queues, log *slog.Logger, d job.Decision) {
-	if err := q.Ring(ctx, d.Ring); err != nil {
+	if err := q.SendWakeUps(ctx, d.WakeUps); err != nil {
 		log.WarnContext(ctx, "could not send the wake-up message for a job; the next heartbeat will offer it", "error", err)
 	}
-	rings, err := j.Follow(ctx, d)
+	wakeUps, err := j.Follow(ctx, d)
 	if err != nil {
 		log.WarnContext(ctx, "dependents were not settled", "error", err)
 	}
-	if err := q.Ring(ctx, rings); err != nil {
+	if err := q.SendWakeUps(ctx, wakeUps); err != nil {
 		log.WarnContext(ctx, "could not send the wake-up message for a job; the next heartbeat will offer it", "error", err)
 	}
 }

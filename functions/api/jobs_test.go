@@ -164,8 +164,8 @@ func (s *server) register(c caller, kind waypointv1.RunnerKind) (id, queueURL st
 	return id, res.Msg.GetQueueUrl()
 }
 
-// rung are the messages in a queue.
-func (s *server) rung(url string) []string {
+// announced are the messages in a queue.
+func (s *server) announced(url string) []string {
 	s.t.Helper()
 	res, err := s.SQS.ReceiveMessage(context.Background(), &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
 	if err != nil {
@@ -203,8 +203,8 @@ func TestAJobGoesFromTheQueueToItsReader(t *testing.T) {
 	me, agent := s.as(person("01ME", deployer)), s.as(runnerToken(nil))
 	runner, url := s.register(agent, standing)
 	job := s.queue(me, func(j *waypointv1.JobSpec) { j.DataSourceOverrides = map[string]string{"ref": "feature"} })
-	if want := fmt.Sprintf(`{"job_id":%q}`, job.GetId()); !slices.Equal(s.rung(url), []string{want}) {
-		t.Errorf("the doorbell was not rung with %s", want)
+	if want := fmt.Sprintf(`{"job_id":%q}`, job.GetId()); !slices.Equal(s.announced(url), []string{want}) {
+		t.Errorf("the wake-up message was not sent: %s", want)
 	}
 	c := s.claim(agent, runner, job.GetId(), "n1")
 	git := c.GetDataSource().GetGit()
@@ -420,8 +420,8 @@ func TestABeatFindsWorkWithoutTheQueue(t *testing.T) {
 	me, agent := s.as(person("01ME", deployer)), s.as(runnerToken(nil))
 	early := s.queue(me)
 	runner, url := s.register(agent, standing)
-	if got := s.rung(url); len(got) != 1 {
-		t.Errorf("the job that waited for a first runner was rung %d times", len(got))
+	if got := s.announced(url); len(got) != 1 {
+		t.Errorf("the job that waited for a first runner was announced %d times", len(got))
 	}
 	beat := func() *waypointv1.BeatResponse {
 		res, err := agent.agent.Beat(ctx, connect.NewRequest(&waypointv1.BeatRequest{RunnerId: runner, Free: 1}))
@@ -451,18 +451,18 @@ func TestSweepRingsAndGivesLostJobsOn(t *testing.T) {
 	me, agent := s.as(person("01ME", deployer)), s.as(runnerToken(nil))
 	runner, url := s.register(agent, standing)
 	job := s.queue(me)
-	s.rung(url) // and lost
+	s.announced(url) // and lost
 	s.Clock.Pass(61 * time.Second)
 	report, err := s.sweeper.Run(ctx)
-	if err != nil || report.Due != 1 || report.Rung != 1 {
+	if err != nil || report.Due != 1 || report.WakeUps != 1 {
 		t.Errorf("got %+v, %v", report, err)
 	}
-	if got := s.rung(url); len(got) != 1 {
-		t.Errorf("rung %d times", len(got))
+	if got := s.announced(url); len(got) != 1 {
+		t.Errorf("announced %d times", len(got))
 	}
 	c := s.claim(agent, runner, job.GetId(), "n")
 	s.Clock.Pass(61 * time.Second)
-	if report, err = s.sweeper.Run(ctx); err != nil || report.Rung != 1 {
+	if report, err = s.sweeper.Run(ctx); err != nil || report.WakeUps != 1 {
 		t.Errorf("got %+v, %v", report, err)
 	}
 	_, err = agent.agent.RenewLease(ctx, connect.NewRequest(&waypointv1.RenewLeaseRequest{Fence: c.GetFence()}))

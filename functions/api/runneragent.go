@@ -74,14 +74,14 @@ func (s *RunnerAgent) Register(ctx context.Context, req *connect.Request[waypoin
 	}), nil
 }
 
-// reroute rings jobs that had no pool until this one. The sweep does what fails here.
+// reroute announces jobs that had no pool until this one. The sweep does what fails here.
 func (s *RunnerAgent) reroute(ctx context.Context) {
 	const most = 25
-	rings, err := s.Dispatch.Reroute(ctx, most)
+	wakeUps, err := s.Dispatch.Reroute(ctx, most)
 	if err != nil {
 		s.Logger.WarnContext(ctx, "waiting jobs were not routed", "error", err)
 	}
-	if err := s.Queues.Ring(ctx, rings); err != nil {
+	if err := s.Queues.SendWakeUps(ctx, wakeUps); err != nil {
 		s.Logger.WarnContext(ctx, "could not send the wake-up message for a job; the next heartbeat will offer it", "error", err)
 	}
 }

@@ -97,7 +97,7 @@ func TestAJobThatNamesARunnerDoesNotWaitBehindABacklog(t *testing.T) {
 		j.Target = &waypointv1.Target{Target: &waypointv1.Target_RunnerId{RunnerId: runner}}
 	})
 	announced := fmt.Sprintf(`{"job_id":%q,"runner_id":%q}`, named.GetId(), runner)
-	if !slices.Contains(s.allRung(url), announced) {
+	if !slices.Contains(s.allWakeUps(url), announced) {
 		t.Errorf("it was not announced as %s", announced)
 	}
 	if got := s.beat(agent, runner, 1); !slices.Equal(got, []string{named.GetId()}) {
@@ -114,16 +114,16 @@ func TestAJobThatNamesARunnerDoesNotWaitBehindABacklog(t *testing.T) {
 		t.Errorf("nothing is due yet: %+v, %v", got, err)
 	}
 	s.Clock.Pass(45 * time.Second)
-	if got, err := sweeper.Run(t.Context()); err != nil || got.Due != backlog+1 || got.Rung != backlog+1 {
+	if got, err := sweeper.Run(t.Context()); err != nil || got.Due != backlog+1 || got.WakeUps != backlog+1 {
 		t.Errorf("all are due: %+v, %v", got, err)
 	}
-	if !slices.Contains(s.allRung(url), announced) {
+	if !slices.Contains(s.allWakeUps(url), announced) {
 		t.Error("the sweep did not announce it again")
 	}
 }
 
-// allRung empties a queue.
-func (s *server) allRung(url string) (all []string) {
+// allWakeUps empties a queue.
+func (s *server) allWakeUps(url string) (all []string) {
 	s.t.Helper()
 	for {
 		res, err := s.SQS.ReceiveMessage(context.Background(), &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
@@ -157,7 +157,7 @@ func TestAJobIsFoundBehindManyThatNoRunnerFits(t *testing.T) {
 	job := s.queue(me, buildIt, labelled("earth"))
 	earth := s.as(runnerToken(map[string]string{"on": "earth"}))
 	runner, url := s.register(earth, standing)
-	if got := s.allRung(url); len(got) != 1 || !strings.Contains(got[0], job.GetId()) {
+	if got := s.allWakeUps(url); len(got) != 1 || !strings.Contains(got[0], job.GetId()) {
 		t.Errorf("the new pool's queue holds %v", got)
 	}
 	if got := s.beat(earth, runner, 5); !slices.Equal(got, []string{job.GetId()}) {

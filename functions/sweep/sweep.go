@@ -39,15 +39,15 @@ type Sweeper struct {
 	Hold time.Duration
 }
 
-// Report says what a run did.
+// Report is what a run did.
 type Report struct {
-	// Due is how many jobs something was owed to, and the other field how many wake-up messages were sent.
-	Due, Rung int
+	// Due counts the jobs that something was owed to, and WakeUps the messages that were sent.
+	Due, WakeUps int
 	// Spared: the server had been away, and lapsed leases were left alone.
 	Spared bool
-	// Fate is the earliest moment at which it will be decided what becomes of a job whose runner is silent; Unix milliseconds,
+	// DecideAt is the earliest moment at which it will be decided what becomes of a job whose runner is silent; Unix milliseconds,
 	// 0: there is none.
-	Fate int64
+	DecideAt int64
 }
 
 // Run sweeps once, and once more at each moment within Hold at which the fate of a job is decided. Jobs that fail are tried
@@ -55,8 +55,8 @@ type Report struct {
 func (s *Sweeper) Run(ctx context.Context) (Report, error) {
 	began := s.DB.Now()
 	report, err := s.pass(ctx)
-	for report.Fate != 0 && !time.UnixMilli(report.Fate).After(began.Add(s.Hold)) {
-		timer := time.NewTimer(max(time.UnixMilli(report.Fate).Sub(s.DB.Now()), time.Second))
+	for report.DecideAt != 0 && !time.UnixMilli(report.DecideAt).After(began.Add(s.Hold)) {
+		timer := time.NewTimer(max(time.UnixMilli(report.DecideAt).Sub(s.DB.Now()), time.Second))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -64,7 +64,7 @@ func (s *Sweeper) Run(ctx context.Context) (Report, error) {
 			return report, err
 		}
 		again, passErr := s.pass(ctx)
-		again.Due, again.Rung, again.Spared = again.Due+report.Due, again.Rung+report.Rung, again.Spared || report.Spared
+		again.Due, again.WakeUps, again.Spared = again.Due+report.Due, again.WakeUps+report.WakeUps, again.Spared || report.Spared
 		report, err = again, errors.Join(err, passErr)
 	}
 	return report, err
@@ -95,12 +95,12 @@ func (s *Sweeper) pass(ctx context.Context) (Report, error) {
 			break
 		}
 		g.Go(func() error {
-			rung, fate, err := s.job(ctx, id, report.Spared)
+			wakeUps, fate, err := s.job(ctx, id, report.Spared)
 			mu.Lock()
 			defer mu.Unlock()
-			report.Rung += rung
-			if fate != 0 && (report.Fate == 0 || fate < report.Fate) {
-				report.Fate = fate
+			report.WakeUps += wakeUps
+			if fate != 0 && (report.DecideAt == 0 || fate < report.DecideAt) {
+				report.DecideAt = fate
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("job %s: %w", id, err))
@@ -112,7 +112,7 @@ func (s *Sweeper) pass(ctx context.Context) (Report, error) {
 	return report, errors.Join(errs...)
 }
 
-func (s *Sweeper) job(ctx context.Context, id string, spared bool) (rung int, fate int64, err error) {
+func (s *Sweeper) job(ctx context.Context, id string, spared bool) (wakeUps int, fate int64, err error) {
 	d, err := s.Dispatch.Sweep(ctx, id, spared)
 	if fault.Is(err, fault.JobNotFound) {
 		return 0, 0, nil // the index lags
@@ -120,7 +120,7 @@ func (s *Sweeper) job(ctx context.Context, id string, spared bool) (rung int, fa
 	if err != nil {
 		return 0, 0, err
 	}
-	rings, err := s.Jobs.Follow(ctx, d)
-	all := append(d.Ring, rings...)
-	return len(all), d.Fate, errors.Join(err, s.Queues.Ring(ctx, all))
+	more, err := s.Jobs.Follow(ctx, d)
+	all := append(d.WakeUps, more...)
+	return len(all), d.DecideAt, errors.Join(err, s.Queues.SendWakeUps(ctx, all))
 }

@@ -125,8 +125,8 @@ func writes() Statement {
 		Resources: []string{tableARN}}
 }
 
-func rings() Statement {
-	return Statement{Sid: "RingPools", Words: "make the pools' queues and send to them",
+func wakePools() Statement {
+	return Statement{Sid: "WakePools", Words: "make the pools' queues and send to them",
 		Actions: []string{"sqs:GetQueueUrl", "sqs:CreateQueue", "sqs:SendMessage"}, Resources: []string{poolQueues}}
 }
 
@@ -137,7 +137,7 @@ func (f Function) logs() Statement {
 }
 
 func apiStatements() []Statement {
-	return append(reads("gsi1", "gsi2"), writes(), rings(),
+	return append(reads("gsi1", "gsi2"), writes(), wakePools(),
 		Statement{Sid: "FindPools", Words: "look up the pools' queues", Actions: []string{"sqs:GetQueueAttributes"}, Resources: []string{poolQueues}},
 		Statement{Sid: "VendRunnerKeys", Words: "issue keys of the runner role, for one hour and one queue",
 			Actions: []string{"sts:AssumeRole"}, Resources: []string{runnerARN}},
@@ -164,4 +164,4 @@ func tailStatements() []Statement {
 	})
 }
 
-func sweepStatements() []Statement { return append(reads("gsi2"), writes(), rings()) }
+func sweepStatements() []Statement { return append(reads("gsi2"), writes(), wakePools()) }

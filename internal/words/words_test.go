@@ -66,6 +66,8 @@ func TestRulesFindWhatTheyForbidAndAllowTheirExceptions(t *testing.T) {
 		{"Held reports whether the lock is held", false},
 		{"the stack is in motion", true},
 		{"DOORBELL_PENDING", false},
+		{splitName("RingAgainIfDue"), true},
+		{splitName("WakeAgainIfDue"), false},
 	} {
 		if got := len(check(rules, text{s: c.s})) > 0; got != c.found {
 			t.Errorf("%q: found is %v", c.s, got)
@@ -195,7 +197,7 @@ func protoTexts(rel, path string) (out []text, err error) {
 	return out, err
 }
 
-// goTexts reads string literals, the package's comment and the comments of exported names.
+// goTexts reads string literals, the package's comment, exported names and their comments.
 func goTexts(rel, path string) (out []text, err error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
@@ -211,6 +213,7 @@ func goTexts(rel, path string) (out []text, err error) {
 		}
 	}
 	comment(file.Doc)
+	exportedNames(file, func(id *ast.Ident) { add(id, splitName(id.Name)) })
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
@@ -234,6 +237,36 @@ func goTexts(rel, path string) (out []text, err error) {
 	})
 	return out, nil
 }
+
+// exportedNames reads the exported names that a file declares, with those of fields and methods.
+func exportedNames(file *ast.File, add func(*ast.Ident)) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		var names []*ast.Ident
+		switch n := n.(type) {
+		case *ast.BlockStmt:
+			return false
+		case *ast.FuncDecl:
+			names = []*ast.Ident{n.Name}
+		case *ast.TypeSpec:
+			names = []*ast.Ident{n.Name}
+		case *ast.ValueSpec:
+			names = n.Names
+		case *ast.Field:
+			names = n.Names
+		}
+		for _, id := range names {
+			if id.IsExported() {
+				add(id)
+			}
+		}
+		return true
+	})
+}
+
+var nameParts = regexp.MustCompile(`[A-Z]+(?:[a-z0-9]+|\b)|[A-Z]+`)
+
+// splitName renders a name as the words that it consists of: "WakeUpPool" is "Wake Up Pool".
+func splitName(name string) string { return strings.Join(nameParts.FindAllString(name, -1), " ") }
 
 // exportedSpecs reads the comments of exported types, constants and variables, and of exported fields and methods.
 func exportedSpecs(d *ast.GenDecl, comment func(...*ast.CommentGroup)) {

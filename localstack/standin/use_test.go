@@ -55,9 +55,9 @@ func TestTheServerLivesOnItsRoles(t *testing.T) {
 	job := ask(t, c.Job.QueueJob, &waypointv1.QueueJobRequest{Spec: &waypointv1.JobSpec{Project: "shop",
 		Operation: &waypointv1.Operation{Operation: &waypointv1.Operation_Noop{Noop: &waypointv1.NoopOp{}}},
 		Target:    &waypointv1.Target{Target: &waypointv1.Target_Any{Any: &waypointv1.AnyRunner{}}}}}).GetJob()
-	rung, err := queue.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &keys.QueueUrl, WaitTimeSeconds: 1})
-	if err != nil || len(rung.Messages) != 1 || !strings.Contains(*rung.Messages[0].Body, job.GetId()) {
-		t.Fatalf("the doorbell: %+v, %v", rung, err)
+	woken, err := queue.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &keys.QueueUrl, WaitTimeSeconds: 1})
+	if err != nil || len(woken.Messages) != 1 || !strings.Contains(*woken.Messages[0].Body, job.GetId()) {
+		t.Fatalf("the wake-up message: %+v, %v", woken, err)
 	}
 	if _, err := queue.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(other)}); err == nil {
 		t.Error("the keys of one pool open another's queue")

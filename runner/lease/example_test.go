@@ -12,15 +12,15 @@ import (
 // is lost, has lapsed, or somebody asked for the job's end.
 func Example() {
 	ctx := context.Background()
-	keeper := lease.Start(ctx, lease.Options{
+	renewer := lease.Start(ctx, lease.Options{
 		Lease: 600 * time.Millisecond, SentAt: time.Now(), // 30 s in a real job
 		Renew: func(context.Context) (lease.Renewal, error) {
 			return lease.Renewal{Lease: 600 * time.Millisecond, CancelRequested: true}, nil // somebody cancels the job
 		},
 		Stale: func(error) bool { return false },
 	})
-	defer keeper.Stop()
-	work, end := keeper.Work(ctx)
+	defer renewer.Stop()
+	work, end := renewer.Work(ctx)
 	defer end()
 	select {
 	case <-work.Done():

@@ -44,7 +44,7 @@ type Renewal struct {
 	CancelRequested bool
 }
 
-// Options of a Keeper.
+// Options of a Renewer.
 type Options struct {
 	// Renew asks once; its context is bounded.
 	Renew func(ctx context.Context) (Renewal, error)
@@ -56,8 +56,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Keeper keeps one lease.
-type Keeper struct {
+// Renewer keeps one lease.
+type Renewer struct {
 	o     Options
 	stop  context.CancelFunc
 	done  chan struct{}
@@ -65,7 +65,7 @@ type Keeper struct {
 	asked chan struct{}
 
 	mu sync.Mutex
-	// askedAt is when the last renewal of the keeper's own was sent, sentAt when any call was that renewed the lease.
+	// askedAt is when the last renewal of the renewer's own was sent, sentAt when any call was that renewed the lease.
 	askedAt time.Time
 	sentAt  time.Time
 	lease   time.Duration
@@ -79,9 +79,9 @@ type Keeper struct {
 type work struct{ cancel context.CancelCauseFunc }
 
 // Start keeps the lease until Stop, or until it is lost.
-func Start(ctx context.Context, o Options) *Keeper {
+func Start(ctx context.Context, o Options) *Renewer {
 	ctx, stop := context.WithCancel(ctx)
-	k := &Keeper{
+	k := &Renewer{
 		o: o, stop: stop, done: make(chan struct{}), lost: make(chan struct{}), asked: make(chan struct{}),
 		askedAt: o.SentAt, sentAt: o.SentAt, lease: o.Lease, changed: make(chan struct{}), works: map[*work]struct{}{},
 	}
@@ -91,27 +91,27 @@ func Start(ctx context.Context, o Options) *Keeper {
 }
 
 // Stop ends the renewals and waits for the last.
-func (k *Keeper) Stop() {
+func (k *Renewer) Stop() {
 	k.stop()
 	<-k.done
 	k.lapse.Stop()
 }
 
 // Lost is closed when the lease is lost for good.
-func (k *Keeper) Lost() <-chan struct{} { return k.lost }
+func (k *Renewer) Lost() <-chan struct{} { return k.lost }
 
 // CancelAsked is closed when the job's end has been asked for.
-func (k *Keeper) CancelAsked() <-chan struct{} { return k.asked }
+func (k *Renewer) CancelAsked() <-chan struct{} { return k.asked }
 
 // Lose says that another call of the job was refused as stale.
-func (k *Keeper) Lose() { k.end(ErrStale) }
+func (k *Renewer) Lose() { k.end(ErrStale) }
 
 // Cancel stops the work as if the server had asked for it: the CLI's own user interrupted it.
-func (k *Keeper) Cancel() { k.end(ErrCanceled) }
+func (k *Renewer) Cancel() { k.end(ErrCanceled) }
 
-// Observe takes the renewal that another fenced call, sent at sentAt, brought. The keeper asks all the same: only its
+// Observe takes the renewal that another fenced call, sent at sentAt, brought. The renewer asks all the same: only its
 // own renewals are sure to report that the job is to be canceled.
-func (k *Keeper) Observe(sentAt time.Time, r Renewal) {
+func (k *Renewer) Observe(sentAt time.Time, r Renewal) {
 	k.mu.Lock()
 	if r.Lease > 0 && sentAt.After(k.sentAt) {
 		k.sentAt, k.lease = sentAt, r.Lease
@@ -125,7 +125,7 @@ func (k *Keeper) Observe(sentAt time.Time, r Renewal) {
 }
 
 // Ready waits until a step may begin: the last renewal is recent. It returns ErrStale, ErrCanceled or the cause of ctx.
-func (k *Keeper) Ready(ctx context.Context) error {
+func (k *Renewer) Ready(ctx context.Context) error {
 	for {
 		k.mu.Lock()
 		stale, cancel, fresh, changed := k.stale, k.cancel, time.Since(k.sentAt) < quiet(k.lease), k.changed
@@ -147,7 +147,7 @@ func (k *Keeper) Ready(ctx context.Context) error {
 }
 
 // Fresh reports whether the last accepted renewal is recent and the lease not lost.
-func (k *Keeper) Fresh() bool {
+func (k *Renewer) Fresh() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.stale && time.Since(k.sentAt) < quiet(k.lease)
@@ -155,7 +155,7 @@ func (k *Keeper) Fresh() bool {
 
 // Work makes a context for a plugin's call: it ends when the job must stop, with ErrStale, ErrCanceled or ErrLapsed as
 // its cause. The function returned must be called.
-func (k *Keeper) Work(ctx context.Context) (context.Context, func()) {
+func (k *Renewer) Work(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &work{cancel: cancel}
 	k.mu.Lock()
@@ -181,7 +181,7 @@ func (k *Keeper) Work(ctx context.Context) (context.Context, func()) {
 func untilLapse(since, lease time.Duration) time.Duration { return lease - margin(lease) - since }
 
 // lapsed runs when the lease may be over: it stops what is going on.
-func (k *Keeper) lapsed() {
+func (k *Renewer) lapsed() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if left := untilLapse(time.Since(k.sentAt), k.lease); left > 0 {
@@ -193,7 +193,7 @@ func (k *Keeper) lapsed() {
 	}
 }
 
-func (k *Keeper) end(why error) {
+func (k *Renewer) end(why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -213,13 +213,13 @@ func (k *Keeper) end(why error) {
 }
 
 // signal wakes those who wait in Ready; the caller holds mu.
-func (k *Keeper) signal() {
+func (k *Renewer) signal() {
 	close(k.changed)
 	k.changed = make(chan struct{})
 }
 
 // run renews: every third of the lease after a success, sooner after a failure.
-func (k *Keeper) run(ctx context.Context) {
+func (k *Renewer) run(ctx context.Context) {
 	defer close(k.done)
 	for {
 		timer := time.NewTimer(k.nextRenewal())
@@ -242,19 +242,19 @@ func (k *Keeper) run(ctx context.Context) {
 	}
 }
 
-func (k *Keeper) retryPause() time.Duration {
+func (k *Renewer) retryPause() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return min(retryMost, renewEvery(k.lease)/4)
 }
 
-func (k *Keeper) nextRenewal() time.Duration {
+func (k *Renewer) nextRenewal() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return renewEvery(k.lease) - time.Since(k.askedAt)
 }
 
-func (k *Keeper) renew(ctx context.Context) bool {
+func (k *Renewer) renew(ctx context.Context) bool {
 	sentAt := time.Now()
 	call, cancel := context.WithTimeout(ctx, callBound)
 	defer cancel()

@@ -17,7 +17,7 @@ type server struct {
 	renewals            atomic.Int64
 }
 
-func (s *server) keeper(ctx context.Context) *Keeper {
+func (s *server) renewer(ctx context.Context) *Renewer {
 	return Start(ctx, Options{
 		Lease: 30 * time.Second, SentAt: time.Now(),
 		Renew: func(context.Context) (Renewal, error) {
@@ -37,7 +37,7 @@ func (s *server) keeper(ctx context.Context) *Keeper {
 func TestALiveLeaseIsRenewedEveryTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
-		k := s.keeper(t.Context())
+		k := s.renewer(t.Context())
 		defer k.Stop()
 		work, end := k.Work(t.Context())
 		defer end()
@@ -54,7 +54,7 @@ func TestALiveLeaseIsRenewedEveryTenSeconds(t *testing.T) {
 func TestARequestToCancelStopsTheWorkButNotTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
-		k := s.keeper(t.Context())
+		k := s.renewer(t.Context())
 		defer k.Stop()
 		work, end := k.Work(t.Context())
 		defer end()
@@ -74,7 +74,7 @@ func TestARequestToCancelStopsTheWorkButNotTheLease(t *testing.T) {
 func TestAStaleLeaseStopsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
-		k := s.keeper(t.Context())
+		k := s.renewer(t.Context())
 		defer k.Stop()
 		work, end := k.Work(t.Context())
 		defer end()
@@ -95,7 +95,7 @@ func TestAnAbsentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
 		start := time.Now()
-		k := s.keeper(t.Context())
+		k := s.renewer(t.Context())
 		defer k.Stop()
 		work, end := k.Work(t.Context())
 		defer end()
@@ -133,7 +133,7 @@ func TestAnAbsentServer(t *testing.T) {
 func TestOtherCallsKeepTheLeaseFreshButDoNotSilenceTheKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
-		k := s.keeper(t.Context())
+		k := s.renewer(t.Context())
 		defer k.Stop()
 		s.away.Store(true) // for renewals alone
 		work, end := k.Work(t.Context())

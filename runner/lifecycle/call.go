@@ -34,11 +34,11 @@ func call[Req, Res any](ctx context.Context, j *attempt, f Method[Req, Res], req
 
 // Call makes a call of the job until it is answered: a server that is away is waited for as long as ctx and the lease
 // last. All calls of a job may be repeated: the attempt and the record's id make them so.
-func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req, Res], req *Req) (*Res, error) {
+func Call[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Req, Res], req *Req) (*Res, error) {
 	if m, ok := any(req).(proto.Message); ok {
 		req, _ = any(validate.Text(m)).(*Req)
 	}
-	ctx, cancel := untilLost(ctx, keeper)
+	ctx, cancel := untilLost(ctx, renewer)
 	defer cancel()
 	start := time.Now()
 	for waits := callWaits.Start(); ; {
@@ -47,7 +47,7 @@ func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req,
 		case err == nil:
 			return res.Msg, nil
 		case Stale(err):
-			keeper.Lose()
+			renewer.Lose()
 			return nil, lease.ErrStale
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -61,7 +61,7 @@ func Call[Req, Res any](ctx context.Context, keeper *lease.Keeper, f Method[Req,
 }
 
 // untilLost ends with ErrStale when the lease is lost.
-func untilLost(ctx context.Context, k *lease.Keeper) (context.Context, context.CancelFunc) {
+func untilLost(ctx context.Context, k *lease.Renewer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := make(chan struct{})
 	go func() {

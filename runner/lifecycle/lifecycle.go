@@ -81,9 +81,9 @@ type job struct {
 	removals *removals
 }
 
-func newJob(h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, secrets *redact.Secrets, drain <-chan struct{}) *job {
+func newJob(h *Host, claim *waypointv1.ClaimJobResponse, renewer *lease.Renewer, ui UI, secrets *redact.Secrets, drain <-chan struct{}) *job {
 	a := &attempt{
-		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: keeper, drain: drain, secrets: secrets, log: secrets.Logger(h.Logger),
+		h: h, claim: claim, spec: claim.GetJob().GetSpec(), ui: ui, lease: renewer, drain: drain, secrets: secrets, log: secrets.Logger(h.Logger),
 		result: &waypointv1.JobResult{},
 	}
 	s := &stages{&evaluation{
@@ -95,9 +95,9 @@ func newJob(h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, u
 // Run runs the job. ctx bounds everything, writes included; what the lease says stops the plugins alone. drain, when
 // closed, stops the job before its next step. secrets, which ui hides too, is filled with the job's sensitive values.
 func Run(
-	ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, keeper *lease.Keeper, ui UI, secrets *redact.Secrets, drain <-chan struct{},
+	ctx context.Context, h *Host, claim *waypointv1.ClaimJobResponse, renewer *lease.Renewer, ui UI, secrets *redact.Secrets, drain <-chan struct{},
 ) Outcome {
-	j := newJob(h, claim, keeper, ui, secrets, drain)
+	j := newJob(h, claim, renewer, ui, secrets, drain)
 	j.learn()
 	err := j.run(ctx)
 	switch {

@@ -30,7 +30,7 @@ type attempt struct {
 	claim *waypointv1.ClaimJobResponse
 	spec  *waypointv1.JobSpec
 	ui    UI
-	lease *lease.Keeper
+	lease *lease.Renewer
 	drain <-chan struct{}
 	// secrets are taken out of all that leaves the runner: by ui, by call, and by log.
 	secrets *redact.Secrets

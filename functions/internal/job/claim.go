@@ -174,7 +174,7 @@ func take(f ClaimFacts, r Runner, now time.Time) Grant {
 		d.on(laneOf(m.Lane)).as(fieldFence, f.Lane.Lane.Fence).set(fieldFence, fence)
 	}
 	m.State, m.Attempt, m.RunnerID, m.RunnerName = Running, attempt, r.ID, r.Name
-	m.RingDue, m.Wait, m.ClaimBy, m.Due = 0, 0, 0, due.At
+	m.WakeDue, m.Wait, m.ClaimBy, m.Due = 0, 0, 0, due.At
 	return Grant{Answer: Claimed, Decision: d, Meta: m, Lease: next, LaneFence: fence}
 }
 

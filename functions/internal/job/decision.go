@@ -96,15 +96,15 @@ type Copied struct{ Field, From Field }
 type Due struct {
 	// At is when something is owed, Unix milliseconds; 0: nothing is.
 	At int64
-	// Rung reports that the job is READY for the runners of Pool ("" while no pool fits), which find it there with a heartbeat.
-	Rung bool
-	Pool string
+	// Offered reports that the job is READY for the runners of Pool ("" while no pool fits), which find it there with a heartbeat.
+	Offered bool
+	Pool    string
 	// Runner is the one runner that a READY job names: it finds the job apart from its pool's, however many those are.
 	Runner string
 }
 
-// A Ring is a wake-up message to send.
-type Ring struct {
+// A WakeUp is a wake-up message to send.
+type WakeUp struct {
 	JobID, Pool string
 	// RunnerID is the one runner that the message is for; "" for any of the pool.
 	RunnerID string
@@ -113,15 +113,15 @@ type Ring struct {
 // Decision is one transaction and what is owed after it. A decision without changes means that nothing is to be done.
 type Decision struct {
 	Changes []*Change
-	// Ring is sent after the commit. A message that is lost costs time only: the table knows what is due.
-	Ring []Ring
+	// WakeUps are sent after the commit. A message that is lost costs time only: the table knows what is due.
+	WakeUps []WakeUp
 	// Advance are jobs for which row 18 is to be tried after the commit; Dependents are ended jobs, each of whose
 	// dependents is to be tried.
 	Advance    []string
 	Dependents []string
-	// Fate is when it will be decided what becomes of a job whose runner is silent, if it stays so; Unix milliseconds, 0: not
+	// DecideAt is when it will be decided what becomes of a job whose runner is silent, if it stays so; Unix milliseconds, 0: not
 	// the case. A sweep that can wait so long decides on time.
-	Fate int64
+	DecideAt int64
 }
 
 // StateOf is the state that the decision gives a job; "" if it gives none.

@@ -34,7 +34,7 @@ func Queue(in Enqueue, now time.Time) (Decision, Meta) {
 	var d Decision
 	m := in.Job
 	m.State, m.QueuedAt = Blocked, now.UnixMilli()
-	deps := Judge(m, in.States)
+	deps := SortDependencies(m, in.States)
 	var lanes []*laneEdit
 	lane := editOf(&lanes, in.Lane)
 	if m.Singleton != "" {
@@ -83,14 +83,14 @@ func putMeta(d *Decision, m *Meta, now time.Time) {
 			m.ClaimBy = at + LocalClaim.Milliseconds()
 			due.At = earlier(m.ClaimBy, m.ExpiresAt)
 		} else {
-			m.RingDue, m.Wait = at+RingAgain.Milliseconds(), RingAgain.Milliseconds()
-			due = dueReady(*m, m.RingDue)
-			if rings(*m) {
-				d.Ring = append(d.Ring, ringOf(*m))
+			m.WakeDue, m.Wait = at+WakeAgain.Milliseconds(), WakeAgain.Milliseconds()
+			due = dueReady(*m, m.WakeDue)
+			if canWake(*m) {
+				d.WakeUps = append(d.WakeUps, wakeUpOf(*m))
 			}
 		}
 	case Blocked:
-		m.Wait = RingAgain.Milliseconds()
+		m.Wait = WakeAgain.Milliseconds()
 		due.At = earlier(at+m.Wait, m.ExpiresAt)
 	}
 	m.Due = due.At

@@ -22,7 +22,7 @@ const (
 	fieldStartedAt  Field = "StartedAt"
 	fieldEndedAt    Field = "EndedAt" // and of Step
 	fieldLost       Field = "Lost"
-	fieldRingDue    Field = "RingDue"
+	fieldRingDue    Field = "WakeDue"
 	fieldWait       Field = "Wait"
 	fieldClaimBy    Field = "ClaimBy"
 	fieldDue        Field = "Due"

@@ -40,9 +40,9 @@ const (
 	Skew = 5 * time.Second
 	// LostAfter is how long after its lease lapsed a job that nobody else may resume is given up.
 	LostAfter = 120 * time.Second
-	// RingAgain is when an unclaimed READY job is announced again; it doubles each time, up to RingMost.
-	RingAgain = 60 * time.Second
-	RingMost  = 15 * time.Minute
+	// WakeAgain is when an unclaimed READY job is announced again; it doubles each time, up to WakeAgainMost.
+	WakeAgain     = 60 * time.Second
+	WakeAgainMost = 15 * time.Minute
 	// LocalClaim is how long a job of a CLI's own runner stays READY.
 	LocalClaim = 30 * time.Second
 	// SweepEvery is how often the sweep runs.
@@ -70,7 +70,7 @@ type Meta struct {
 	Ticket int64
 
 	Target Target
-	// Local: only the named runner can reach the source; it claims by id, unrung.
+	// Local: only the named runner can reach the source; it claims by id and needs no wake-up.
 	Local bool
 	// Pool is where the job is announced; "" while no pool fits.
 	Pool string
@@ -92,8 +92,8 @@ type Meta struct {
 	// Attempt counts claims, Lost the leases that lapsed and were taken over.
 	Attempt int64
 	Lost    int64
-	// RingDue is when the job is to be announced (again), Wait the pause after that. A BLOCKED job uses Wait for its checks.
-	RingDue int64
+	// WakeDue is when the job is to be announced (again), Wait the pause after that. A BLOCKED job uses Wait for its checks.
+	WakeDue int64
 	Wait    int64
 	// ClaimBy is when a local job that nobody claims expires; counted from READY.
 	ClaimBy int64
@@ -246,8 +246,8 @@ type Dependencies struct {
 // Done says that nothing is waited for and nothing failed.
 func (d Dependencies) Done() bool { return len(d.Pending) == 0 && len(d.Failed) == 0 }
 
-// Judge sorts a job's dependencies by their states as read. A dependency that cannot be found counts as failed.
-func Judge(m Meta, states map[string]State) Dependencies {
+// SortDependencies sorts a job's dependencies by their states as read. A dependency that cannot be found counts as failed.
+func SortDependencies(m Meta, states map[string]State) Dependencies {
 	var d Dependencies
 	allowed := make(map[string]bool, len(m.AllowFailure))
 	for _, id := range m.AllowFailure {

@@ -96,24 +96,24 @@ func ready(d *Decision, c *Change, m Meta, now time.Time) {
 		c.set(fieldClaimBy, claimBy).due(Due{At: earlier(claimBy, m.ExpiresAt)})
 		return
 	}
-	ringDue := at + RingAgain.Milliseconds()
-	c.set(fieldRingDue, ringDue).set(fieldWait, RingAgain.Milliseconds()).due(dueReady(m, ringDue))
-	if rings(m) {
-		d.Ring = append(d.Ring, ringOf(m))
+	wakeDue := at + WakeAgain.Milliseconds()
+	c.set(fieldRingDue, wakeDue).set(fieldWait, WakeAgain.Milliseconds()).due(dueReady(m, wakeDue))
+	if canWake(m) {
+		d.WakeUps = append(d.WakeUps, wakeUpOf(m))
 	}
 }
 
 // dueReady is where a READY job that runners are told of stands in the work index until it is told of again.
-func dueReady(m Meta, ringDue int64) Due {
-	return Due{At: earlier(ringDue, m.ExpiresAt), Rung: true, Pool: m.Pool, Runner: m.Target.RunnerID}
+func dueReady(m Meta, wakeDue int64) Due {
+	return Due{At: earlier(wakeDue, m.ExpiresAt), Offered: true, Pool: m.Pool, Runner: m.Target.RunnerID}
 }
 
-// rings reports whether a message can reach the job's runner. A local job's runner asks by itself.
-func rings(m Meta) bool { return !m.Local && m.Pool != "" }
+// canWake reports whether a message can reach the job's runner. A local job's runner asks by itself.
+func canWake(m Meta) bool { return !m.Local && m.Pool != "" }
 
-// ringOf is the message for a job: to its pool, and for one runner of it if the job names one. Whoever else of the pool
+// wakeUpOf is the message for a job: to its pool, and for one runner of it if the job names one. Whoever else of the pool
 // receives that passes it on.
-func ringOf(m Meta) Ring { return Ring{JobID: m.ID, Pool: m.Pool, RunnerID: m.Target.RunnerID} }
+func wakeUpOf(m Meta) WakeUp { return WakeUp{JobID: m.ID, Pool: m.Pool, RunnerID: m.Target.RunnerID} }
 
 // earlier is the earlier of two times, either of which may be 0 for "never".
 func earlier(a, b int64) int64 {
@@ -141,7 +141,7 @@ func end(d *Decision, m Meta, lease *Lease, lane *laneEdit, out Outcome, now tim
 	due := Due{}
 	if m.Dependents > 0 {
 		// Stays in the work index until its dependents are settled: a crash before that costs a minute.
-		due.At = at + RingAgain.Milliseconds()
+		due.At = at + WakeAgain.Milliseconds()
 		d.Dependents = append(d.Dependents, m.ID)
 	}
 	c.due(due)

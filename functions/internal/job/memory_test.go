@@ -190,7 +190,7 @@ func (s *memory) deps(m Meta) Dependencies {
 	for _, id := range m.DependsOn {
 		states[id] = s.meta(id).State
 	}
-	return Judge(m, states)
+	return SortDependencies(m, states)
 }
 
 // view is a lane as the job sees it: its next waiter is the lowest other than the job.

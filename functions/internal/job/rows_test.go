@@ -14,11 +14,11 @@ func TestRow01_QueueTakesTheLaneOrATicket(t *testing.T) {
 	d := w.queue(Meta{ID: "1", Lane: lane})
 	w.state("1", Ready)
 	w.holder("1")
-	if want := []Ring{{JobID: "1", Pool: "pool"}}; !slices.Equal(d.Ring, want) {
-		t.Errorf("rings %v, want %v", d.Ring, want)
+	if want := []WakeUp{{JobID: "1", Pool: "pool"}}; !slices.Equal(d.WakeUps, want) {
+		t.Errorf("wake-ups %v, want %v", d.WakeUps, want)
 	}
-	if d := w.queue(Meta{ID: "2", Lane: lane}); len(d.Ring) != 0 {
-		t.Errorf("a blocked job was rung: %v", d.Ring)
+	if d := w.queue(Meta{ID: "2", Lane: lane}); len(d.WakeUps) != 0 {
+		t.Errorf("a blocked job was announced: %v", d.WakeUps)
 	}
 	w.state("2", Blocked)
 	if ws := w.waiters(lane); len(ws) != 1 || ws[0] != (Waiter{Ticket: 2, JobID: "2"}) {
@@ -46,8 +46,8 @@ func TestRow01_QueueWaitsForDependencies(t *testing.T) {
 	d := w.queue(Meta{ID: "4", DependsOn: []string{"1"}, Lane: lane})
 	w.state("4", Canceled)
 	w.holder("")
-	if len(d.Ring) != 0 || w.meta("4").End.Reason != string(fault.DependencyFailed) {
-		t.Errorf("got %v, %+v", d.Ring, w.meta("4").End)
+	if len(d.WakeUps) != 0 || w.meta("4").End.Reason != string(fault.DependencyFailed) {
+		t.Errorf("got %v, %+v", d.WakeUps, w.meta("4").End)
 	}
 	w.queue(Meta{ID: "5", DependsOn: []string{"1"}, AllowFailure: []string{"1"}})
 	w.state("5", Ready)
@@ -65,8 +65,8 @@ func TestRow02_SingletonReplacesAndTakesANewTicket(t *testing.T) {
 	if ws := w.waiters(lane); len(ws) != 1 || ws[0].JobID != "S3" {
 		t.Errorf("the waiting list is %v", ws)
 	}
-	if !slices.Contains(d.Ring, Ring{JobID: "2", Pool: "pool"}) {
-		t.Errorf("the promoted job was not rung: %v", d.Ring)
+	if !slices.Contains(d.WakeUps, WakeUp{JobID: "2", Pool: "pool"}) {
+		t.Errorf("the promoted job was not announced: %v", d.WakeUps)
 	}
 }
 
@@ -81,16 +81,16 @@ func TestRow02_SingletonLeavesAClaimedJobAlone(t *testing.T) {
 	w.state("S2", Ready)
 }
 
-func TestRow03_ReadyOwesARing(t *testing.T) {
+func TestRow03_ReadyOwesAWakeUp(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1"})
 	m := w.meta("1")
-	if want := w.now.Add(RingAgain).UnixMilli(); m.RingDue != want || m.Due != want {
-		t.Errorf("ring due %d, due %d, want %d", m.RingDue, m.Due, want)
+	if want := w.now.Add(WakeAgain).UnixMilli(); m.WakeDue != want || m.Due != want {
+		t.Errorf("wake due %d, due %d, want %d", m.WakeDue, m.Due, want)
 	}
 	d := w.queue(Meta{ID: "2", Local: true, Target: Target{RunnerID: "cli"}})
-	if len(d.Ring) != 0 || w.meta("2").ClaimBy != w.now.Add(LocalClaim).UnixMilli() {
-		t.Errorf("a local job: rings %v, claim by %d", d.Ring, w.meta("2").ClaimBy)
+	if len(d.WakeUps) != 0 || w.meta("2").ClaimBy != w.now.Add(LocalClaim).UnixMilli() {
+		t.Errorf("a local job: wake-ups %v, claim by %d", d.WakeUps, w.meta("2").ClaimBy)
 	}
 }
 
@@ -108,8 +108,8 @@ func TestRow04_ClaimReady(t *testing.T) {
 		t.Errorf("the lease is %+v", l)
 	}
 	m := w.meta("1")
-	if m.RingDue != 0 || m.Due == 0 {
-		t.Errorf("ring due %d, due %d", m.RingDue, m.Due)
+	if m.WakeDue != 0 || m.Due == 0 {
+		t.Errorf("wake due %d, due %d", m.WakeDue, m.Due)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestRow06_FencedWritesNeedTheCurrentAttemptOfARunningJob(t *testing.T) {
 		"ended by force": func(w *world) string { w.must(Cancel(w.endFacts("1"), true, "me", w.now)); return "token-a" },
 		"requeued by the sweep": func(w *world) string {
 			w.pass(LeaseTime + Skew + time.Second)
-			w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+			w.must(ExpireLease(w.claimFacts("1", ""), w.now))
 			w.state("1", Ready)
 			return "token-a"
 		},
@@ -436,8 +436,8 @@ func TestRow10_CompleteEndsOnceAndPassesTheLaneOn(t *testing.T) {
 	w.state("1", Succeeded)
 	w.state("2", Ready)
 	w.holder("2")
-	if !slices.Contains(d.Ring, Ring{JobID: "2", Pool: "pool"}) {
-		t.Errorf("rings %v", d.Ring)
+	if !slices.Contains(d.WakeUps, WakeUp{JobID: "2", Pool: "pool"}) {
+		t.Errorf("wake-ups %v", d.WakeUps)
 	}
 	w.refused("a second completion", Complete(f, 1, "token-a", nil, 1, w.now))
 	if m := w.meta("1"); m.EndedBy != 1 || m.Due != 0 {
@@ -484,8 +484,8 @@ func TestRow11_HandBackKeepsTheLane(t *testing.T) {
 	d := w.must(HandBack(w.endFacts("1"), 1, "token-a", w.now))
 	w.state("1", Ready)
 	w.holder("1")
-	if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
-		t.Errorf("rings %v", d.Ring)
+	if !slices.Contains(d.WakeUps, WakeUp{JobID: "1", Pool: "pool"}) {
+		t.Errorf("wake-ups %v", d.WakeUps)
 	}
 	if a := w.claimed("1", runnerB); a != 2 || w.meta("1").Lost != 0 {
 		t.Errorf("attempt %d, lost %d", a, w.meta("1").Lost)
@@ -548,8 +548,8 @@ func TestRow11_AnAttemptThatIsReportedLost(t *testing.T) {
 				return
 			}
 			w.holder("1")
-			if m.Lost != c.job.Lost+1 || !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
-				t.Errorf("lost %d, rings %v", m.Lost, d.Ring)
+			if m.Lost != c.job.Lost+1 || !slices.Contains(d.WakeUps, WakeUp{JobID: "1", Pool: "pool"}) {
+				t.Errorf("lost %d, wake-ups %v", m.Lost, d.WakeUps)
 			}
 			if a := w.claimed("1", runnerB); a != 2 {
 				t.Errorf("attempt %d", a)
@@ -635,18 +635,18 @@ func TestRow15_SweepRequeuesALostJobAndKeepsItsLane(t *testing.T) {
 	w.queue(Meta{ID: "2", Lane: lane})
 	w.claimed("1", runnerA)
 	w.pass(LeaseTime + Skew + time.Second)
-	stale := LeaseOver(w.claimFacts("1", ""), w.now)
+	stale := ExpireLease(w.claimFacts("1", ""), w.now)
 	w.must(Renew("1", 1, "token-a", w.now))
 	w.refused("a sweep that did not see the renewal", stale)
-	w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+	w.must(ExpireLease(w.claimFacts("1", ""), w.now))
 	w.state("1", Running)
 	w.pass(LeaseTime + Skew + time.Second)
-	d := w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+	d := w.must(ExpireLease(w.claimFacts("1", ""), w.now))
 	w.state("1", Ready)
 	w.holder("1")
 	w.state("2", Blocked)
-	if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
-		t.Errorf("rings %v", d.Ring)
+	if !slices.Contains(d.WakeUps, WakeUp{JobID: "1", Pool: "pool"}) {
+		t.Errorf("wake-ups %v", d.WakeUps)
 	}
 }
 
@@ -670,11 +670,11 @@ func TestRow15_SweepEndsWhatNobodyCanResume(t *testing.T) {
 		c.before(w)
 		w.pass(LeaseTime + Skew + time.Second)
 		if c.after > 0 {
-			w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+			w.must(ExpireLease(w.claimFacts("1", ""), w.now))
 			w.state("1", Running)
 			w.pass(c.after)
 		}
-		w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+		w.must(ExpireLease(w.claimFacts("1", ""), w.now))
 		w.state("1", c.want)
 		w.state("2", Ready)
 		if got := w.meta("1").End.Reason; got != string(c.reason) {
@@ -698,24 +698,24 @@ func TestRow15_TheNextLookIsWhenTheDecisionFalls(t *testing.T) {
 	w.pass(20 * time.Second)
 	w.must(Renew("1", 1, "token-a", w.now))
 	w.pass(16 * time.Second)
-	if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != 0 {
+	if d := w.must(ExpireLease(w.claimFacts("1", ""), w.now)); d.DecideAt != 0 {
 		t.Error("a job whose lease is good has no fate yet")
 	}
 	due("renewed", Skew)
 	w.now = time.UnixMilli(w.meta("1").Due)
 	lost := w.lease("1").lostAt()
-	if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != lost {
-		t.Errorf("the fate falls at %d, not at %d", d.Fate, lost)
+	if d := w.must(ExpireLease(w.claimFacts("1", ""), w.now)); d.DecideAt != lost {
+		t.Errorf("the decision is due at %d, not at %d", d.DecideAt, lost)
 	}
 	due("silent", Skew+LostAfter-SweepEvery)
 	for range 2 { // each run of the last minute sees when the decision falls
 		w.now = time.UnixMilli(w.meta("1").Due).Add(20 * time.Second)
-		if d := w.must(LeaseOver(w.claimFacts("1", ""), w.now)); d.Fate != lost {
-			t.Errorf("the fate falls at %d, not at %d", d.Fate, lost)
+		if d := w.must(ExpireLease(w.claimFacts("1", ""), w.now)); d.DecideAt != lost {
+			t.Errorf("the decision is due at %d, not at %d", d.DecideAt, lost)
 		}
 	}
 	w.now = time.UnixMilli(lost)
-	w.must(LeaseOver(w.claimFacts("1", ""), w.now))
+	w.must(ExpireLease(w.claimFacts("1", ""), w.now))
 	w.state("1", Failed)
 }
 
@@ -731,8 +731,8 @@ func TestRow15_ASilentJobEndsWithin160Seconds(t *testing.T) {
 		for w.meta("1").State == Running {
 			next := w.now.Add(SweepEvery)
 			if w.meta("1").Due <= w.now.UnixMilli() {
-				d := w.must(LeaseOver(w.claimFacts("1", ""), w.now))
-				if fate := time.UnixMilli(d.Fate); d.Fate != 0 && fate.Before(next) { // as the local server and the function do
+				d := w.must(ExpireLease(w.claimFacts("1", ""), w.now))
+				if fate := time.UnixMilli(d.DecideAt); d.DecideAt != 0 && fate.Before(next) { // as the local server and the function do
 					next = fate
 				}
 			}
@@ -746,31 +746,31 @@ func TestRow15_ASilentJobEndsWithin160Seconds(t *testing.T) {
 	}
 }
 
-func TestRow16_SweepRingsAgainAndWaitsLonger(t *testing.T) {
+func TestRow16_SweepWakesAgainAndWaitsLonger(t *testing.T) {
 	w := newWorld(t)
 	w.queue(Meta{ID: "1"})
-	if d := RingAgainIfDue(w.meta("1"), "pool", w.now); !d.Empty() {
-		t.Error("it was rung before it was due")
+	if d := WakeAgainIfDue(w.meta("1"), "pool", w.now); !d.Empty() {
+		t.Error("it was announced before it was due")
 	}
 	var waits []time.Duration
 	for range 6 {
-		w.pass(time.UnixMilli(w.meta("1").RingDue).Sub(w.now))
-		d := w.must(RingAgainIfDue(w.meta("1"), "pool", w.now))
-		if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "pool"}) {
-			t.Fatalf("rings %v", d.Ring)
+		w.pass(time.UnixMilli(w.meta("1").WakeDue).Sub(w.now))
+		d := w.must(WakeAgainIfDue(w.meta("1"), "pool", w.now))
+		if !slices.Contains(d.WakeUps, WakeUp{JobID: "1", Pool: "pool"}) {
+			t.Fatalf("wake-ups %v", d.WakeUps)
 		}
-		waits = append(waits, time.Duration(w.meta("1").RingDue-w.now.UnixMilli())*time.Millisecond)
+		waits = append(waits, time.Duration(w.meta("1").WakeDue-w.now.UnixMilli())*time.Millisecond)
 	}
 	if want := []time.Duration{2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute, 15 * time.Minute, 15 * time.Minute}; !slices.Equal(waits, want) {
 		t.Errorf("waits %v, want %v", waits, want)
 	}
-	d := w.must(RingAgainIfDue(w.meta("1"), "other", w.now))
-	if !slices.Contains(d.Ring, Ring{JobID: "1", Pool: "other"}) || w.meta("1").Pool != "other" {
-		t.Errorf("it was not routed to the other pool: %v", d.Ring)
+	d := w.must(WakeAgainIfDue(w.meta("1"), "other", w.now))
+	if !slices.Contains(d.WakeUps, WakeUp{JobID: "1", Pool: "other"}) || w.meta("1").Pool != "other" {
+		t.Errorf("it was not routed to the other pool: %v", d.WakeUps)
 	}
-	stale := RingAgainIfDue(w.meta("1"), "pool", w.now)
+	stale := WakeAgainIfDue(w.meta("1"), "pool", w.now)
 	w.claimed("1", runnerA)
-	w.refused("a ring of a job that was claimed", stale)
+	w.refused("a wake-up of a job that was claimed", stale)
 }
 
 // A CLI that waits for its lane says each minute that it lives. The place of one that does not is given up: it would block
@@ -794,9 +794,9 @@ func TestRow17_ACLIThatDiedWhileItWaited(t *testing.T) {
 			t.Errorf("%s: given up too early", state)
 		}
 		if state == Blocked {
-			d := w.must(LookAgain(w.meta("2"), seen, w.now))
-			if want := w.now.UnixMilli() + 1; w.meta("2").Due != want || d.Fate != want {
-				t.Errorf("it is due at %d with its fate at %d, not at %d", w.meta("2").Due, d.Fate, want)
+			d := w.must(PostponeLook(w.meta("2"), seen, w.now))
+			if want := w.now.UnixMilli() + 1; w.meta("2").Due != want || d.DecideAt != want {
+				t.Errorf("it is due at %d with its decision at %d, not at %d", w.meta("2").Due, d.DecideAt, want)
 			}
 		}
 		w.pass(time.Millisecond)

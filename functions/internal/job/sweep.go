@@ -6,9 +6,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/api/fault"
 )
 
-// LeaseOver is row 15: a RUNNING job that the sweep looks at. While the lease is good, only the time of the next look moves:
+// ExpireLease is row 15: a RUNNING job that the sweep looks at. While the lease is good, only the time of the next look moves:
 // to when the decision falls if the runner does not renew, so that the sweep after that decides.
-func LeaseOver(f ClaimFacts, now time.Time) Decision {
+func ExpireLease(f ClaimFacts, now time.Time) Decision {
 	m := f.Meta
 	if f.Lease == nil || m.State != Running {
 		return Decision{}
@@ -27,7 +27,7 @@ func LeaseOver(f ClaimFacts, now time.Time) Decision {
 	case fateWait:
 		// The run before the decision sees the job too, and waits for it: the run after could be a minute late.
 		d = look(m, max(now.UnixMilli(), f.Lease.lostAt()-SweepEvery.Milliseconds()))
-		d.Fate = f.Lease.lostAt()
+		d.DecideAt = f.Lease.lostAt()
 		return d
 	}
 	return requeueLost(m, how, now)
@@ -40,25 +40,25 @@ func look(m Meta, at int64) Decision {
 	return d
 }
 
-// RingAgainIfDue is row 16, in the form that announces whatever is due and then waits twice as long (rule F4: a message may have been
+// WakeAgainIfDue is row 16, in the form that announces whatever is due and then waits twice as long (rule F4: a message may have been
 // lost). pool is where the job belongs now, which may differ from where it was announced before.
-func RingAgainIfDue(m Meta, pool string, now time.Time) Decision {
+func WakeAgainIfDue(m Meta, pool string, now time.Time) Decision {
 	var d Decision
-	if m.State != Ready || m.Local || (m.RingDue > now.UnixMilli() && pool == m.Pool) {
+	if m.State != Ready || m.Local || (m.WakeDue > now.UnixMilli() && pool == m.Pool) {
 		return d
 	}
 	wait := m.Wait
 	if pool != m.Pool {
-		wait = RingAgain.Milliseconds() / 2
+		wait = WakeAgain.Milliseconds() / 2
 	}
-	wait = min(max(2*wait, RingAgain.Milliseconds()), RingMost.Milliseconds())
+	wait = min(max(2*wait, WakeAgain.Milliseconds()), WakeAgainMost.Milliseconds())
 	next := now.UnixMilli() + wait
-	c := d.on(metaOf(m.ID)).guard(fieldState, Equal, Ready).as(fieldReadyNo, m.ReadyNo).as(fieldRingDue, m.RingDue)
+	c := d.on(metaOf(m.ID)).guard(fieldState, Equal, Ready).as(fieldReadyNo, m.ReadyNo).as(fieldRingDue, m.WakeDue)
 	c.set(fieldRingDue, next).set(fieldWait, wait).set(fieldPool, pool)
 	m.Pool = pool
 	c.due(dueReady(m, next))
-	if rings(m) {
-		d.Ring = append(d.Ring, ringOf(m))
+	if canWake(m) {
+		d.WakeUps = append(d.WakeUps, wakeUpOf(m))
 	}
 	return d
 }
@@ -146,19 +146,19 @@ func Advance(f AdvanceFacts, now time.Time) Decision {
 	return d
 }
 
-// LookAgain moves the time of the sweep's next look at a BLOCKED job, which doubles. seen is when the runner of a local job
+// PostponeLook moves the time of the sweep's next look at a BLOCKED job, which doubles. seen is when the runner of a local job
 // was seen last; 0 for others, and while nobody counts as gone.
-func LookAgain(m Meta, seen int64, now time.Time) Decision {
+func PostponeLook(m Meta, seen int64, now time.Time) Decision {
 	var d Decision
 	if m.State != Blocked {
 		return d
 	}
-	wait := min(max(2*m.Wait, RingAgain.Milliseconds()), RingMost.Milliseconds())
+	wait := min(max(2*m.Wait, WakeAgain.Milliseconds()), WakeAgainMost.Milliseconds())
 	at := earlier(now.UnixMilli()+wait, m.ExpiresAt)
 	if m.Local && seen != 0 {
 		at = earlier(at, goneAt(m, seen))
-		if now.UnixMilli() > max(seen, m.QueuedAt)+RingAgain.Milliseconds()+Skew.Milliseconds() { // a heartbeat is missing
-			d.Fate = goneAt(m, seen)
+		if now.UnixMilli() > max(seen, m.QueuedAt)+WakeAgain.Milliseconds()+Skew.Milliseconds() { // a heartbeat is missing
+			d.DecideAt = goneAt(m, seen)
 		}
 	}
 	d.on(metaOf(m.ID)).guard(fieldState, Equal, Blocked).set(fieldWait, wait).due(Due{At: at})

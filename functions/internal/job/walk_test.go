@@ -22,7 +22,7 @@ type walk struct {
 
 	jobs    []string
 	pending []pending
-	mail    []string // doorbells under way
+	mail    []string // wake-up messages under way
 	runners []*walker
 	// What was observed: first times READY, ends, outside effects, accepted output.
 	readied []string
@@ -58,7 +58,7 @@ type pending struct {
 type bend struct {
 	name      string
 	mutate    func(*Decision)
-	noRing    bool
+	noWakeUp  bool
 	noBlocked bool
 	noExpiry  bool
 	forgets   bool // the steps
@@ -109,7 +109,7 @@ func (w *walk) finish(i int) {
 	if p.takes && lease != nil && lease.Live && !lease.over(w.now) {
 		w.fail("IC: %s took job %s, whose lease is good", p.name, p.job)
 	}
-	for _, r := range p.d.Ring {
+	for _, r := range p.d.WakeUps {
 		for range w.rnd.IntN(3) { // lost, once, doubled
 			w.mail = append(w.mail, r.JobID)
 		}
@@ -393,11 +393,11 @@ func (w *walk) sweep(id string) {
 		w.start(pending{name: "settled " + id, job: id, d: Settled(m)})
 	case m.State == Blocked && !w.bend.noBlocked:
 		w.advance(id)
-		w.start(pending{name: "look " + id, job: id, d: LookAgain(w.meta(id), 0, w.now)})
-	case m.State == Ready && !w.bend.noRing:
-		w.start(pending{name: "ring " + id, job: id, d: RingAgainIfDue(m, "pool", w.now)})
+		w.start(pending{name: "look " + id, job: id, d: PostponeLook(w.meta(id), 0, w.now)})
+	case m.State == Ready && !w.bend.noWakeUp:
+		w.start(pending{name: "wake up " + id, job: id, d: WakeAgainIfDue(m, "pool", w.now)})
 	case m.State == Running:
-		d := LeaseOver(w.claimFacts(id, ""), w.now)
+		d := ExpireLease(w.claimFacts(id, ""), w.now)
 		takes := slices.ContainsFunc(d.Changes, func(c *Change) bool { return c.Item == leaseOf(id) })
 		w.start(pending{name: "lease over " + id, job: id, d: d, takes: takes})
 	}
@@ -551,7 +551,7 @@ func TestMutationsOfTheRulesAreNoticed(t *testing.T) {
 	for _, b := range []bend{
 		{name: "guard on the attempt only", mutate: without(LeaseItem, fieldLive)},
 		{name: "guard on a live lease of any attempt", mutate: without(LeaseItem, fieldAttempt)},
-		{name: "no re-ring", noRing: true},
+		{name: "no second wake-up", noWakeUp: true},
 		{name: "dependents and waiters are not swept", noBlocked: true},
 		{name: "no local expiry", noExpiry: true},
 		{name: "claim and sweep forget cut steps", forgets: true},

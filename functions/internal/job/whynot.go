@@ -39,8 +39,8 @@ type Reason struct {
 	JobID   string
 }
 
-// ringing is how long an unclaimed job with a live, free runner is nothing out of the ordinary.
-const ringing = 2 * time.Second
+// pickUpTime is how long an unclaimed job with a live, free runner is nothing out of the ordinary.
+const pickUpTime = 2 * time.Second
 
 // silentAfter is how long after its lease lapsed a runner counts as silent: a renewal that is late is nothing yet.
 const silentAfter = 2 * time.Second
@@ -126,7 +126,7 @@ func whyReady(w Waiting, now time.Time) Reason {
 			}
 		}
 	}
-	if online > 0 && free == 0 && now.UnixMilli()-m.ReadyAt > ringing.Milliseconds() {
+	if online > 0 && free == 0 && now.UnixMilli()-m.ReadyAt > pickUpTime.Milliseconds() {
 		return Reason{Reason: fault.RunnersBusy, Message: fmt.Sprintf("all %d runners%s are busy", online, matching(m.Target))}
 	}
 	return Reason{Reason: fault.WakeUpPending, Message: "a runner has been notified and is about to take the job"}

@@ -109,10 +109,10 @@ func TestAccessPatternsCostWhatTheDocumentSays(t *testing.T) {
 		_, err := s.Dispatch.Due(ctx, 250)
 		return err
 	})
-	s.Clock.Pass(job.RingAgain + time.Second)
+	s.Clock.Pass(job.WakeAgain + time.Second)
 	due, err := s.Dispatch.Due(s.ctx, 1)
 	s.must(err)
-	cost("ring again", 4.5, 3, func(ctx context.Context) error {
+	cost("wake up again", 4.5, 3, func(ctx context.Context) error {
 		_, err := s.Dispatch.Sweep(ctx, due[0], false)
 		return err
 	})

@@ -197,9 +197,9 @@ func (c *clause) add(part string, args ...any) {
 // keeps equal times apart.
 func workEntry(id string, d job.Due) (pk, sk string) {
 	switch {
-	case d.Rung && d.Runner != "":
+	case d.Offered && d.Runner != "":
 		return store.PoolWork(""), store.NamedPrefix(d.Runner) + store.SortTime(time.UnixMilli(d.At)) + "#" + id
-	case d.Rung:
+	case d.Offered:
 		return store.PoolWork(d.Pool), store.SortTime(time.UnixMilli(d.At)) + "#" + id
 	}
 	return store.WorkIndex, store.SortTime(time.UnixMilli(d.At)) + "#" + id

@@ -160,7 +160,7 @@ func (dp *Dispatcher) Sweep(ctx context.Context, id string, spared bool) (job.De
 		return d, err
 	}
 	if m.State == job.Ready {
-		return dp.ringAgain(ctx, id)
+		return dp.wakeAgain(ctx, id)
 	}
 	if d, err = dp.jobs.Advance(ctx, id); err != nil || !d.Empty() {
 		return d, err
@@ -171,7 +171,7 @@ func (dp *Dispatcher) Sweep(ctx context.Context, id string, spared bool) (job.De
 			return job.Decision{}, nil, err
 		}
 		seen, err := dp.localRunnerSeen(ctx, m, spared)
-		return job.LookAgain(m, seen, dp.db.Now()), nil, err
+		return job.PostponeLook(m, seen, dp.db.Now()), nil, err
 	}, nil)
 }
 
@@ -187,7 +187,7 @@ func (dp *Dispatcher) leaseOver(ctx context.Context, id string, spared bool) (jo
 			return job.Decision{}, nil, err
 		}
 		f.Spared = spared
-		return job.LeaseOver(f, dp.db.Now()), nil, nil
+		return job.ExpireLease(f, dp.db.Now()), nil, nil
 	}, nil)
 	if err == nil && f.Lease != nil && f.Lease.Silent(dp.db.Now()) && !spared {
 		err = dp.runners.NoteSilent(ctx, f.Lease.RunnerID, f.Lease.Until)
@@ -225,8 +225,8 @@ func (dp *Dispatcher) expire(ctx context.Context, id string, spared bool) (job.D
 	}, nil)
 }
 
-// ringAgain is row 16. The job is routed again: its pool may have died, or one that fits may have appeared.
-func (dp *Dispatcher) ringAgain(ctx context.Context, id string) (job.Decision, error) {
+// wakeAgain is row 16. The job is routed again: its pool may have died, or one that fits may have appeared.
+func (dp *Dispatcher) wakeAgain(ctx context.Context, id string) (job.Decision, error) {
 	return dp.jobs.decide(ctx, func() (job.Decision, []store.Action, error) {
 		m, err := dp.jobs.Meta(ctx, id)
 		if err != nil || m.State != job.Ready || m.Local {
@@ -237,6 +237,6 @@ func (dp *Dispatcher) ringAgain(ctx context.Context, id string) (job.Decision, e
 		if err != nil {
 			return job.Decision{}, nil, fmt.Errorf("routing job %s: %w", id, err)
 		}
-		return job.RingAgainIfDue(m, pool, now), nil, nil
+		return job.WakeAgainIfDue(m, pool, now), nil, nil
 	}, nil)
 }

@@ -35,7 +35,7 @@ type metaItem struct {
 	ReadyNo      int64      `dynamodbav:"ready_no,omitempty"`
 	Attempt      int64      `dynamodbav:"attempt,omitempty"`
 	Lost         int64      `dynamodbav:"lost,omitempty"`
-	RingDue      int64      `dynamodbav:"ring_due,omitempty"`
+	WakeDue      int64      `dynamodbav:"ring_due,omitempty"`
 	Wait         int64      `dynamodbav:"wait,omitempty"`
 	ClaimBy      int64      `dynamodbav:"claim_by,omitempty"`
 	ExpiresAt    int64      `dynamodbav:"expires_at,omitempty"`
@@ -136,7 +136,7 @@ func metaItemOf(m job.Meta) metaItem {
 		Lane: m.Lane, Ticket: m.Ticket, Target: targetItem(m.Target), Local: m.Local, Pool: m.Pool,
 		DependsOn: m.DependsOn, AllowFailure: m.AllowFailure, Dependents: m.Dependents, Singleton: m.Singleton,
 		QueuedAt: m.QueuedAt, ReadyAt: m.ReadyAt, StartedAt: m.StartedAt, EndedAt: m.EndedAt, ReadyNo: m.ReadyNo,
-		Attempt: m.Attempt, Lost: m.Lost, RingDue: m.RingDue, Wait: m.Wait, ClaimBy: m.ClaimBy, ExpiresAt: m.ExpiresAt, Due: m.Due,
+		Attempt: m.Attempt, Lost: m.Lost, WakeDue: m.WakeDue, Wait: m.Wait, ClaimBy: m.ClaimBy, ExpiresAt: m.ExpiresAt, Due: m.Due,
 		RunnerID: m.RunnerID, RunnerName: m.RunnerName, QueuedBy: m.QueuedBy, Owner: m.Owner,
 		End: endItem(m.End), EndedBy: m.EndedBy,
 	}
@@ -148,7 +148,7 @@ func (i metaItem) meta() job.Meta {
 		Lane: i.Lane, Ticket: i.Ticket, Target: job.Target(i.Target), Local: i.Local, Pool: i.Pool,
 		DependsOn: i.DependsOn, AllowFailure: i.AllowFailure, Dependents: i.Dependents, Singleton: i.Singleton,
 		QueuedAt: i.QueuedAt, ReadyAt: i.ReadyAt, StartedAt: i.StartedAt, EndedAt: i.EndedAt, ReadyNo: i.ReadyNo,
-		Attempt: i.Attempt, Lost: i.Lost, RingDue: i.RingDue, Wait: i.Wait, ClaimBy: i.ClaimBy, ExpiresAt: i.ExpiresAt, Due: i.Due,
+		Attempt: i.Attempt, Lost: i.Lost, WakeDue: i.WakeDue, Wait: i.Wait, ClaimBy: i.ClaimBy, ExpiresAt: i.ExpiresAt, Due: i.Due,
 		RunnerID: i.RunnerID, RunnerName: i.RunnerName, QueuedBy: i.QueuedBy, Owner: i.Owner,
 		End: job.End(i.End), EndedBy: i.EndedBy,
 	}

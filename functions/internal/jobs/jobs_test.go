@@ -207,8 +207,8 @@ func (s *site) cancel(id string, force bool) job.Decision {
 
 func (s *site) lapse() { s.Clock.Pass(job.LeaseTime + job.Skew + time.Second) }
 
-// sweep does what is due, as function sweep does, and returns the rings.
-func (s *site) sweep() []job.Ring {
+// sweep does what is due, as function sweep does, and returns the wake-ups.
+func (s *site) sweep() []job.WakeUp {
 	s.t.Helper()
 	spared, err := s.Dispatch.BeginSweep(s.ctx)
 	if err != nil {
@@ -218,7 +218,7 @@ func (s *site) sweep() []job.Ring {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var rings []job.Ring
+	var wakeUps []job.WakeUp
 	for _, id := range ids {
 		d, err := s.Dispatch.Sweep(s.ctx, id, spared)
 		if err != nil {
@@ -228,19 +228,19 @@ func (s *site) sweep() []job.Ring {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		rings = append(append(rings, d.Ring...), more...)
+		wakeUps = append(append(wakeUps, d.WakeUps...), more...)
 	}
-	return rings
+	return wakeUps
 }
 
 // minutes sweeps each minute for a while.
-func (s *site) minutes(n int) (rings []job.Ring) {
+func (s *site) minutes(n int) (wakeUps []job.WakeUp) {
 	s.t.Helper()
 	for range n {
 		s.Clock.Pass(time.Minute)
-		rings = append(rings, s.sweep()...)
+		wakeUps = append(wakeUps, s.sweep()...)
 	}
-	return rings
+	return wakeUps
 }
 
 func (s *site) stale(what string, err error) {
@@ -282,8 +282,8 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 	q, err := s.Jobs.Queue(s.ctx, plainSealer{}, s.newJob(spec))
 	s.must(err)
 	id := q.Meta.ID
-	if want := []job.Ring{{JobID: id, Pool: r.Pool}}; !slices.Equal(q.Decision.Ring, want) {
-		t.Errorf("rings %v, want %v", q.Decision.Ring, want)
+	if want := []job.WakeUp{{JobID: id, Pool: r.Pool}}; !slices.Equal(q.Decision.WakeUps, want) {
+		t.Errorf("wake-ups %v, want %v", q.Decision.WakeUps, want)
 	}
 	shown, _, _, err := s.Jobs.Get(s.ctx, id)
 	s.must(err)
@@ -311,8 +311,8 @@ func TestAJobRunsFromQueueToEnd(t *testing.T) {
 	if got := s.output(id); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("output %q", got)
 	}
-	if rings := s.minutes(3); len(rings) != 0 {
-		t.Errorf("something is still owed: %v", rings)
+	if wakeUps := s.minutes(3); len(wakeUps) != 0 {
+		t.Errorf("something is still owed: %v", wakeUps)
 	}
 }
 

@@ -58,5 +58,5 @@ func (st *Store) dependencies(ctx context.Context, m job.Meta) (job.Dependencies
 	if err != nil {
 		return job.Dependencies{}, err
 	}
-	return job.Judge(m, states), nil
+	return job.SortDependencies(m, states), nil
 }

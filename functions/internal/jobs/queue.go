@@ -195,7 +195,7 @@ func (st *Store) replaced(ctx context.Context, singleton string) (*job.Replaced,
 	return r, err
 }
 
-// route finds where a job is rung. A job with a local source, or for a runner that is not a standing one, is local: only
+// route finds where a job is announced. A job with a local source, or for a runner that is not a standing one, is local: only
 // that runner can run it, and it claims by id.
 func (st *Store) route(ctx context.Context, m job.Meta, localSource bool, now time.Time) (local bool, pool string, err error) {
 	if id := m.Target.RunnerID; id != "" {
@@ -218,9 +218,9 @@ func (st *Store) route(ctx context.Context, m job.Meta, localSource bool, now ti
 // Follow does what is owed after decisions were committed: row 18 for each dependent of a job that ended, and for each job that was
 // named. Jobs that end on the way are followed in turn, up to a bound; what is left over, the sweep does. It
 // returns the messages that are owed.
-func (st *Store) Follow(ctx context.Context, owed job.Decision) ([]job.Ring, error) {
+func (st *Store) Follow(ctx context.Context, owed job.Decision) ([]job.WakeUp, error) {
 	const most = 100
-	var rings []job.Ring
+	var wakeUps []job.WakeUp
 	ended, advance := owed.Dependents, owed.Advance
 	for n := 0; n < most && len(ended)+len(advance) > 0; n++ {
 		if len(advance) > 0 {
@@ -228,20 +228,20 @@ func (st *Store) Follow(ctx context.Context, owed job.Decision) ([]job.Ring, err
 			advance = advance[1:]
 			d, err := st.Advance(ctx, id)
 			if err != nil {
-				return rings, err
+				return wakeUps, err
 			}
-			rings, ended, advance = append(rings, d.Ring...), append(ended, d.Dependents...), append(advance, d.Advance...)
+			wakeUps, ended, advance = append(wakeUps, d.WakeUps...), append(ended, d.Dependents...), append(advance, d.Advance...)
 			continue
 		}
 		id := ended[0]
 		ended = ended[1:]
 		d, err := st.settle(ctx, id)
 		if err != nil {
-			return rings, err
+			return wakeUps, err
 		}
-		rings, ended, advance = append(rings, d.Ring...), append(ended, d.Dependents...), append(advance, d.Advance...)
+		wakeUps, ended, advance = append(wakeUps, d.WakeUps...), append(ended, d.Dependents...), append(advance, d.Advance...)
 	}
-	return rings, nil
+	return wakeUps, nil
 }
 
 // settle advances every dependent of an ended job, and then takes the job out of the work index.
@@ -255,7 +255,7 @@ func (st *Store) settle(ctx context.Context, id string) (owed job.Decision, err 
 		if err != nil {
 			return owed, err
 		}
-		owed.Ring, owed.Dependents, owed.Advance = append(owed.Ring, d.Ring...), append(owed.Dependents, d.Dependents...), append(owed.Advance, d.Advance...)
+		owed.WakeUps, owed.Dependents, owed.Advance = append(owed.WakeUps, d.WakeUps...), append(owed.Dependents, d.Dependents...), append(owed.Advance, d.Advance...)
 	}
 	_, err = st.decide(ctx, func() (job.Decision, []store.Action, error) {
 		m, err := st.Meta(ctx, id)

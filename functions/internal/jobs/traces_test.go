@@ -116,17 +116,17 @@ func TestTraceF04_ALostMessageIsSentAgain(t *testing.T) {
 	s := newSite(t)
 	a := s.runner(nil)
 	id := s.queue(up()) // its message is lost
-	if rings := s.minutes(1); !slices.Contains(rings, job.Ring{JobID: id, Pool: a.Pool}) {
-		t.Fatalf("rings %v", rings)
+	if wakeUps := s.minutes(1); !slices.Contains(wakeUps, job.WakeUp{JobID: id, Pool: a.Pool}) {
+		t.Fatalf("wake-ups %v", wakeUps)
 	}
 	// This one is lost as well.
-	if rings := s.minutes(2); !slices.Contains(rings, job.Ring{JobID: id, Pool: a.Pool}) {
-		t.Fatalf("rings %v", rings)
+	if wakeUps := s.minutes(2); !slices.Contains(wakeUps, job.WakeUp{JobID: id, Pool: a.Pool}) {
+		t.Fatalf("wake-ups %v", wakeUps)
 	}
 	s.claimed(id, a)
 	s.Clock.Pass(job.LeaseTime)
-	if rings := s.sweep(); len(rings) != 0 {
-		t.Errorf("a running job was rung: %v", rings)
+	if wakeUps := s.sweep(); len(wakeUps) != 0 {
+		t.Errorf("a running job was announced: %v", wakeUps)
 	}
 }
 
@@ -151,8 +151,8 @@ func TestTraceF05_PromotionIsPartOfTheEnd(t *testing.T) {
 	first, second := s.queue(up()), s.queue(up())
 	s.complete(s.claimed(first, a)) // and the function dies before it does anything else
 	s.state(second, job.Ready)
-	if rings := s.minutes(1); !slices.Contains(rings, job.Ring{JobID: second, Pool: a.Pool}) {
-		t.Errorf("rings %v", rings)
+	if wakeUps := s.minutes(1); !slices.Contains(wakeUps, job.WakeUp{JobID: second, Pool: a.Pool}) {
+		t.Errorf("wake-ups %v", wakeUps)
 	}
 }
 
@@ -460,10 +460,10 @@ func TestAJobWithoutAPoolIsRungWhenOneAppears(t *testing.T) {
 		t.Errorf("it waits because of %v", why)
 	}
 	a := s.runner(nil)
-	rings, err := s.Dispatch.Reroute(s.ctx, 10)
+	wakeUps, err := s.Dispatch.Reroute(s.ctx, 10)
 	s.must(err)
-	if want := []job.Ring{{JobID: id, Pool: a.Pool}}; !slices.Equal(rings, want) {
-		t.Errorf("rings %v, want %v", rings, want)
+	if want := []job.WakeUp{{JobID: id, Pool: a.Pool}}; !slices.Equal(wakeUps, want) {
+		t.Errorf("wake-ups %v, want %v", wakeUps, want)
 	}
 	waiting, err := s.Dispatch.Waiting(s.ctx, a, everywhere, 5)
 	s.must(err)

@@ -90,7 +90,7 @@ func (dp *Dispatcher) readWaiting(ctx context.Context, entries []store.Item, fit
 
 // Reroute announces READY jobs that had no pool, now that a pool has appeared or come back: at most most of those that one fits,
 // whatever else waits. The sweep does the rest.
-func (dp *Dispatcher) Reroute(ctx context.Context, most int) ([]job.Ring, error) {
+func (dp *Dispatcher) Reroute(ctx context.Context, most int) ([]job.WakeUp, error) {
 	_, entries, err := dp.waitingApart(ctx, "")
 	if err != nil || len(entries) == 0 {
 		return nil, err
@@ -104,13 +104,13 @@ func (dp *Dispatcher) Reroute(ctx context.Context, most int) ([]job.Ring, error)
 	if err != nil {
 		return nil, err
 	}
-	var rings []job.Ring
+	var wakeUps []job.WakeUp
 	for _, m := range waiting[:min(len(waiting), most)] {
-		d, err := dp.ringAgain(ctx, m.ID)
+		d, err := dp.wakeAgain(ctx, m.ID)
 		if err != nil {
-			return rings, err
+			return wakeUps, err
 		}
-		rings = append(rings, d.Ring...)
+		wakeUps = append(wakeUps, d.WakeUps...)
 	}
-	return rings, nil
+	return wakeUps, nil
 }

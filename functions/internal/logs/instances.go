@@ -13,8 +13,8 @@ import (
 const (
 	// InstanceLive is how long after its last word an instance counts as running.
 	InstanceLive = 6 * time.Minute
-	// InstanceBeat is how often an instance's word is written down: a fraction of InstanceLive.
-	InstanceBeat = 4 * time.Minute
+	// HeartbeatInterval is how often the last contact with an instance is stored: a fraction of InstanceLive.
+	HeartbeatInterval = 4 * time.Minute
 )
 
 // Instance is one entrypoint of a deployment.

@@ -106,11 +106,11 @@ func (q *Queues) Ensure(ctx context.Context, pool string) (url string, err error
 	return url, nil
 }
 
-// Ring sends wake-up messages, in batches where a pool gets several. All are tried; the error is of those that were not sent.
-func (q *Queues) Ring(ctx context.Context, rings []job.Ring) error {
-	byPool := map[string][]job.Ring{}
+// SendWakeUps sends wake-up messages, in batches where a pool gets several. All are tried; the error is of those that were not sent.
+func (q *Queues) SendWakeUps(ctx context.Context, wakeUps []job.WakeUp) error {
+	byPool := map[string][]job.WakeUp{}
 	var order []string
-	for _, r := range rings {
+	for _, r := range wakeUps {
 		if r.Pool == "" {
 			continue
 		}
@@ -130,27 +130,27 @@ func (q *Queues) Ring(ctx context.Context, rings []job.Ring) error {
 	return errors.Join(errs...)
 }
 
-func (q *Queues) send(ctx context.Context, pool string, rings []job.Ring) error {
+func (q *Queues) send(ctx context.Context, pool string, wakeUps []job.WakeUp) error {
 	url, err := q.Ensure(ctx, pool)
 	if err != nil {
 		return err
 	}
 	count(ctx)
-	if len(rings) == 1 {
-		_, err = q.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(body(rings[0]))})
+	if len(wakeUps) == 1 {
+		_, err = q.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(body(wakeUps[0]))})
 	} else {
 		var res *sqs.SendMessageBatchOutput
 		in := &sqs.SendMessageBatchInput{QueueUrl: &url}
-		for i, r := range rings {
+		for i, r := range wakeUps {
 			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(body(r))})
 		}
 		if res, err = q.sqs.SendMessageBatch(ctx, in); err == nil && len(res.Failed) > 0 {
-			err = fmt.Errorf("%d of %d were refused: %s", len(res.Failed), len(rings), aws.ToString(res.Failed[0].Code))
+			err = fmt.Errorf("%d of %d were refused: %s", len(res.Failed), len(wakeUps), aws.ToString(res.Failed[0].Code))
 		}
 	}
 	var missing *types.QueueDoesNotExist
 	if errors.As(err, &missing) {
-		q.forget(pool) // somebody removed it: the next ring makes it again
+		q.forget(pool) // somebody removed it: the next wake-up makes it again
 	}
 	if err != nil {
 		return fmt.Errorf("sending to the queue of pool %s: %w", pool, err)
@@ -158,7 +158,7 @@ func (q *Queues) send(ctx context.Context, pool string, rings []job.Ring) error 
 	return nil
 }
 
-func body(r job.Ring) string {
+func body(r job.WakeUp) string {
 	raw, _ := json.Marshal(Message{JobID: r.JobID, RunnerID: r.RunnerID}) // a struct of strings always marshals
 	return string(raw)
 }

@@ -30,10 +30,10 @@ import (
 
 const account = "000000000000"
 
-// doors are SQS and STS behind signatures that are checked, as on AWS.
-type doors struct{ sqs, sts http.Handler }
+// signedEngines is SQS and STS behind signatures that are checked, as on AWS.
+type signedEngines struct{ sqs, sts http.Handler }
 
-func (d doors) RoundTrip(req *http.Request) (*http.Response, error) {
+func (d signedEngines) RoundTrip(req *http.Request) (*http.Response, error) {
 	h := d.sts
 	if strings.HasPrefix(req.Header.Get("X-Amz-Target"), "AmazonSQS.") {
 		h = d.sqs
@@ -50,9 +50,9 @@ func (d doors) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// newDoors makes queues on the embedded engines, or on the SQS that WAYPOINT_TEST_SQS=http://host:port names (an
+// newSigned makes queues on the embedded engines, or on the SQS that WAYPOINT_TEST_SQS=http://host:port names (an
 // emulator, LocalStack, AWS), which then judges the same tests; `make test-engines` sets it.
-func newDoors(t *testing.T) (*queue.Queues, aws.Config) {
+func newSigned(t *testing.T) (*queue.Queues, aws.Config) {
 	t.Helper()
 	if endpoint := os.Getenv(endpointVariable); endpoint != "" {
 		return elsewhere(t, endpoint)
@@ -83,7 +83,7 @@ func newDoors(t *testing.T) (*queue.Queues, aws.Config) {
 	v := &sigv4.Verifier{Region: "us-east-1", Clock: time.Now, Lookup: sigv4.FirstOf(sigv4.Static(root), tokens.Lookup)}
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String("http://engines.test"),
 		Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.Secret, ""),
-		HTTPClient:  &http.Client{Transport: doors{v.Middleware("sqs", queues), v.Middleware("sts", tokens)}}}
+		HTTPClient:  &http.Client{Transport: signedEngines{v.Middleware("sqs", queues), v.Middleware("sts", tokens)}}}
 	return queue.New(awssqs.NewFromConfig(cfg), awssts.NewFromConfig(cfg), queue.Options{
 		Prefix: "waypoint-", Attributes: map[string]string{"VisibilityTimeout": "10"}, Region: "us-east-1",
 		RoleARN: "arn:aws:iam::" + account + ":role/runner",
@@ -143,17 +143,17 @@ func received(t *testing.T, cfg aws.Config, url string) []string {
 }
 
 func TestRingSendsOneMessageAJobToItsPool(t *testing.T) {
-	q, cfg := newDoors(t)
+	q, cfg := newSigned(t)
 	ctx, meter := store.WithMeter(context.Background())
-	var rings []job.Ring
+	var wakeUps []job.WakeUp
 	var want []string
 	for i := range 13 {
 		id := fmt.Sprintf("01JOB%02d", i)
-		rings = append(rings, job.Ring{JobID: id, Pool: "a"})
+		wakeUps = append(wakeUps, job.WakeUp{JobID: id, Pool: "a"})
 		want = append(want, fmt.Sprintf(`{"job_id":%q}`, id))
 	}
-	rings = append(rings, job.Ring{JobID: "01OTHER", Pool: "b"}, job.Ring{JobID: "01NOPOOL"})
-	if err := q.Ring(ctx, rings); err != nil {
+	wakeUps = append(wakeUps, job.WakeUp{JobID: "01OTHER", Pool: "b"}, job.WakeUp{JobID: "01NOPOOL"})
+	if err := q.SendWakeUps(ctx, wakeUps); err != nil {
 		t.Fatal(err)
 	}
 	// For each pool: look, make; then a batch of ten, one of three, and one message.
@@ -173,7 +173,7 @@ func TestRunnerKeysOpenTheirOwnQueueForReceivingOnly(t *testing.T) {
 	if os.Getenv(endpointVariable) != "" {
 		t.Skip("emulators enforce no session policy; this is shown on the embedded engines")
 	}
-	q, cfg := newDoors(t)
+	q, cfg := newSigned(t)
 	ctx := context.Background()
 	other, err := q.Ensure(ctx, "b")
 	if err != nil {
@@ -186,7 +186,7 @@ func TestRunnerKeysOpenTheirOwnQueueForReceivingOnly(t *testing.T) {
 	if left := time.Until(c.Expires); left > time.Hour || left < 50*time.Minute {
 		t.Errorf("the keys live for %s", left)
 	}
-	if err := q.Ring(ctx, []job.Ring{{JobID: "01JOB", Pool: "a"}}); err != nil {
+	if err := q.SendWakeUps(ctx, []job.WakeUp{{JobID: "01JOB", Pool: "a"}}); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
@@ -206,7 +206,7 @@ func TestRunnerKeysOpenTheirOwnQueueForReceivingOnly(t *testing.T) {
 		t.Error("another pool's queue is open")
 	}
 	if _, err := runner.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: &c.QueueURL, MessageBody: aws.String("x")}); err == nil {
-		t.Error("a runner may ring")
+		t.Error("a runner may send wake-ups")
 	}
 	if _, err := runner.DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: &c.QueueURL}); err == nil {
 		t.Error("a runner may delete its queue")
@@ -214,7 +214,7 @@ func TestRunnerKeysOpenTheirOwnQueueForReceivingOnly(t *testing.T) {
 }
 
 func TestAQueueThatWasRemovedIsMadeAgain(t *testing.T) {
-	q, cfg := newDoors(t)
+	q, cfg := newSigned(t)
 	ctx := context.Background()
 	url, err := q.Ensure(ctx, "a")
 	if err != nil {
@@ -223,8 +223,8 @@ func TestAQueueThatWasRemovedIsMadeAgain(t *testing.T) {
 	if _, err := awssqs.NewFromConfig(cfg).DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Ring(ctx, []job.Ring{{JobID: "01JOB", Pool: "a"}}); err == nil {
-		t.Error("a ring into nothing was no error")
+	if err := q.SendWakeUps(ctx, []job.WakeUp{{JobID: "01JOB", Pool: "a"}}); err == nil {
+		t.Error("a wake-up without a queue is not an error")
 	}
 	if _, err := q.Ensure(ctx, "a"); err != nil {
 		t.Errorf("making it again: %v", err)

@@ -156,6 +156,12 @@ func (l *Logs) deployments(ctx context.Context, in *waypointv1.TailLogsRequest) 
 	list := records.ListRequest{
 		Kind: records.Deployments, Project: in.GetProject(), App: in.GetApp(), Workspace: workspace, Size: deploymentsMost,
 	}
+	// A reader may not complete the list of what lives: until somebody has, it looks at the newest records.
+	complete, err := l.Records.LivingComplete(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	list.Living, list.Entered = complete, complete
 	for seen := 0; ; {
 		records, next, err := l.Records.List(ctx, list)
 		if err != nil {

@@ -66,6 +66,9 @@ type recordItem struct {
 type counterItem struct {
 	N      int64    `dynamodbav:"n"`
 	Recent []string `dynamodbav:"recent,omitempty"` // ids of N, N-1, …
+	// Listed is the number from which on, up to N, every record was written together with its entry in the list of what
+	// lives. It is 0 after a server of an earlier version has written the counter, which does not know it.
+	Listed int64 `dynamodbav:"listed,omitempty"`
 }
 
 // recentMost keeps the counter under 1 KB, which is one write unit.
@@ -178,8 +181,10 @@ type ListRequest struct {
 	Physical waypointv1.PhysicalState
 	// Living asks for what was not destroyed.
 	Living bool
-	Size   int
-	Token  string
+	// Entered says that the list of what lives is known to be complete (LivingComplete): nothing is written to complete it.
+	Entered bool
+	Size    int
+	Token   string
 }
 
 // List reads one page, which ends where it is full: by number or by bytes. Filters may make it shorter than asked.
@@ -220,5 +225,8 @@ func (in ListRequest) fits(state, physical int32) bool {
 		(!in.Living || physical != destroyed)
 }
 
-// destroyed is the physical state of what does not live.
-const destroyed = int32(waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED)
+// Physical states as items hold them; what is destroyed does not live.
+const (
+	created   = int32(waypointv1.PhysicalState_PHYSICAL_STATE_CREATED)
+	destroyed = int32(waypointv1.PhysicalState_PHYSICAL_STATE_DESTROYED)
+)

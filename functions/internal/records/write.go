@@ -126,7 +126,10 @@ func (w *Writer) numberRecord(ctx context.Context, kind Kind, meta *waypointv1.R
 	}
 	meta.Sequence = counter.N + 1
 	recent := append([]string{meta.GetId()}, counter.Recent...)
-	next := counterItem{N: meta.GetSequence(), Recent: recent[:min(len(recent), recentMost)]}
+	next := counterItem{N: meta.GetSequence(), Recent: recent[:min(len(recent), recentMost)], Listed: counter.Listed}
+	if mayLive(kind) && next.Listed == 0 {
+		next.Listed = next.N // a run begins: addRecord writes the entry
+	}
 	cond := store.If("#n = ?", counter.N)
 	if counter.N == 0 {
 		cond = store.Absent()

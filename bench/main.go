@@ -70,6 +70,7 @@ func run(ctx context.Context, bin, only string, quick bool) error {
 		{"flood", b.flood},
 		{"lists", b.lists},
 		{"up", b.up},
+		{"living", b.living},
 		{"docker", b.docker},
 		{"output", b.output},
 	} {
@@ -93,13 +94,14 @@ type counts struct {
 	processes, reads, latencies, jobs, ups int
 	seconds                                time.Duration
 	manyJobs                               []int
+	destroyed                              int
 }
 
 func repetitions(quick bool) counts {
 	if quick {
-		return counts{processes: 3, reads: 100, latencies: 10, jobs: 30, ups: 2, seconds: time.Second, manyJobs: []int{0, 100}}
+		return counts{processes: 3, reads: 100, latencies: 10, jobs: 30, ups: 2, seconds: time.Second, manyJobs: []int{0, 100}, destroyed: 200}
 	}
-	return counts{processes: 20, reads: 2000, latencies: 100, jobs: 400, ups: 7, seconds: 3 * time.Second, manyJobs: []int{0, 1000, 10000}}
+	return counts{processes: 20, reads: 2000, latencies: 100, jobs: 400, ups: 7, seconds: 3 * time.Second, manyJobs: []int{0, 1000, 10000}, destroyed: 10_000}
 }
 
 func (b *bench) add(row, original, target, format string, args ...any) {

@@ -15,46 +15,13 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/config"
 )
 
-// registration says what of a waypoint.hcl goes to the server.
-func registration(local *config.Project, update bool) *waypointv1.UpsertProjectRequest {
-	p := &waypointv1.Project{Name: local.Name, Labels: local.Labels}
-	req := &waypointv1.UpsertProjectRequest{Project: p}
+// Register sends a waypoint.hcl's project and apps. With update the file's labels replace those that the server has.
+func Register(ctx context.Context, c *client.Client, local *config.Project, update bool) (*waypointv1.UpsertProjectResponse, error) {
+	req := local.Registration()
 	if update {
 		req.UpdateFields = append(req.UpdateFields, "labels")
 	}
-	if local.RemoteEnabled != nil {
-		p.RemoteEnabled = *local.RemoteEnabled
-		req.UpdateFields = append(req.UpdateFields, "remote_enabled")
-	}
-	if ds := local.DataSource; ds != nil {
-		p.DataSource = dataSource(ds)
-		req.UpdateFields = append(req.UpdateFields, "data_source")
-	}
-	for _, a := range local.Apps {
-		signal, _ := a.FileChangeSignal() // a deploy reports its mistakes
-		req.Apps = append(req.Apps, &waypointv1.App{Project: local.Name, Name: a.Name, Labels: a.Labels, FileChangeSignal: signal})
-	}
-	return req
-}
-
-// maxLevels bounds levels of submodules to what the contract carries.
-const maxLevels = 1000
-
-func dataSource(ds *config.DataSource) *waypointv1.DataSource {
-	if ds.Type != "git" {
-		return &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
-	}
-	return &waypointv1.DataSource{Source: &waypointv1.DataSource_Git{Git: &waypointv1.GitSource{
-		Url: ds.URL, Ref: ds.Ref, Path: ds.Path, Username: ds.Username, Password: ds.Password,
-		PrivateKeyPem: ds.Key, PrivateKeyPassword: ds.KeyPassword,
-		IgnoreChangesOutsidePath: ds.IgnoreChangesOutsidePath, RecurseSubmodules: ds.RecurseSubmodules > 0,
-		SubmoduleLevels: int32(min(ds.RecurseSubmodules, maxLevels)),
-	}}}
-}
-
-// Register sends a waypoint.hcl's project and apps.
-func Register(ctx context.Context, c *client.Client, local *config.Project, update bool) (*waypointv1.UpsertProjectResponse, error) {
-	res, err := c.Project.UpsertProject(ctx, connect.NewRequest(registration(local, update)))
+	res, err := c.Project.UpsertProject(ctx, connect.NewRequest(req))
 	if err != nil {
 		return nil, fmt.Errorf("registering the project: %w", err)
 	}

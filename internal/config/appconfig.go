@@ -64,7 +64,7 @@ func (a *App) ConfigEntries() (entries []ConfigEntry, diags hcl.Diagnostics) {
 	maps.Copy(merged, a.Labels)
 	maps.Copy(merged, a.project.scope.in.LabelOverrides)
 	s := a.scope.child(appConfigPhase(), map[string]cty.Value{"labels": stringMapValue(merged)})
-	entries, _, diags = s.config(a.decl.config, outer)
+	entries, _, diags = s.config(a.node.child("config"), outer)
 	for i := range entries {
 		entries[i].App = a.Name
 	}
@@ -79,23 +79,12 @@ func (p *Project) ConfigEntries() (entries []ConfigEntry, diags hcl.Diagnostics)
 }
 
 func (p *Project) config() ([]ConfigEntry, configValues, hcl.Diagnostics) {
-	return p.scope.child(projectConfigPhase(), nil).config(p.file.config, nil)
+	return p.scope.child(projectConfigPhase(), nil).config(p.file.root.child("config"), nil)
 }
 
 func (p *Project) computeConfigValues() configValues {
 	_, values, _ := p.config()
 	return values
-}
-
-// FileChangeSignal is the app's file_change_signal, else the project's; empty if neither is given.
-func (a *App) FileChangeSignal() (signal string, diags hcl.Diagnostics) {
-	defer a.project.file.guard(&diags)
-	for _, c := range []*configDecl{a.project.file.config, a.decl.config} {
-		if c != nil {
-			diags = append(diags, a.scope.child(appConfigPhase(), nil).evalString(c.fileChangeSignal, "file_change_signal", &signal)...)
-		}
-	}
-	return signal, a.project.file.finish(diags)
 }
 
 // configKey names an entry within a stanza.
@@ -110,15 +99,12 @@ func (k configKey) String() string { return fmt.Sprintf("config.%s.%s", k.kind, 
 type configValues map[configKey]*cty.Value
 
 // config evaluates all scopes of a stanza. Scoped ones see the unscoped one's entries, and it those of outer.
-func (s *scope) config(decl *configDecl, outer configValues) ([]ConfigEntry, configValues, hcl.Diagnostics) {
+func (s *scope) config(n *node, outer configValues) ([]ConfigEntry, configValues, hcl.Diagnostics) {
 	known := configValues{}
 	maps.Copy(known, outer)
-	if decl == nil {
-		return nil, known, nil
-	}
 	var all []ConfigEntry
 	var diags hcl.Diagnostics
-	for i, sc := range decl.scopes {
+	for i, sc := range configScopes(n) {
 		entries, values, more := s.configScope(sc, known)
 		all = append(all, entries...)
 		diags = append(diags, more...)

@@ -23,7 +23,7 @@ type Use struct {
 	Workspace, Selector string
 	Range               hcl.Range
 
-	decl    *useDecl
+	node    *node
 	checker *checker
 }
 
@@ -31,23 +31,24 @@ type Use struct {
 func (f *File) Uses() []Use {
 	c := &checker{file: f}
 	var uses []Use
-	for _, app := range f.apps {
+	for _, app := range f.root.children("app") {
 		for _, kind := range []StageKind{Build, Registry, Deploy, Release} {
-			st := app.stages[kind]
-			if st == nil {
-				continue
-			}
-			add := func(u *useDecl, workspace, selector string) {
+			st := stageOf(app, kind)
+			add := func(u *node, workspace, selector string) {
 				if u != nil {
 					uses = append(uses, Use{
-						App: app.name, Kind: kind, Plugin: u.plugin, Workspace: workspace, Selector: selector,
-						Range: u.rng, decl: u, checker: c,
+						App: app.label, Kind: kind, Plugin: u.label, Workspace: workspace, Selector: selector,
+						Range: u.rng, node: u, checker: c,
 					})
 				}
 			}
-			add(st.base.use, "", "")
-			for _, sc := range st.scoped {
-				add(sc.use, sc.workspace, sc.selector)
+			add(st.child("use"), "", "")
+			for _, sc := range st.children("workspace", "label") {
+				if sc.stanza.block == "label" {
+					add(sc.child("use"), "", sc.label)
+				} else {
+					add(sc.child("use"), sc.label, "")
+				}
 			}
 		}
 	}
@@ -64,7 +65,7 @@ func (u Use) Check(target any, outputs map[string]any) (diags hcl.Diagnostics) {
 	f := u.checker.file
 	defer f.guard(&diags)
 	d := &decoder{scope: u.checker.stage(u, outputs), owner: fmt.Sprintf("The plugin %q", u.Plugin), checkOnly: true}
-	return f.finish(d.decode(u.decl.body, u.decl.rng, target))
+	return f.finish(d.decode(u.node.body, u.node.rng, target))
 }
 
 // Check compares the body of `use` with the plugin's configuration as Use.Check does, with the values that are known. The
@@ -109,11 +110,8 @@ func (f *File) SourceUses() []SourceUse {
 // configExpressions are those that may call dynamic.
 func (f *File) configExpressions() []hcl.Expression {
 	var list []hcl.Expression
-	add := func(d *configDecl) {
-		if d == nil {
-			return
-		}
-		for _, sc := range d.scopes {
+	add := func(config *node) {
+		for _, sc := range configScopes(config) {
 			for _, kind := range []ConfigKind{ConfigEnv, ConfigInternal, ConfigFile} {
 				if e := sc.values[kind]; e != nil {
 					list = append(list, e)
@@ -126,9 +124,9 @@ func (f *File) configExpressions() []hcl.Expression {
 			list = append(list, v.Default)
 		}
 	}
-	add(f.config)
-	for _, app := range f.apps {
-		add(app.config)
+	add(f.root.child("config"))
+	for _, app := range f.root.children("app") {
+		add(app.child("config"))
 	}
 	return list
 }

@@ -62,8 +62,8 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 	return fields, nil
 }
 
-func (s *scope) decodeUse(use *useDecl, target any) hcl.Diagnostics {
-	d := &decoder{scope: s, owner: fmt.Sprintf("The plugin %q", use.plugin)}
+func (s *scope) decodeUse(use *node, target any) hcl.Diagnostics {
+	d := &decoder{scope: s, owner: fmt.Sprintf("The plugin %q", use.label)}
 	return d.decode(use.body, use.rng, target)
 }
 

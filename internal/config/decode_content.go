@@ -79,7 +79,7 @@ func (d *decoder) nativeContent(body *hclsyntax.Body, fields []field, out *bodyC
 	for _, b := range body.Blocks {
 		f := find(b.Type)
 		if f == nil {
-			if !isLanguageBlock(b.Type) { // that was reported when the file was read
+			if !d.scope.file.lang.reserved(b.Type) { // that was reported when the file was read
 				diags = append(diags, d.unknown("block", b.Type, b.DefRange(), b.Range(), fields))
 			}
 			continue
@@ -93,14 +93,6 @@ func (d *decoder) nativeContent(body *hclsyntax.Body, fields []field, out *bodyC
 		out.blocks[b.Type] = append(out.blocks[b.Type], b.AsHCLBlock())
 	}
 	return diags
-}
-
-func isLanguageBlock(typ string) bool {
-	switch typ {
-	case "use", "registry", "deploy", "release", "app", "variable", "hook":
-		return true
-	}
-	return false
 }
 
 func (d *decoder) checkBlockLabels(b *hclsyntax.Block, f field) hcl.Diagnostics {

@@ -1,102 +1,97 @@
 package config
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// languageStanzas are the stanzas whose fields must stand in Fields. Inside those of plugin, pipeline, url and poll nothing is
-// read, or all of it by what reads the block.
-func languageStanzas() []stanza {
-	return []stanza{
-		rootStanza(), appStanza(), stageStanza(Build, false), stageStanza(Registry, false), stageStanza(Deploy, false), stageStanza(Release, false),
-		hookStanza(), variableStanza(), runnerStanza(), dataSourceStanza("git"), configStanza("config", "workspace", "label", "runner"),
-	}
+// A fate is what becomes of an attribute or a block: the fields and methods that carry it to a reader, or why it is ignored.
+type fate struct {
+	key     string
+	carried []string
+	ignored string
 }
 
-func TestEveryFieldOfAStanzaIsCarriedOrIgnored(t *testing.T) {
-	listed := map[string]Field{}
-	for _, f := range Fields() {
-		key := f.Stanza + "/" + f.Name
-		if _, twice := listed[key]; twice {
-			t.Errorf("%s stands in Fields twice", key)
-		}
-		listed[key] = f
-		if ways := btoi(len(f.Carried) > 0) + btoi(f.Holds != "") + btoi(f.Ignored != ""); ways != 1 {
-			t.Errorf("%s must be carried, or hold a stanza, or be ignored: one of the three", key)
-		}
-	}
-	used := selectors(t, "../../cli", "../../runner")
-	for _, s := range languageStanzas() {
-		var names []string
+// fates lists what becomes of everything that may stand in the language's stanzas, each field singly. A stanza whose block is
+// ignored is ignored with all that stands in it.
+func fates() (list []fate) {
+	var walk func(s *stanza, path, ignored string)
+	walk = func(s *stanza, path, ignored string) {
 		for _, a := range s.attrs {
-			names = append(names, a.Name)
-		}
-		for _, b := range s.blocks {
-			names = append(names, b.Type)
-		}
-		for _, name := range names {
-			key := s.name + "/" + name
-			f, ok := listed[key]
-			if !ok {
-				t.Errorf("%s is parsed, and Fields does not say what becomes of it", key)
+			f := fate{key: path + a.name, carried: a.carried, ignored: a.ignored}
+			if ignored != "" {
+				f.carried, f.ignored = nil, ignored
 			}
-			delete(listed, key)
-			for _, by := range f.Carried {
-				_, member, _ := strings.Cut(by, ".")
-				if !used[member] {
-					t.Errorf("%s is carried by %s, which neither cli nor runner reads", key, by)
-				}
+			list = append(list, f)
+		}
+		for _, p := range s.holds {
+			why := ignored
+			if why == "" {
+				why = p.ignored
+			}
+			if p.open || p.narrows || p.carried != nil {
+				list = append(list, fate{key: path + p.block, carried: p.carried, ignored: why})
+			}
+			if !p.open && !p.narrows {
+				walk(p.stanza, path+p.block+".", why)
 			}
 		}
 	}
-	for key := range listed {
-		t.Errorf("%s stands in Fields, and no stanza has it", key)
+	walk(newLanguage().root, "", "")
+	return list
+}
+
+func TestEveryFieldOfAStanzaReachesAReaderOrIsIgnored(t *testing.T) {
+	c := checkSources(t, "../../cli", "../../runner")
+	seen := map[string]bool{}
+	for _, f := range fates() {
+		if seen[f.key] {
+			t.Errorf("%s may stand in its stanza twice", f.key)
+		}
+		seen[f.key] = true
+		if (len(f.carried) > 0) == (f.ignored != "") && !slices.Contains(refused(), f.key) {
+			t.Errorf("%s must be carried by something or be ignored: one of the two", f.key)
+		}
+		for _, by := range f.carried {
+			switch {
+			case !c.exists(by):
+				t.Errorf("%s is carried by %s, which is not a field or method of this package", f.key, by)
+			case !c.read[by]:
+				t.Errorf("%s is carried by %s, which neither cli nor runner reads, nor what is registered with the server", f.key, by)
+			}
+		}
+	}
+	for _, key := range []string{"runner.poll.interval", "pipeline.step.pipeline.step.image_url", "plugin.type.mapper", "app.runner.data_source.key", "app.url.auto_hostname"} {
+		if !seen[key] {
+			t.Errorf("%s is not among the fields", key)
+		}
+	}
+	// Names do not count: many things have an Enabled that is read.
+	if c.read["Poll.Enabled"] || c.read["Runner.Profile"] || !c.read["App.Path"] {
+		t.Error("the check does not tell fields of one name apart")
 	}
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+// refused are the fields that are always an error where they stand, or a warning of their own.
+func refused() []string {
+	return []string{"app.build.workspace.registry", "pipeline.step.pipeline.step.pipeline"}
 }
 
-// selectors are the names that non-test files which import this package select: x.Name.
-func selectors(t *testing.T, dirs ...string) map[string]bool {
-	t.Helper()
-	out := map[string]bool{}
-	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				return err
-			}
-			if !slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return strings.HasSuffix(i.Path.Value, `/internal/config"`) }) {
-				return nil
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if s, ok := n.(*ast.SelectorExpr); ok {
-					out[s.Sel.Name] = true
-				}
-				return true
-			})
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
+func TestEveryStanzaIsDescribed(t *testing.T) {
+	described := map[string]bool{}
+	for _, r := range Rules() {
+		described[r.Stanza] = true
+		if r.Mark != "C" && r.Mark != "U" || r.Rule == "" {
+			t.Errorf("%s has no rule for the documentation", r.Stanza)
 		}
 	}
-	return out
+	for _, s := range newLanguage().all {
+		undocumented := s.narrows || s.block == "plugin" || s.block == "type" || s.block == "poll" || s.block == ""
+		if !undocumented && !described[s.block] {
+			t.Errorf("%s has no rule for the documentation", s.name)
+		}
+	}
 }
 
 func TestWhatIsIgnoredIsTold(t *testing.T) {
@@ -110,6 +105,12 @@ runner {
 pipeline "ship" {
   step "one" {
     use "up" {}
+  }
+}
+plugin "mine" {
+  checksum = "ab"
+  type {
+    builder = true
   }
 }
 app "web" {
@@ -131,16 +132,23 @@ app "web" {
 		t.Fatal(diags)
 	}
 	told := map[string]bool{}
+	var summaries []string
 	for _, d := range f.Ignored() {
 		told[d.Detail] = true
+		summaries = append(summaries, d.Summary)
 		if d.Subject == nil || d.Subject.Start.Line == 0 {
 			t.Errorf("%s has no place", d.Summary)
 		}
 	}
-	for _, field := range Fields() {
-		if field.Ignored != "" && !told[field.Ignored] {
-			t.Errorf("%s/%s is ignored, and nobody is told", field.Stanza, field.Name)
+	for _, field := range fates() {
+		if field.ignored != "" && !told[field.ignored] {
+			t.Errorf("%s is ignored, and nobody is told", field.key)
 		}
+	}
+	want := `runner.profile is not used, runner.poll is not used, The pipeline "ship" is not used, plugin.checksum is not used, ` +
+		`The type stanza of the plugin "mine" is not used, url.auto_hostname is not used, The runner stanza of the app "web" is not used`
+	if got := strings.Join(summaries, ", "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if plain, _ := Parse([]byte("project = \"p\"\n"), "waypoint.hcl"); len(plain.Ignored()) != 0 {
 		t.Error("a plain file is warned of")

@@ -37,41 +37,18 @@ type File struct {
 	// native is nil for JSON.
 	native *hclsyntax.Body
 
-	projectName hcl.Expression
-	labels      hcl.Expression
-	runner      *runnerDecl
-	config      *configDecl
-	apps        []*appDecl
-	variables   []*VariableDecl
-	plugins     []*PluginDecl
-	pipelines   []*pipelineDecl
+	lang      *language
+	root      *node
+	variables []*VariableDecl
+	plugins   []*PluginDecl
 
 	secrets *secrets
 	// meteredCopies are the expressions that are evaluated, by those that were parsed.
 	meteredCopies sync.Map
 }
 
-// PluginDecl is a declared external plugin.
-type PluginDecl struct {
-	Name     string
-	Checksum string
-	Range    hcl.Range
-}
-
-// Plugins lists the declared external plugins.
-func (f *File) Plugins() []*PluginDecl { return f.plugins }
-
 // Variables lists the declared variables in the order of the file.
 func (f *File) Variables() []*VariableDecl { return f.variables }
-
-// AppNames lists the apps in the order of the file. Unlike a project's, they need no evaluation.
-func (f *File) AppNames() []string {
-	names := make([]string, len(f.apps))
-	for i, a := range f.apps {
-		names[i] = a.name
-	}
-	return names
-}
 
 func (f *File) variable(name string) *VariableDecl {
 	for _, v := range f.variables {
@@ -129,7 +106,7 @@ func sentenceOf(err error) string {
 // names of variables and functions, constant values. filename's ending .json selects the JSON syntax.
 // It never returns nil; with errors, the file holds what could be read.
 func Parse(src []byte, filename string) (f *File, diags hcl.Diagnostics) {
-	f = &File{Name: filename, src: src, body: hcl.EmptyBody(), secrets: &secrets{}}
+	f = &File{Name: filename, src: src, body: hcl.EmptyBody(), lang: newLanguage(), secrets: &secrets{}}
 	defer f.guard(&diags)
 	body, diags := parseBody(src, filename)
 	if body == nil {

@@ -165,24 +165,8 @@ func stepName(step hcl.Traverser) (string, hcl.Range) {
 // checkNames checks the names in all expressions of the file, without evaluating any.
 func (f *File) checkNames() hcl.Diagnostics {
 	c := &nameChecker{file: f, functions: functionNames()}
-	c.exprs(projectPhase(), f.projectName, f.labels)
-	c.runner(f.runner)
-	c.config(projectConfigPhase(), f.config)
-	for _, v := range f.variables {
-		c.exprs(defaultPhase(), v.Default)
-	}
-	for _, app := range f.apps {
-		c.exprs(appPhase(), app.labels, app.path, app.autoHostname)
-		c.runner(app.runner)
-		c.config(appConfigPhase(), app.config)
-		for _, kind := range []StageKind{Build, Registry, Deploy, Release} {
-			if st := app.stages[kind]; st != nil {
-				c.stage(st)
-			}
-		}
-	}
-	for _, p := range f.pipelines {
-		c.pipeline(p)
+	if f.root != nil {
+		c.node(f.root, phase{})
 	}
 	return c.diags
 }
@@ -198,32 +182,36 @@ type nameChecker struct {
 	lenient int
 }
 
-func (c *nameChecker) stage(st *stageDecl) {
-	p := stagePhase(st.kind)
-	c.exprs(appPhase(), st.labels)
-	bodies := []stageBody{st.base}
-	for _, sc := range st.scoped {
-		c.exprs(appPhase(), sc.labels)
-		bodies = append(bodies, sc.stageBody)
+// node checks a block and those in it; outer is the phase around it.
+func (c *nameChecker) node(n *node, outer phase) {
+	s, p := n.stanza, outer
+	if s.shallow {
+		return
 	}
-	for _, b := range bodies {
-		for _, h := range b.hooks {
-			c.exprs(p, h.when, h.command, h.onFailure)
+	if s.phase != nil {
+		p = *s.phase
+	}
+	for _, a := range s.attrs {
+		if !a.constant {
+			c.exprs(p, n.expr(a.name))
 		}
-		c.use(p, b.use)
+	}
+	if s.open {
+		c.open(p, n.body)
+	}
+	for _, inner := range n.nodes {
+		c.node(inner, p)
 	}
 }
 
-func (c *nameChecker) use(p phase, u *useDecl) {
-	if u == nil {
-		return
-	}
-	if native, ok := u.body.(*hclsyntax.Body); ok {
+// open checks a body that belongs to a plugin.
+func (c *nameChecker) open(p phase, body hcl.Body) {
+	if native, ok := body.(*hclsyntax.Body); ok {
 		c.body(p, native)
 		return
 	}
 	// Of a JSON body only the attributes can be listed without the plugin's schema.
-	if attributes, diags := u.body.JustAttributes(); !diags.HasErrors() {
+	if attributes, diags := body.JustAttributes(); !diags.HasErrors() {
 		for _, a := range attributes {
 			c.exprs(p, a.Expr)
 		}
@@ -236,44 +224,6 @@ func (c *nameChecker) body(p phase, b *hclsyntax.Body) {
 	}
 	for _, inner := range b.Blocks {
 		c.body(p, inner.Body)
-	}
-}
-
-func (c *nameChecker) runner(r *runnerDecl) {
-	if r == nil {
-		return
-	}
-	c.exprs(runnerPhase(), r.enabled, r.profile)
-	if r.poll != nil {
-		c.exprs(runnerPhase(), r.poll.enabled, r.poll.interval)
-	}
-	if r.dataSource != nil {
-		for _, a := range r.dataSource.attrs {
-			c.exprs(runnerPhase(), a.Expr)
-		}
-	}
-}
-
-func (c *nameChecker) config(p phase, d *configDecl) {
-	if d == nil {
-		return
-	}
-	c.exprs(p, d.fileChangeSignal)
-	for _, sc := range d.scopes {
-		for _, kind := range []ConfigKind{ConfigEnv, ConfigInternal, ConfigFile} {
-			c.exprs(p, sc.values[kind])
-		}
-	}
-}
-
-func (c *nameChecker) pipeline(d *pipelineDecl) {
-	p := phase{name: "pipeline", roots: projectPhase().roots}
-	for _, s := range d.steps {
-		c.exprs(p, s.dependsOn, s.imageURL, s.workspace, s.labels)
-		c.use(p, s.use)
-		if s.pipeline != nil {
-			c.pipeline(s.pipeline)
-		}
 	}
 }
 

@@ -49,49 +49,59 @@ app "web" {
 `, expression)
 }
 
+// stanzaRow is the row of a stanza, whose rule stands in its registration.
+func stanzaRow(stanza string, cases []referenceCase) referenceRow {
+	for _, r := range config.Rules() {
+		if r.Stanza == stanza {
+			return referenceRow{"Stanzas", stanza, r.Mark, r.Rule, cases}
+		}
+	}
+	return referenceRow{section: "Stanzas", name: stanza}
+}
+
 func stanzaRows() []referenceRow {
 	return []referenceRow{
-		{"Stanzas", "project", "C", "The file has the attribute `project`, and may have `labels`.", []referenceCase{
+		stanzaRow("project", []referenceCase{
 			{hcl: "labels = { team = \"shop\" }\n" + in(``), want: []string{"project shop", "label team = shop"}},
 			{hcl: "project = \"shop-${workspace.name}\"\n", want: []string{"project shop-default"}},
 			{hcl: "app \"web\" {\n}\n", refused: `Missing attribute "project"`},
-		}},
-		{"Stanzas", "app", "C", "An `app` has a name, and may have a `path` below the file's directory, and `labels`. There may be several.", []referenceCase{
+		}),
+		stanzaRow("app", []referenceCase{
 			{hcl: in(`  path   = "./services/web"
   labels = { tier = "front" }`) + "app \"worker\" {\n  build {\n    use \"null\" {}\n  }\n  deploy {\n    use \"null\" {}\n  }\n}\n",
 				want: []string{"app web in services/web", "web label tier = front", "app worker in ."}},
 			{hcl: in(`  path = "../elsewhere"`), refused: "inside the project"},
-		}},
-		{"Stanzas", "build", "C", "An app has one `build` with a `use` that no scope limits; `labels`, hooks and scoped blocks may be there.", []referenceCase{
+		}),
+		stanzaRow("build", []referenceCase{
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    labels = { made = \"here\" }\n    use \"docker\" {\n      dockerfile = \"Dockerfile.web\"\n    }\n  }\n  deploy {\n    use \"docker\" {}\n  }\n}\n",
 				want: []string{`web build uses docker {"dockerfile":"Dockerfile.web"}`, "web build label made = here"}},
 			{hcl: "project = \"shop\"\napp \"web\" {\n  deploy {\n    use \"docker\" {}\n  }\n}\n", refused: "build"},
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    workspace \"prod\" {\n      use \"docker\" {}\n    }\n  }\n  deploy {\n    use \"docker\" {}\n  }\n}\n", refused: "use"},
-		}},
-		{"Stanzas", "registry", "C", "`registry` stands in `build`. Without it the artifact is what was built.", []referenceCase{
+		}),
+		stanzaRow("registry", []referenceCase{
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    use \"docker\" {}\n    registry {\n      use \"docker\" {\n        image = \"registry.example.com/web\"\n        tag   = gitrefpretty()\n      }\n    }\n  }\n  deploy {\n    use \"docker\" {}\n  }\n}\n",
 				want: []string{`web registry uses docker {"image":"registry.example.com/web","tag":"v1"}`}},
 			{hcl: in("  registry {\n    use \"docker\" {}\n  }"), refused: `Misplaced block "registry"`},
-		}},
-		{"Stanzas", "deploy", "C", "An app has one `deploy`.", []referenceCase{
+		}),
+		stanzaRow("deploy", []referenceCase{
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    use \"docker\" {}\n  }\n  deploy {\n    use \"docker\" {\n      service_port = 8080\n    }\n  }\n}\n",
 				want: []string{`web deploy uses docker {"service_port":8080}`}},
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    use \"docker\" {}\n  }\n}\n", refused: "deploy"},
-		}},
-		{"Stanzas", "release", "C", "An app may have one `release`; without a `use` it is as if it were not there.", []referenceCase{
+		}),
+		stanzaRow("release", []referenceCase{
 			{hcl: in("  release {\n    use \"kubernetes\" {\n      port = 80\n    }\n  }"), want: []string{`web release uses kubernetes {"port":80}`}},
 			{hcl: in("  release {}"), want: []string{"app web in ."}, unwanted: []string{"web release uses kubernetes {}"}},
-		}},
-		{"Stanzas", "use", "C", "`use \"plugin\"` holds what the plugin defines; it is evaluated when its stage runs. A stage has one.", []referenceCase{
+		}),
+		stanzaRow("use", []referenceCase{
 			{hcl: value(`upper("text")`), want: []string{`web build value = "TEXT"`}},
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    use \"null\" {}\n    use \"docker\" {}\n  }\n  deploy {\n    use \"null\" {}\n  }\n}\n", refused: "use"},
-		}},
-		{"Stanzas", "hook", "U", "A `hook` is a command that runs on the runner, `before` or `after` its stage; if it fails, the stage fails, or goes on with `on_failure = \"continue\"`.", []referenceCase{
+		}),
+		stanzaRow("hook", []referenceCase{
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    use \"null\" {}\n    hook {\n      when    = \"before\"\n      command = [\"make\", \"assets\"]\n    }\n    hook {\n      when       = \"after\"\n      command    = [\"./notify\", app.name]\n      on_failure = \"continue\"\n    }\n  }\n  deploy {\n    use \"null\" {}\n  }\n}\n",
 				want: []string{"web build hook before: make assets, then fail", "web build hook after: ./notify web, then continue"}},
 			{hcl: "project = \"shop\"\napp \"web\" {\n  build {\n    use \"null\" {}\n    hook {\n      when    = \"during\"\n      command = [\"true\"]\n    }\n  }\n  deploy {\n    use \"null\" {}\n  }\n}\n", refused: "before"},
-		}},
-		{"Stanzas", "config", "C", "`config`, of the project or of an app, has `env`, `internal` and `file`, `workspace` and `label` blocks, and `runner` for runners. Values may refer to `config.env.X`, `config.internal.X` and `config.file.X`, not in a circle.", []referenceCase{
+		}),
+		stanzaRow("config", []referenceCase{
 			{hcl: "config {\n  env = {\n    REGION = \"eu\"\n  }\n}\n" + in(`  config {
     file_change_signal = "SIGHUP"
     internal = {
@@ -122,37 +132,37 @@ func stanzaRows() []referenceRow {
 				"web config env AWS_REGION = eu-west-1 for runners", "web file_change_signal = SIGHUP",
 			}},
 			{hcl: in("  config {\n    env = {\n      A = config.env.B\n      B = config.env.A\n    }\n  }"), refused: "Config values refer to each other"},
-		}},
-		{"Stanzas", "url", "U", "`url { auto_hostname }` of an app is checked, and not used.", []referenceCase{
+		}),
+		stanzaRow("url", []referenceCase{
 			{hcl: in("  url {\n    auto_hostname = false\n  }"), want: []string{"web auto_hostname = false"}},
-		}},
-		{"Stanzas", "runner", "U", "`runner`, of the project or of an app: `enabled` and `data_source` of the project are read by `init`; `profile`, `poll` and an app's own are checked, and not used yet.", []referenceCase{
+		}),
+		stanzaRow("runner", []referenceCase{
 			{hcl: "runner {\n  enabled = true\n  profile = \"pool-${workspace.name}\"\n  data_source \"git\" {\n    url = \"https://example.com/shop.git\"\n  }\n  poll {\n    enabled  = true\n    interval = \"30s\"\n  }\n}\n" + in("  runner {\n    profile = \"arm\"\n  }"),
 				want: []string{"runner enabled = true", "runner profile = pool-default", "source git https://example.com/shop.git", "poll enabled = true, every 30s", "web runner profile = arm"}},
 			{hcl: "runner {\n  poll {\n    enabled  = true\n    interval = \"often\"\n  }\n}\n" + in(``), refused: "duration"},
-		}},
-		{"Stanzas", "data_source", "U", "`data_source \"git\"` has `url`, `ref`, `path`, `username` and `password` or `key` and `key_password`, `ignore_changes_outside_path`, `recurse_submodules`; `data_source \"local\"` has nothing.", []referenceCase{
+		}),
+		stanzaRow("data_source", []referenceCase{
 			{hcl: "runner {\n  data_source \"git\" {\n    url                         = \"https://example.com/shop.git\"\n    ref                         = \"main\"\n    path                        = \"web\"\n    username                    = \"ci\"\n    password                    = var.password\n    ignore_changes_outside_path = true\n    recurse_submodules          = 2\n  }\n}\nvariable \"password\" {\n  default = \"swordfish\"\n}\n" + in(``),
 				want: []string{"source git https://example.com/shop.git main web", "source credentials: ci swordfish", "source ignores changes outside = true, submodules to depth 2"}},
 			{hcl: "runner {\n  data_source \"git\" {\n    url          = \"git@example.com:shop.git\"\n    key          = \"PEM\"\n    key_password = \"open\"\n  }\n}\n" + in(``), want: []string{"source credentials: PEM open"}},
 			{hcl: "runner {\n  data_source \"local\" {}\n}\n" + in(``), want: []string{"source local "}},
 			{hcl: "runner {\n  data_source \"svn\" {}\n}\n" + in(``), refused: "git"},
-		}},
-		{"Stanzas", "variable", "C", "`variable` has `type`, `default`, `description`, `env` and `sensitive`. A default may use `workspace.name`, `path`, functions and `dynamic(…)`, and no other variable.", []referenceCase{
+		}),
+		stanzaRow("variable", []referenceCase{
 			{hcl: "variable \"port\" {\n  type        = number\n  default     = 8080\n  description = \"where the app listens\"\n  env         = [\"PORT\"]\n}\nvariable \"password\" {\n  type      = string\n  sensitive = true\n  default   = \"swordfish\"\n}\n" + value("var.port"),
 				want: []string{"variable port = 8080, number, from default", "variable password = (sensitive), string, from default", "web build value = 8080"}},
 			{hcl: "variable \"a\" {\n  type    = number\n  default = \"many\"\n}\n" + in(``), refused: "number"},
-		}},
-		{"Stanzas", "pipeline", "U", "A `pipeline` has steps. They are checked; running them comes with a later version.", []referenceCase{
+		}),
+		stanzaRow("pipeline", []referenceCase{
 			{hcl: in(``) + "pipeline \"release\" {\n  step \"test\" {\n    image_url = \"example.com/test\"\n    use \"exec\" {\n      command = \"make\"\n      args    = [\"test\"]\n    }\n  }\n  step \"ship\" {\n    workspace = \"prod\"\n    use \"up\" {\n      prune = false\n    }\n  }\n}\n",
 				want: []string{"pipeline release step test uses exec after []", `pipeline release step test {"args":["test"],"command":"make"}`, `pipeline release step test in image "example.com/test", workspace ""`, "pipeline release step ship uses up after [test]"}},
-		}},
-		{"Stanzas", "step", "U", "A step uses `build`, `deploy`, `release`, `up`, `exec` or `pipeline`, or is a pipeline itself; it follows the step before it, or those that `depends_on` names.", []referenceCase{
+		}),
+		stanzaRow("step", []referenceCase{
 			{hcl: in(``) + "pipeline \"release\" {\n  step \"a\" {\n    use \"build\" {}\n  }\n  step \"b\" {\n    use \"build\" {}\n  }\n  step \"c\" {\n    depends_on = [\"a\"]\n    pipeline \"inner\" {\n      step \"d\" {\n        use \"deploy\" {}\n      }\n    }\n  }\n}\n",
 				want: []string{"pipeline release step b uses build after [a]", "pipeline release step c uses  after [a]", "pipeline release/inner step d uses deploy after []"}},
 			{hcl: in(``) + "pipeline \"p\" {\n  step \"a\" {\n    use \"biuld\" {}\n  }\n}\n", refused: `Did you mean "build"`},
 			{hcl: in(``) + "pipeline \"p\" {\n  step \"a\" {\n    depends_on = [\"z\"]\n    use \"build\" {}\n  }\n}\n", refused: `"z"`},
-		}},
+		}),
 		{"Stanzas", "JSON", "U", "The file may be `waypoint.hcl.json`.", []referenceCase{
 			{json: true, hcl: `{"project": "shop", "app": {"web": {"build": {"use": {"docker": {"dockerfile": "${path.app}/D"}}}, "deploy": {"use": {"docker": {}}}}}}`,
 				want: []string{"project shop", "web deploy uses docker {}"}},

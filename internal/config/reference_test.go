@@ -137,10 +137,10 @@ func (r *reading) project(in config.Input) {
 	}
 	r.add("project %s", p.Name)
 	r.labels("", p.Labels)
-	if p.RemoteEnabled != nil {
-		r.add("runner enabled = %t", *p.RemoteEnabled)
+	if enabled := p.Runner().Enabled; enabled != nil {
+		r.add("runner enabled = %t", *enabled)
 	}
-	r.runner("", p.RunnerProfile, p.DataSource, p.Poll)
+	r.runner("", p.Runner())
 	entries, diags := p.ConfigEntries()
 	r.config("", entries, diags)
 	for _, a := range p.Apps {
@@ -162,7 +162,8 @@ func (r *reading) labels(of string, labels map[string]string) {
 	}
 }
 
-func (r *reading) runner(of, profile string, source *config.DataSource, poll *config.Poll) {
+func (r *reading) runner(of string, runner config.Runner) {
+	profile, source, poll := runner.Profile, runner.DataSource, runner.Poll
 	if profile != "" {
 		r.add("%srunner profile = %s", of, profile)
 	}
@@ -217,9 +218,9 @@ func (r *reading) app(in config.Input, a *config.App) {
 	}
 	r.add("app %s in %s", a.Name, filepath.ToSlash(path))
 	r.labels(of, a.Labels)
-	r.runner(of, a.RunnerProfile, a.DataSource, a.Poll)
-	if a.AutoHostname != nil {
-		r.add("%sauto_hostname = %t", of, *a.AutoHostname)
+	r.runner(of, a.Runner())
+	if auto := a.AutoHostname(); auto != nil {
+		r.add("%sauto_hostname = %t", of, *auto)
 	}
 	signal, diags := a.FileChangeSignal()
 	if r.diags = append(r.diags, diags...); signal != "" {

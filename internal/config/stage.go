@@ -1,10 +1,8 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -47,20 +45,9 @@ type Stage struct {
 	// Range is that of `use "plugin"`.
 	Range hcl.Range
 
-	use   *useDecl
+	use   *node
 	file  *File
 	scope *scope
-}
-
-// Hook is a command that runs on the runner before or after a stage.
-type Hook struct {
-	// When is "before" or "after".
-	When    string
-	Command []string
-	// Shown is Command as it may be shown: sensitive arguments are "(sensitive)".
-	Shown []string
-	// OnFailure is "fail" or "continue".
-	OnFailure string
 }
 
 // Stage evaluates the head of a stage and picks its body: the workspace's if there is one, else that of the
@@ -68,18 +55,19 @@ type Hook struct {
 func (a *App) Stage(kind StageKind, in StageInput) (st *Stage, diags hcl.Diagnostics) {
 	f := a.project.file
 	defer f.guard(&diags)
-	decl := a.decl.stages[kind]
-	if decl == nil {
+	n := stageOf(a.node, kind)
+	if n == nil {
 		return nil, nil
 	}
-	labels, body, diags := a.pick(decl)
-	if body.use == nil {
+	labels, body, diags := a.pick(n)
+	use := body.child("use")
+	if use == nil {
 		return nil, f.finish(diags)
 	}
 	s, more := a.stageScope(kind, in, labels)
 	diags = append(diags, more...)
-	st = &Stage{Kind: kind, Plugin: body.use.plugin, Labels: labels, Range: body.use.rng, use: body.use, file: f, scope: s}
-	for _, h := range body.hooks {
+	st = &Stage{Kind: kind, Plugin: use.label, Labels: labels, Range: use.rng, use: use, file: f, scope: s}
+	for _, h := range body.children("hook") {
 		hook, more := s.hook(h)
 		diags = append(diags, more...)
 		st.Hooks = append(st.Hooks, hook)
@@ -88,9 +76,9 @@ func (a *App) Stage(kind StageKind, in StageInput) (st *Stage, diags hcl.Diagnos
 }
 
 // pick merges the labels and chooses the body by them.
-func (a *App) pick(decl *stageDecl) (map[string]string, stageBody, hcl.Diagnostics) {
+func (a *App) pick(n *node) (map[string]string, *node, hcl.Diagnostics) {
 	ws := a.project.scope.in.Workspace
-	stageLabels, diags := a.scope.evalLabels(decl.labels)
+	stageLabels, diags := a.scope.evalLabels(n.expr("labels"))
 	overrides := a.project.scope.in.LabelOverrides
 	merge := func(more ...map[string]string) map[string]string {
 		all := map[string]string{"waypoint/workspace": ws}
@@ -101,24 +89,24 @@ func (a *App) pick(decl *stageDecl) (map[string]string, stageBody, hcl.Diagnosti
 		return all
 	}
 	labels := merge()
-	chosen := decl.choose(ws, labels)
+	chosen := chooseScoped(n, ws, labels)
 	if chosen == nil {
-		return labels, decl.base, diags
+		return labels, n, diags
 	}
 	// In Waypoint a scoped body's own labels were lost. Whoever writes them there wants them.
-	own, more := a.scope.evalLabels(chosen.labels)
-	return merge(own), chosen.stageBody, append(diags, more...)
+	own, more := a.scope.evalLabels(chosen.expr("labels"))
+	return merge(own), chosen, append(diags, more...)
 }
 
-// choose finds the scoped body that holds; nil: the unscoped one does.
-func (st *stageDecl) choose(workspace string, labels map[string]string) *scopedBody {
+// chooseScoped finds the scoped body of a stage that holds; nil: the unscoped one does.
+func chooseScoped(n *node, workspace string, labels map[string]string) *node {
+	scoped := n.children("workspace", "label")
 	var selectors []string
-	for i, sc := range st.scoped {
-		if sc.workspace != "" && sc.workspace == workspace {
-			return &st.scoped[i]
-		}
-		if sc.selector != "" {
-			selectors = append(selectors, sc.selector)
+	for _, sc := range scoped {
+		if sc.stanza.block == "label" {
+			selectors = append(selectors, sc.label)
+		} else if sc.label != "" && sc.label == workspace {
+			return sc
 		}
 	}
 	functions.SelectorOrder(selectors)
@@ -126,9 +114,9 @@ func (st *stageDecl) choose(workspace string, labels map[string]string) *scopedB
 		if ok, err := functions.MatchSelector(labels, selector); err != nil || !ok {
 			continue // a malformed selector was reported when the file was read
 		}
-		for i, sc := range st.scoped {
-			if sc.selector == selector {
-				return &st.scoped[i]
+		for _, sc := range scoped {
+			if sc.stanza.block == "label" && sc.label == selector {
+				return sc
 			}
 		}
 	}
@@ -148,7 +136,7 @@ func (a *App) stageScope(kind StageKind, in StageInput, labels map[string]string
 		}
 		v, err := goValue(m)
 		if err != nil {
-			diags = append(diags, errorAt(a.decl.stages[kind].rng, fmt.Sprintf("Unusable %s", name), "%s.", upperFirst(err.Error())))
+			diags = append(diags, errorAt(stageOf(a.node, kind).rng, fmt.Sprintf("Unusable %s", name), "%s.", upperFirst(err.Error())))
 			v = cty.DynamicVal
 		}
 		vars[name] = v
@@ -186,59 +174,6 @@ func (a *App) stageScope(kind StageKind, in StageInput, labels map[string]string
 	}
 	s.addFileFunctions(tempDir)
 	return s, diags
-}
-
-func (s *scope) hook(h hookDecl) (Hook, hcl.Diagnostics) {
-	out := Hook{OnFailure: "fail"}
-	diags := s.evalString(h.when, "when", &out.When)
-	if h.when != nil && !diags.HasErrors() && out.When != "before" && out.When != "after" {
-		diags = append(diags, s.wrongValue(h.when, "when", errors.New(`"before" or "after" is required`)))
-	}
-	more := s.evalString(h.onFailure, "on_failure", &out.OnFailure)
-	if h.onFailure != nil && !more.HasErrors() {
-		switch out.OnFailure {
-		case "":
-			out.OnFailure = "fail"
-		case "fail", "continue":
-		default:
-			more = append(more, s.wrongValue(h.onFailure, "on_failure", errors.New(`"fail" or "continue" is required`)))
-		}
-	}
-	diags = append(diags, more...)
-	if h.command == nil {
-		return out, diags
-	}
-	v, more := s.eval(h.command)
-	diags = append(diags, more...)
-	if more.HasErrors() {
-		return out, diags
-	}
-	if s.in.Preview && !v.IsWhollyKnown() {
-		return out, diags // its command is known when it runs
-	}
-	var err error
-	if out.Command, err = asStrings(v); err != nil || len(out.Command) == 0 {
-		if !errors.Is(err, errNotKnown) {
-			err = errors.New(`a list of a program and its arguments such as ["make", "test"] is required`)
-		}
-		diags = append(diags, s.wrongValue(h.command, "command", err))
-		return out, diags
-	}
-	out.Shown = shown(v, out.Command)
-	return out, diags
-}
-
-// shown is a list of texts with the sensitive ones hidden.
-func shown(v cty.Value, texts []string) []string {
-	out := slices.Clone(texts)
-	bare, _ := v.Unmark()
-	all := bare.Type().IsSetType() // their marks are the whole set's
-	for i, it := 0, bare.ElementIterator(); it.Next() && i < len(out); i++ {
-		if _, elem := it.Element(); all && functions.IsSensitive(v) || functions.IsSensitive(elem) || v.HasMark(functions.Sensitive()) {
-			out[i] = "(sensitive)"
-		}
-	}
-	return out
 }
 
 // Decode evaluates the body of `use` into target, a pointer to a struct with hcl tags, or nil for a plugin that takes

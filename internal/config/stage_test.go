@@ -162,8 +162,8 @@ runner {
 }`)
 	p := project(t, f, config.Input{Workspace: "prod"})
 	want := config.DataSource{Type: "git", URL: "https://example.com/r.git", Ref: "prod", Path: "sub/dir", Username: "u", Password: "x", RecurseSubmodules: 2}
-	if *p.DataSource != want || p.RunnerProfile != "k8s-prod" || !*p.RemoteEnabled || p.Poll.Interval.String() != "1m30s" {
-		t.Errorf("got %+v %+v", p, p.DataSource)
+	if *p.Runner().DataSource != want || p.Runner().Profile != "k8s-prod" || !*p.Runner().Enabled || p.Runner().Poll.Interval.String() != "1m30s" {
+		t.Errorf("got %+v %+v", p, p.Runner().DataSource)
 	}
 }
 

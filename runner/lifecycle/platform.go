@@ -82,10 +82,7 @@ func (j *stages) syncConfig(ctx context.Context) error {
 				hint:    "Set it with: waypoint config set",
 			}
 		}
-		req.Entries = append(req.Entries, &waypointv1.ConfigEntry{
-			Name: e.Name, Value: e.Value, Internal: e.Kind == config.ConfigInternal, File: e.Kind == config.ConfigFile,
-			Workspace: e.Workspace, AppScope: e.App != "", Sensitive: e.Sensitive,
-		})
+		req.Entries = append(req.Entries, e.Contract())
 	}
 	signal, diags := j.app.FileChangeSignal()
 	if err := j.diagnosed(diags); err != nil {

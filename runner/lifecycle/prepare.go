@@ -274,10 +274,11 @@ func (j *evaluation) chooseApp() error {
 
 // init registers the apps that the file names.
 func (j *evaluation) init(ctx context.Context) error {
-	req := &waypointv1.UpsertProjectRequest{Project: &waypointv1.Project{Name: j.spec.GetProject()}}
-	for _, a := range j.project.Apps {
-		signal, _ := a.FileChangeSignal() // a deploy reports its mistakes
-		req.Apps = append(req.Apps, &waypointv1.App{Project: j.spec.GetProject(), Name: a.Name, Labels: a.Labels, FileChangeSignal: signal})
+	req := &waypointv1.UpsertProjectRequest{
+		Project: &waypointv1.Project{Name: j.spec.GetProject()}, Apps: j.project.Registration().GetApps(),
+	}
+	for _, a := range req.GetApps() {
+		a.Project = j.spec.GetProject()
 	}
 	if _, err := call(ctx, j.attempt, j.h.Server.Projects.UpsertProject, req); err != nil {
 		return err

@@ -45,9 +45,9 @@ func (j *attempt) learn() {
 
 // learnSources collects the credentials that waypoint.hcl's own runner stanzas have.
 func (j *evaluation) learnSources() {
-	sources := []*config.DataSource{j.project.DataSource}
+	sources := []*config.DataSource{j.project.Runner().DataSource}
 	for _, a := range j.project.Apps {
-		sources = append(sources, a.DataSource)
+		sources = append(sources, a.Runner().DataSource)
 	}
 	for _, ds := range sources {
 		if ds != nil {

@@ -9,41 +9,49 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// read takes a body apart by its stanza, and reports everything that does not belong there.
-func (s stanza) read(body hcl.Body, opener hcl.Range) (*hcl.BodyContent, hcl.Diagnostics) {
-	schema := &hcl.BodySchema{Attributes: s.attrs, Blocks: s.blocks}
+// content takes a body apart by its stanza, and reports everything that does not belong there.
+func (s *stanza) content(l *language, body hcl.Body, opener hcl.Range) (*hcl.BodyContent, hcl.Diagnostics) {
+	required := s.requiredBlocks()
 	native, ok := body.(*hclsyntax.Body)
 	if !ok {
-		content, diags := body.Content(schema)
-		return content, append(diags, s.counts(content, opener)...)
+		content, diags := body.Content(s.schema())
+		return content, append(diags, s.counts(content, required, opener)...)
 	}
-	content, _, diags := native.PartialContent(schema)
+	content, _, diags := native.PartialContent(s.schema())
 	for _, d := range diags {
 		s.improve(d, opener)
 	}
-	_, blockNames := s.names()
+	// A block that is there under a wrong name, which is reported, is not asked for as well.
+	forgive := func(typ string) {
+		required = slices.DeleteFunc(required, func(r string) bool { return r == typ })
+	}
+	_, blockNames := s.fieldNames()
 	for _, a := range sortedAttributes(native) {
 		if !s.hasAttr(a.Name) {
-			diags = append(diags, s.strayAttribute(a))
-			s.forgive(nearest(a.Name, blockNames))
+			diags = append(diags, s.strayAttribute(l, a))
+			forgive(nearest(a.Name, blockNames))
 		}
 	}
 	for _, b := range native.Blocks {
 		if !s.hasBlock(b.Type) {
-			diags = append(diags, s.strayBlock(b))
-			s.forgive(nearest(b.Type, blockNames))
+			diags = append(diags, s.strayBlock(l, b))
+			forgive(nearest(b.Type, blockNames))
 		}
 	}
-	return content, append(diags, s.counts(content, opener)...)
+	return content, append(diags, s.counts(content, required, opener)...)
 }
 
-// forgive does not ask for a block that is there under a wrong name, which was reported.
-func (s *stanza) forgive(typ string) {
-	s.required = slices.DeleteFunc(slices.Clone(s.required), func(r string) bool { return r == typ })
+func (s *stanza) requiredBlocks() (types []string) {
+	for _, p := range s.holds {
+		if p.required {
+			types = append(types, p.block)
+		}
+	}
+	return types
 }
 
 // improve makes HCL's own messages about missing things say what to write, and point at the block that misses them.
-func (s stanza) improve(d *hcl.Diagnostic, opener hcl.Range) {
+func (s *stanza) improve(d *hcl.Diagnostic, opener hcl.Range) {
 	switch {
 	case d.Summary == "Missing required argument":
 		d.Summary = fmt.Sprintf("Missing attribute in %s", s.name)
@@ -54,31 +62,13 @@ func (s stanza) improve(d *hcl.Diagnostic, opener hcl.Range) {
 	case strings.HasPrefix(d.Summary, "Missing ") || strings.HasPrefix(d.Summary, "Extraneous label"):
 		typ := d.Summary[strings.LastIndexByte(d.Summary, ' ')+1:]
 		if s.hasBlock(typ) {
-			d.Detail = fmt.Sprintf("Write %s { … }.", header(s.blockSpec(typ)))
+			d.Detail = fmt.Sprintf("Write %s { … }.", header(s.place(typ).header()))
 		}
 	}
 }
 
-func (s stanza) hasAttr(name string) bool {
-	return slices.ContainsFunc(s.attrs, func(a hcl.AttributeSchema) bool { return a.Name == name })
-}
-
-func (s stanza) hasBlock(typ string) bool {
-	return slices.ContainsFunc(s.blocks, func(b hcl.BlockHeaderSchema) bool { return b.Type == typ })
-}
-
-func (s stanza) names() (attrNames, blockNames []string) {
-	for _, a := range s.attrs {
-		attrNames = append(attrNames, a.Name)
-	}
-	for _, b := range s.blocks {
-		blockNames = append(blockNames, b.Type)
-	}
-	return attrNames, blockNames
-}
-
-func (s stanza) strayAttribute(a *hclsyntax.Attribute) *hcl.Diagnostic {
-	attrNames, blockNames := s.names()
+func (s *stanza) strayAttribute(l *language, a *hclsyntax.Attribute) *hcl.Diagnostic {
+	attrNames, blockNames := s.fieldNames()
 	d := &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  fmt.Sprintf("Unknown attribute %q", a.Name),
@@ -88,28 +78,28 @@ func (s stanza) strayAttribute(a *hclsyntax.Attribute) *hcl.Diagnostic {
 	switch near := nearest(a.Name, append(slices.Clone(attrNames), blockNames...)); {
 	case s.hasBlock(a.Name):
 		d.Summary = fmt.Sprintf("%q is a block, not an attribute", a.Name)
-		d.Detail = fmt.Sprintf("Write %s { … } without an equals sign.", header(s.blockSpec(a.Name)))
+		d.Detail = fmt.Sprintf("Write %s { … } without an equals sign.", header(s.place(a.Name).header()))
 	case near != "":
 		d.Detail = fmt.Sprintf("%s has no attribute %q. Did you mean %q?", sentence(s.name), a.Name, near)
 	case s.isStage():
 		d.Detail = fmt.Sprintf("%s has only labels, use, hook, workspace and label. Attributes of a plugin go inside its use block.", sentence(s.name))
-	case attrHomes(a.Name) != "":
-		d.Detail = fmt.Sprintf("%q belongs in %s, not %s.", a.Name, attrHomes(a.Name), s.within())
-	case blockHomes(a.Name) != "":
-		d.Detail = fmt.Sprintf("%q is a block, and belongs %s, not %s.", a.Name, blockHomes(a.Name), s.within())
+	case l.attrHome(a.Name) != "":
+		d.Detail = fmt.Sprintf("%q belongs in %s, not %s.", a.Name, l.attrHome(a.Name), s.within())
+	case l.blockHome(a.Name) != "":
+		d.Detail = fmt.Sprintf("%q is a block, and belongs %s, not %s.", a.Name, l.blockHome(a.Name), s.within())
 	default:
 		d.Detail = fmt.Sprintf("%s has %s.", sentence(s.name), enumerate(attrNames, blockNames))
 	}
 	return d
 }
 
-func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
-	attrNames, blockNames := s.names()
+func (s *stanza) strayBlock(l *language, b *hclsyntax.Block) *hcl.Diagnostic {
+	attrNames, blockNames := s.fieldNames()
 	d := &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Subject:  b.DefRange().Ptr(),
 	}
-	home := blockHomes(b.Type)
+	home := l.blockHome(b.Type)
 	near := nearest(b.Type, append(slices.Clone(blockNames), attrNames...))
 	switch {
 	case s.hasAttr(b.Type):
@@ -118,7 +108,7 @@ func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
 	case home != "":
 		d.Summary = fmt.Sprintf("Misplaced block %q", b.Type)
 		d.Detail = fmt.Sprintf("%q belongs %s, not %s.", b.Type, home, s.within())
-		if s.name != "the top level" && holdsStages(b.Type) {
+		if s.name != "the top level" && l.outermost(b.Type) {
 			d.Detail += " If its place looks right, a closing brace } may be missing further up."
 		}
 	case near != "":
@@ -135,37 +125,19 @@ func (s stanza) strayBlock(b *hclsyntax.Block) *hcl.Diagnostic {
 }
 
 // within is "in app", "at the top level".
-func (s stanza) within() string {
+func (s *stanza) within() string {
 	if s.name == "the top level" {
 		return "at " + s.name
 	}
 	return "in " + s.name
 }
 
-// holdsStages says whether a block is one that a forgotten brace typically swallows.
-func holdsStages(typ string) bool {
-	switch typ {
-	case "app", "variable", "pipeline", "build", "deploy", "release", "config", "url", "runner":
-		return true
-	}
-	return false
-}
-
-func (s stanza) isStage() bool {
+func (s *stanza) isStage() bool {
 	switch StageKind(s.name) {
 	case Build, Registry, Deploy, Release:
 		return true
 	}
 	return false
-}
-
-func (s stanza) blockSpec(typ string) hcl.BlockHeaderSchema {
-	for _, b := range s.blocks {
-		if b.Type == typ {
-			return b
-		}
-	}
-	return hcl.BlockHeaderSchema{Type: typ}
 }
 
 func header(b hcl.BlockHeaderSchema) string {
@@ -177,13 +149,13 @@ func header(b hcl.BlockHeaderSchema) string {
 }
 
 // counts checks how often blocks occur.
-func (s stanza) counts(content *hcl.BodyContent, opener hcl.Range) hcl.Diagnostics {
+func (s *stanza) counts(content *hcl.BodyContent, required []string, opener hcl.Range) hcl.Diagnostics {
 	if content == nil {
 		return nil
 	}
 	var diags hcl.Diagnostics
 	for typ, blocks := range content.Blocks.ByType() {
-		if slices.Contains(s.single, typ) && len(blocks) > 1 {
+		if len(blocks) > 1 && s.place(typ).single {
 			for _, extra := range blocks[1:] {
 				diags = append(diags, &hcl.Diagnostic{
 					Severity: hcl.DiagError,
@@ -194,12 +166,12 @@ func (s stanza) counts(content *hcl.BodyContent, opener hcl.Range) hcl.Diagnosti
 			}
 		}
 	}
-	for _, typ := range s.required {
+	for _, typ := range required {
 		if len(content.Blocks.OfType(typ)) == 0 {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  fmt.Sprintf("Missing block %q", typ),
-				Detail:   fmt.Sprintf("%s requires a block %s { … }.", sentence(s.name), header(s.blockSpec(typ))),
+				Detail:   fmt.Sprintf("%s requires a block %s { … }.", sentence(s.name), header(s.place(typ).header())),
 				Subject:  opener.Ptr(),
 			})
 		}

@@ -32,12 +32,12 @@ type buffer struct {
 	limit        int
 	// allow bounds how much is taken in the long run; nil: nothing does.
 	allow *allowance
-	// full gets a token when a whole batch waits.
-	full chan struct{}
+	// some gets a token when lines come, full when a whole batch waits.
+	some, full chan struct{}
 }
 
 func newBuffer(limit int) *buffer {
-	return &buffer{limit: limit, full: make(chan struct{}, 1)}
+	return &buffer{limit: limit, some: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 }
 
 func cost(l *waypointv1.LogLine) int { return len(l.GetText()) + lineOverhead }
@@ -64,11 +64,17 @@ func (b *buffer) add(lines ...*waypointv1.LogLine) {
 	}
 	b.lines = b.lines[drop:]
 	b.dropped += int64(drop)
+	offer(b.some)
 	if b.size >= batchBytes {
-		select {
-		case b.full <- struct{}{}:
-		default:
-		}
+		offer(b.full)
+	}
+}
+
+// offer leaves a token in a channel that has room for one.
+func offer(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 

@@ -26,6 +26,7 @@ type shipper struct {
 
 	deploymentID, instanceID string
 	sequence                 int64
+	pace                     pace
 	pending                  *waypointv1.PutLogsRequest
 	// hold is how long the server wants no lines: the app has written too much today. The buffer counts what it drops meanwhile.
 	hold time.Duration
@@ -62,15 +63,30 @@ func (s *shipper) run(ctx context.Context) {
 	}
 }
 
-// pause waits for the interval to pass or for a batch to fill.
+// pause waits for a line and until it may be sent, for a batch to fill, or for the interval to pass: then a line that
+// has no end yet is sent, too.
 func (s *shipper) pause(ctx context.Context) {
-	timer := time.NewTimer(s.intervals.logs())
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-s.buffer.full:
-	case <-s.intervals.changed:
+	interval := time.NewTimer(s.intervals.logs())
+	defer interval.Stop()
+	var allowed <-chan time.Time
+	some := s.buffer.some
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-interval.C:
+			return
+		case <-allowed:
+			return
+		case <-s.buffer.full:
+			return
+		case <-s.intervals.changed:
+			return
+		case <-some: // what comes with the first line is sent with it
+			timer := time.NewTimer(s.pace.wait(time.Now(), s.intervals.logs()))
+			defer timer.Stop()
+			some, allowed = nil, timer.C
+		}
 	}
 }
 
@@ -114,6 +130,7 @@ func (s *shipper) send(ctx context.Context) error {
 		return err
 	}
 	s.pending = nil
+	s.pace.sent(time.Now(), s.intervals.logs())
 	s.intervals.set(res.Msg.GetIntervals())
 	s.hold = time.Duration(res.Msg.GetHoldMs()) * time.Millisecond
 	return nil

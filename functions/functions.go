@@ -56,6 +56,9 @@ type Settings struct {
 	SweepHold time.Duration
 	// AppLogsPerDay is how many bytes of one app's logs are kept of a day; 0: logs.PerDay, less than 0: all.
 	AppLogsPerDay int64
+	// AppConfigEvery is how often an app's entrypoint asks for its configuration; AppLogsEvery how often at most it sends
+	// what the app prints while nobody reads; 0: as is right where each call costs money.
+	AppConfigEvery, AppLogsEvery time.Duration
 	// Clock and Rand are the system's if nil.
 	Clock func() time.Time
 	Rand  io.Reader

@@ -58,7 +58,7 @@ func (p parts) api() http.Handler {
 		},
 		Configs: &api.Configs{DB: s.DB, Configs: s.Configs, Sealer: p.sealer},
 		Entrypoints: &api.Entrypoints{DB: s.DB, Records: s.Records, Projects: s.Projects, Configs: s.Configs, Logs: s.Logs,
-			Sealer: p.sealer, Quota: logs.NewQuota(s.DB, s.Records, p.AppLogsPerDay), Logger: p.Logger},
+			Sealer: p.sealer, Quota: logs.NewQuota(s.DB, s.Records, p.AppLogsPerDay), ConfigEvery: p.AppConfigEvery, LogsEvery: p.AppLogsEvery, Logger: p.Logger},
 	})
 }
 

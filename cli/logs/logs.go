@@ -2,25 +2,21 @@ package logs
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"sync"
-	"time"
 
-	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/waypoint-serverless/waypoint/api/validate"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
-	"github.com/waypoint-serverless/waypoint/cli/operation"
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/cli/records"
-	"github.com/waypoint-serverless/waypoint/cli/render"
 	"github.com/waypoint-serverless/waypoint/cli/scope"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/client"
-	"github.com/waypoint-serverless/waypoint/internal/terminal"
+)
+
+// linesDefault is how many lines of each app come first; linesSearched how many are looked through with -since or -grep.
+const (
+	linesDefault  = 100
+	linesSearched = 10_000
 )
 
 type options struct {
@@ -28,26 +24,43 @@ type options struct {
 	lines      int32
 	follow     bool
 	json       bool
+	since      string
+	grep       string
+	noPrefix   bool
 }
 
 // New makes the command logs.
 func New(sh Host) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "logs", Short: "Show the logs of an app", Args: shell.ArgCount(0, 0),
-		Long: "Shows the last lines of the app's live deployments, then follows new ones until Ctrl-C.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), sh, o) },
+		Use: "logs", Short: "Show the logs of the project's apps", Args: shell.ArgCount(0, 0),
+		Long: "Shows the last lines of what is deployed, then follows new ones until Ctrl-C. With several apps each line begins with its app; -app selects one.\n\n" +
+			"-since and -grep look through the last 10,000 lines of each app, or through as many as -lines says.",
+		Example: "  waypoint logs\n  waypoint logs -app web -follow=false -lines 20\n  waypoint logs -since 10m -grep 'error|panic'",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("lines") && (o.since != "" || o.grep != "") {
+				o.lines = linesSearched
+			}
+			return run(cmd.Context(), sh, o)
+		},
 	}
-	cmd.Flags().StringVar(&o.deployment, "deployment-seq", "", "show only this deployment, by number or id")
-	cmd.Flags().Int32VarP(&o.lines, "lines", "n", 100, "how many of the last lines to start with")
+	cmd.Flags().StringVar(&o.deployment, "deployment-seq", "", "show only this deployment, by number or id; needs -app in a project of several apps")
+	cmd.Flags().Int32VarP(&o.lines, "lines", "n", linesDefault, "how many of each app's last lines to start with")
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", true, "follow new lines; =false: print the last lines and exit")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a line")
+	cmd.Flags().StringVar(&o.since, "since", "", "show only lines that are not older than a duration (10m, 2h, 3d) or a time (2026-11-29T10:00:00Z)")
+	cmd.Flags().StringVar(&o.grep, "grep", "", "show only lines that match a regular expression")
+	cmd.Flags().BoolVar(&o.noPrefix, "no-prefix", false, "print the lines alone, without time, app and instance")
 	return cmd
 }
 
 func run(ctx context.Context, sh Host, o *options) error {
 	if o.lines < 1 {
 		return problem.New("USAGE", "invalid -lines %d: use 1 or more", o.lines)
+	}
+	wanted, err := newFilter(o, sh.Env().Now())
+	if err != nil {
+		return err
 	}
 	s, err := scope.Find(sh)
 	if err != nil {
@@ -57,106 +70,41 @@ func run(ctx context.Context, sh Host, o *options) error {
 	if err != nil {
 		return err
 	}
-	app, err := scope.OneApp(ctx, sh, c, s)
+	sources, err := find(ctx, sh, c, s, o)
 	if err != nil {
 		return err
 	}
-	id, err := records.DeploymentID(ctx, c, s.Project, app, o.deployment)
-	if err != nil {
-		return err
-	}
-	req := &waypointv1.TailLogsRequest{
-		Project: s.Project, App: app, Workspace: sh.Workspace(), DeploymentId: id, Backlog: o.lines,
-	}
-	own, server, err := logSources(ctx, sh, c, req)
-	if err != nil {
-		return err
-	}
-	write := func(l *waypointv1.LogLine) { logLine(sh, l) }
-	if o.json {
-		out := terminal.NewJSONLines(sh.Env().Out)
-		write = func(l *waypointv1.LogLine) { out.Write(render.Object(l)) }
-	}
-	var one sync.Mutex
-	show := func(l *waypointv1.LogLine) {
-		one.Lock()
-		defer one.Unlock()
-		write(l)
-	}
-	group, reading := errgroup.WithContext(ctx)
-	readOwn(reading, group, own, req, o, show)
-	if server {
-		group.Go(func() error { return tailLogs(reading, sh, c, req, o, show) })
-	}
-	err = group.Wait()
+	out := newPrinter(sh, o, wanted, sources)
+	err = read(ctx, sh, c, o, sources, out)
 	if ctx.Err() != nil {
 		return problem.ErrSilent // an interrupt is how people end it: nothing is said, the exit code names it
 	}
 	return err
 }
 
-// tailLogs reads on until the context ends, which is success: that is how people end it.
-func tailLogs(ctx context.Context, sh Host, c *client.Client, req *waypointv1.TailLogsRequest, o *options, show func(*waypointv1.LogLine)) error {
-	if o.follow {
-		req.WaitMs = validate.MaxTailWaitMS
-		ctx = client.WithMaxRetry(ctx, shell.RetryOperation)
+// find returns what to read: one source an app.
+func find(ctx context.Context, sh Host, c *client.Client, s *scope.Scope, o *options) ([]*source, error) {
+	apps, err := scope.Apps(ctx, sh, c, s)
+	if o.deployment != "" {
+		var app string
+		app, err = scope.OneApp(ctx, sh, c, s)
+		apps = []string{app}
 	}
-	shown := false
-	for {
-		began := sh.Env().Now()
-		res, err := c.Tail.TailLogs(ctx, connect.NewRequest(req))
+	if err != nil {
+		return nil, err
+	}
+	sources := make([]*source, len(apps))
+	for i, app := range apps {
+		id, err := records.DeploymentID(ctx, c, s.Project, app, o.deployment)
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil //nolint:nilerr // an interrupt is how people end it
-			}
-			return fmt.Errorf("reading the logs: %w", err)
+			return nil, err
 		}
-		for _, l := range res.Msg.GetLines() {
-			show(l)
-			shown = true
-		}
-		if err := sh.WriteError(); err != nil {
-			return err
-		}
-		req.Cursor = res.Msg.GetNextCursor()
-		if !o.follow {
-			if len(res.Msg.GetLines()) > 0 && req.GetCursor() != "" {
-				continue // a page; the next may hold more
-			}
-			if !shown {
-				sh.Progressf("No logs.\n")
-			}
-			return nil
-		}
-		if len(res.Msg.GetLines()) == 0 && sh.Env().Now().Sub(began) < operation.PollPause/2 {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(operation.PollPause):
-			}
+		sources[i] = &source{app: app, req: &waypointv1.TailLogsRequest{
+			Project: s.Project, App: app, Workspace: sh.Workspace(), DeploymentId: id, Backlog: o.lines,
+		}}
+		if err := sources[i].look(ctx, sh, c); err != nil {
+			return nil, err
 		}
 	}
-}
-
-// logLine prints one line with its time and where it comes from.
-func logLine(sh Host, l *waypointv1.LogLine) {
-	color := sh.OutSetting().Color()
-	at := render.UnixMS(l.GetTimeUnixMs()).Local().Format("2006-01-02 15:04:05.000")
-	source := "v" + strconv.FormatInt(l.GetDeploymentSequence(), 10) + "/" + ShortInstance(l.GetInstanceId())
-	style := terminal.Normal
-	switch {
-	case l.GetEntrypoint():
-		source, style = source+" entrypoint", terminal.Dim
-	case l.GetStderr():
-		source += " stderr"
-	}
-	sh.Printf("%s %s\n", terminal.Paint(at+" "+source+":", terminal.Dim, color), terminal.Paint(terminal.Clean(l.GetText(), color), style, color))
-}
-
-// ShortInstance is the end of an instance's id.
-func ShortInstance(id string) string {
-	if len(id) > 4 {
-		return id[len(id)-4:]
-	}
-	return id
+	return sources, nil
 }

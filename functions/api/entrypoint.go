@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -32,15 +34,18 @@ type Entrypoints struct {
 	// Logs bounds what is kept of an app's logs.
 	Quota  *logs.Quota
 	Logger *slog.Logger
+	// ConfigEvery is how often an entrypoint asks for its configuration, LogsEvery how often at most one sends lines while
+	// its app goes on printing and nobody reads; 0: the defaults. They never hold a read: a thousand idle apps would be a
+	// thousand functions running.
+	ConfigEvery, LogsEvery time.Duration
 }
 
-// How often entrypoints call, in ms. They never hold a read: a thousand idle apps would be a thousand
-// functions running.
+// How often entrypoints call where nothing else is set: each call costs money on AWS.
 const (
-	configInterval = 30_000
-	logsInterval   = 15_000
+	configEvery = 30 * time.Second
+	logsEvery   = 15 * time.Second
 	// logsTailed is while somebody reads the logs.
-	logsTailed = 1_000
+	logsTailed = time.Second
 )
 
 // RegisterInstance notes that an instance of the app has started, and answers its configuration.
@@ -197,11 +202,13 @@ func (s *Entrypoints) intervals(ctx context.Context, deployment string) (*waypoi
 	if err != nil {
 		return nil, err
 	}
-	out := &waypointv1.Intervals{ConfigMs: configInterval, LogsMs: logsInterval}
+	lines := cmp.Or(s.LogsEvery, logsEvery)
 	if tailed {
-		out.LogsMs = logsTailed
+		lines = min(lines, logsTailed)
 	}
-	return out, nil
+	return &waypointv1.Intervals{
+		ConfigMs: uint32(cmp.Or(s.ConfigEvery, configEvery).Milliseconds()), LogsMs: uint32(lines.Milliseconds()),
+	}, nil
 }
 
 // logLinesMost bounds a batch of log lines; entrypoints send at 64 KB.

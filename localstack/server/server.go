@@ -256,10 +256,13 @@ func (s *Server) settings(o Options) functions.Settings {
 		RunnerRoleARN: runnerRole,
 		RunnerRoles:   o.RunnerRoles,
 		AppLogsPerDay: o.AppLogsPerDay,
-		MasterKey:     s.keys.Master,
-		Region:        Region,
-		Clock:         o.Clock,
-		Logger:        o.Logger,
+		// Calls cost nothing here: what an app prints can be read a second later, and configuration arrives in seconds.
+		AppConfigEvery: 5 * time.Second,
+		AppLogsEvery:   time.Second,
+		MasterKey:      s.keys.Master,
+		Region:         Region,
+		Clock:          o.Clock,
+		Logger:         o.Logger,
 	}
 }
 

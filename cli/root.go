@@ -100,12 +100,13 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 		}
 	}
 	in("common", initialize.New(sh), lifecycle.NewUp(sh), lifecycle.NewBuild(sh), lifecycle.NewDeploy(sh), lifecycle.NewRelease(sh),
-		lifecycle.NewDestroy(sh), status.New(sh), logs.New(sh), open.New(sh), login.New(sh))
+		lifecycle.NewRollback(sh), lifecycle.NewDestroy(sh), status.New(sh), logs.New(sh), open.New(sh), login.New(sh))
 	in("look", project.New(sh), workspace.New(sh), artifact.New(sh), deployment.New(sh),
 		job.New(sh), config.New(sh), config.NewVariable(sh))
 	in("server", install.NewInstall(sh), install.NewUpgrade(sh), install.NewUninstall(sh), doctor.New(sh), server.New(sh), runner.New(sh), token.New(sh), login.NewContext(sh))
 	in("more", newVersion(sh), completion.New(sh), file.NewFmt(sh), file.NewValidate(sh), file.NewPlan(sh), docs.New(sh))
 	addElsewhere(root)
+	addNeighbours(root)
 	return root
 }
 

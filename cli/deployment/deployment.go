@@ -48,16 +48,54 @@ func runList(ctx context.Context, sh Host, o *listOptions) error {
 	if err != nil {
 		return err
 	}
-	var extra []terminal.Column
-	if o.url {
-		extra = append(extra, terminal.Column{Title: "URL", Rank: 1})
+	serving, err := findServing(ctx, sh, items)
+	if err != nil {
+		return err
 	}
-	return records.Show(sh, o.JSON, items, "deployments", records.Columns(extra...), func(d *waypointv1.Deployment) []string {
-		if o.url {
-			return records.Cells(sh, d.GetMeta(), &o.Flags, d.GetUrl())
+	if o.JSON {
+		list := make([]map[string]any, len(items))
+		for i, d := range items {
+			list[i] = render.Object(d)
+			list[i]["serves"] = serving[d.GetMeta().GetId()]
 		}
-		return records.Cells(sh, d.GetMeta(), &o.Flags)
+		return sh.PrintJSON(list)
+	}
+	extra := []terminal.Column{{Title: "SERVES", Rank: 1}}
+	if o.url {
+		extra = append(extra, terminal.Column{Title: "URL", Rank: 2})
+	}
+	return records.Show(sh, false, items, "deployments", records.Columns(extra...), func(d *waypointv1.Deployment) []string {
+		cells := []string{"-", d.GetUrl()}
+		if serving[d.GetMeta().GetId()] {
+			cells[0] = "yes"
+		}
+		return records.Cells(sh, d.GetMeta(), &o.Flags, cells[:len(extra)]...)
 	})
+}
+
+// findServing finds which of the listed deployments serve: one at most for each app and workspace.
+func findServing(ctx context.Context, sh Host, items []*waypointv1.Deployment) (map[string]bool, error) {
+	type place struct{ project, app, workspace string }
+	groups := map[place][]*waypointv1.Deployment{}
+	for _, d := range items {
+		at := place{d.GetMeta().GetProject(), d.GetMeta().GetApp(), d.GetMeta().GetWorkspace()}
+		groups[at] = append(groups[at], d)
+	}
+	serving := map[string]bool{}
+	for at, deployments := range groups {
+		c, err := sh.ReadClient(ctx)
+		if err != nil {
+			return nil, err
+		}
+		d, err := records.Serving(ctx, c, &waypointv1.RecordSelector{Project: at.project, App: at.app, Workspace: at.workspace}, deployments)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			serving[d.GetMeta().GetId()] = true
+		}
+	}
+	return serving, nil
 }
 
 func listDeployments(ctx context.Context, c *client.Client, sel *waypointv1.RecordSelector, f *records.Flags) ([]*waypointv1.Deployment, error) {
@@ -145,10 +183,11 @@ func (o *destroyOptions) pick(ctx context.Context, c *client.Client, sel *waypoi
 	}
 	released := ""
 	if !o.all {
-		var err error
-		if released, err = releasedDeployment(ctx, c, sel); err != nil {
+		release, err := records.LatestRelease(ctx, c, sel)
+		if err != nil {
 			return nil, err
 		}
+		released = release.GetDeploymentId()
 	}
 	live, err := listDeployments(ctx, c, sel, &records.Flags{Physical: "created"})
 	if err != nil {
@@ -163,19 +202,4 @@ func (o *destroyOptions) pick(ctx context.Context, c *client.Client, sel *waypoi
 		return nil, operation.ErrNothingToDo
 	}
 	return ids, nil
-}
-
-// releasedDeployment is the deployment of the latest release that stands; "" if there is none.
-func releasedDeployment(ctx context.Context, c *client.Client, sel *waypointv1.RecordSelector) (string, error) {
-	res, err := c.Release.ListReleases(ctx, connect.NewRequest(&waypointv1.ListReleasesRequest{
-		Selector: sel, Page: &waypointv1.Page{Size: 1},
-		State: waypointv1.RecordState_RECORD_STATE_SUCCESS, PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_CREATED,
-	}))
-	if err != nil {
-		return "", fmt.Errorf("finding the released deployment: %w", err)
-	}
-	if len(res.Msg.GetReleases()) == 0 {
-		return "", nil
-	}
-	return res.Msg.GetReleases()[0].GetDeploymentId(), nil
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -83,6 +82,7 @@ func run(cmd *cobra.Command, sh Host, o *options) error {
 	}
 	showAppStatus(sh, all)
 	showProblems(sh, all)
+	showNews(sh, all)
 	if sh.Flags().App != "" {
 		showResources(sh, all[0])
 	}
@@ -108,43 +108,17 @@ func (o *options) ask(cmd *cobra.Command, sh Host) error {
 
 // appStatus is what stands of an app in a workspace.
 type appStatus struct {
-	sel        *waypointv1.RecordSelector
+	sel *waypointv1.RecordSelector
+	// deployment is the one that serves: the released one, or the newest if none is.
 	deployment *waypointv1.Deployment
-	release    *waypointv1.Release
-	report     *waypointv1.StatusReport
+	// newer is a later deployment that stands and is not released; nil: there is none.
+	newer   *waypointv1.Deployment
+	release *waypointv1.Release
+	report  *waypointv1.StatusReport
+	// failed is the last job, if it failed.
+	failed *waypointv1.Job
 	// problems are what running instances of the deployment report.
 	problems []*waypointv1.InstanceProblem
-}
-
-// readAppStatus reads the latest deployment that stands, its last report and the latest release that stands.
-func readAppStatus(ctx context.Context, c *client.Client, sel *waypointv1.RecordSelector) (*appStatus, error) {
-	a := &appStatus{sel: sel}
-	deployments, err := c.Deployment.ListDeployments(ctx, connect.NewRequest(&waypointv1.ListDeploymentsRequest{
-		Selector: sel, Page: &waypointv1.Page{Size: 1}, PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_CREATED,
-	}))
-	if err != nil {
-		return nil, err
-	}
-	if len(deployments.Msg.GetDeployments()) > 0 {
-		id := deployments.Msg.GetDeployments()[0].GetMeta().GetId()
-		got, err := c.Deployment.GetDeployment(ctx, connect.NewRequest(&waypointv1.GetDeploymentRequest{
-			Ref: &waypointv1.RecordRef{Ref: &waypointv1.RecordRef_Id{Id: id}},
-		}))
-		if err != nil {
-			return nil, err
-		}
-		a.deployment, a.report, a.problems = got.Msg.GetDeployment(), got.Msg.GetStatus(), got.Msg.GetProblems()
-	}
-	releases, err := c.Release.ListReleases(ctx, connect.NewRequest(&waypointv1.ListReleasesRequest{
-		Selector: sel, Page: &waypointv1.Page{Size: 1}, PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_CREATED,
-	}))
-	if err != nil {
-		return nil, err
-	}
-	if len(releases.Msg.GetReleases()) > 0 {
-		a.release = releases.Msg.GetReleases()[0]
-	}
-	return a, nil
 }
 
 func anyDeployed(all []*appStatus) bool {
@@ -168,6 +142,12 @@ func statusObjects(all []*appStatus) []any {
 		}
 		if a.report != nil {
 			m["status"] = render.Object(a.report)
+		}
+		if a.newer != nil {
+			m["newer_deployment"] = render.Object(a.newer)
+		}
+		if a.failed != nil {
+			m["failed_job"] = render.Object(a.failed)
 		}
 		if len(a.problems) > 0 {
 			m["problems"] = problemObjects(a.problems)

@@ -24,20 +24,31 @@ import (
 // outOfProcess has the plugin "exec" served by the real waypoint-plugins.
 func (w *world) outOfProcess() *pluginpipe.Process {
 	w.t.Helper()
-	path := filepath.Join(w.t.TempDir(), "waypoint-plugins")
-	build := exec.CommandContext(w.t.Context(), "go", "build", "-buildvcs=false", "-o", path, "./waypoint-plugins")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		w.t.Fatalf("building waypoint-plugins: %v\n%s", err, out)
-	}
-	process := pluginpipe.NewProcess(pluginpipe.Options{Command: []string{path}})
+	process := pluginpipe.NewProcess(pluginpipe.Options{Command: []string{buildPlugins(w.t)}})
 	w.t.Cleanup(process.Close)
-	d := execplugin.Definition()
-	d.OutOfProcess = []schema.Kind{schema.Platform}
-	w.plugins = []catalog.Definition{pluginpipe.Remote(d, process)}
+	w.plugins = []catalog.Definition{execOver(process)}
 	w.guard = guard.New(guard.Options{Command: []string{"cat"}}) // it remembers what runs; a process of its own ends nothing here
 	w.t.Cleanup(w.guard.Close)
 	return process
+}
+
+// buildPlugins builds the real waypoint-plugins.
+func buildPlugins(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "waypoint-plugins")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "./waypoint-plugins")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building waypoint-plugins: %v\n%s", err, out)
+	}
+	return path
+}
+
+// execOver is the plugin "exec" with its platform in another process.
+func execOver(process *pluginpipe.Process) catalog.Definition {
+	d := execplugin.Definition()
+	d.OutOfProcess = []schema.Kind{schema.Platform}
+	return pluginpipe.Remote(d, process)
 }
 
 // deployScript writes the numbers of its processes to files named after the try, and waits at the first ones.
@@ -47,6 +58,7 @@ echo "deploying $WAYPOINT_DEPLOYMENT_ID, try $n"
 if [ $n -lt %d ]; then
   sleep 600 & echo $! > child-$n
   setsid sleep 601 & echo $! > daemon-$n
+  echo $PPID > plugins-$n
   echo $$ > shell-$n
   wait
 fi

@@ -17,7 +17,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/functions/internal/auth"
 )
 
-// Services are the services of the function `api`.
+// Services are the services of the function `api`. A new one is a field here and a line in Handler: which value answers for which
+// service is a choice (Records answers for four, tails have a function of their own), so the contract cannot say it, and the
+// compiler checks both lines. TestWhoMayCall sends a request to every method and finds a service without them.
 type Services struct {
 	Server      waypointv1connect.ServerServiceHandler
 	Tokens      waypointv1connect.TokenServiceHandler

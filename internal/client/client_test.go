@@ -3,14 +3,36 @@ package client_test
 import (
 	"errors"
 	"net/http"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/access"
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
+
+func TestEveryServiceHasAClient(t *testing.T) {
+	c, err := client.New(client.Options{Address: "http://127.0.0.1:9701"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]bool{}
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(*c)) {
+		if v := reflect.ValueOf(*c).FieldByIndex(field.Index); v.Kind() == reflect.Interface {
+			made[field.Type.Name()] = !v.IsNil()
+		}
+	}
+	for _, m := range access.Methods() {
+		service := strings.Split(strings.TrimPrefix(m.Procedure, "/waypoint.v1."), "/")[0]
+		if !made[service+"Client"] {
+			t.Errorf("Client has no field for %s, or New does not make it", service)
+		}
+	}
+}
 
 func TestPlainHTTPIsForThisMachineAndEmulators(t *testing.T) {
 	for address, good := range map[string]bool{

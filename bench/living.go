@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,40 +28,51 @@ app "web" {
 }
 `
 
-// living times the whole commands up, status and destroy, and counts their units, in an app in which nothing was destroyed before,
-// and again in the same app with 10,000 destroyed deployments: what was destroyed is to cost nothing.
+// living times the whole commands up, status and destroy, and counts their units, in an app without destroyed deployments, and in one
+// with 10,000: what was destroyed is to cost nothing. Each has a server of its own, and the commands are run on both in turn, so
+// that what else the machine does meets both.
 func (b *bench) living(ctx context.Context, n counts) error {
-	s, err := b.newStack(ctx, "living")
-	if err != nil {
-		return err
+	var stacks []*stack
+	for _, destroyed := range []int{0, n.destroyed} {
+		s, err := b.newStack(ctx, fmt.Sprintf("living%d", destroyed))
+		if err != nil {
+			return err
+		}
+		defer s.stop()
+		if err := s.prepareLiving(ctx, b, destroyed); err != nil {
+			return err
+		}
+		stacks = append(stacks, s)
 	}
-	defer s.stop()
-	dir, err := b.writeProject("living", livingHCL)
+	measured := [2][]spent{make([]spent, len(livingCommands)), make([]spent, len(livingCommands))}
+	for range n.ups {
+		for i, s := range stacks {
+			if err := s.runLiving(ctx, measured[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for i, command := range livingCommands {
+		none, many := measured[0][i], measured[1][i]
+		b.add(fmt.Sprintf("%s, none / %d destroyed deployments, p50", command[0], n.destroyed), "grows with each", "± 20 %",
+			"%.0f / %.0f ms, %.1f / %.1f units", quantile(none.took, .5), quantile(many.took, .5), none.units(), many.units())
+	}
+	return nil
+}
+
+// prepareLiving makes the project, runs each command once, and adds so many destroyed deployments.
+func (s *stack) prepareLiving(ctx context.Context, b *bench, destroyed int) error {
+	dir, err := b.writeProject(filepath.Join(filepath.Base(s.dir), "living"), livingHCL)
 	if err != nil {
 		return err
 	}
 	if _, _, _, err := s.waypoint(ctx, dir, "init"); err != nil {
 		return err
 	}
-	if err := s.makeProject(ctx, project); err != nil {
+	if err := s.runLiving(ctx, make([]spent, len(livingCommands))); err != nil {
 		return err
 	}
-	none, err := s.lives(ctx, dir, n.ups)
-	if err != nil {
-		return err
-	}
-	if err := s.addDestroyed(ctx, n.destroyed); err != nil {
-		return err
-	}
-	many, err := s.lives(ctx, dir, n.ups)
-	if err != nil {
-		return err
-	}
-	for i, command := range livingCommands {
-		b.add(fmt.Sprintf("%s, none / %d destroyed deployments", command[0], n.destroyed), "grows with each", "± 20 %",
-			"%.0f / %.0f ms, %.0f / %.0f units", quantile(none[i].took, .5), quantile(many[i].took, .5), none[i].units(), many[i].units())
-	}
-	return nil
+	return s.addDestroyed(ctx, destroyed)
 }
 
 // livingCommands are run in this order, so that each finds what it needs.
@@ -75,25 +87,20 @@ type spent struct {
 // units is the median of read and write units.
 func (s spent) units() float64 { return quantile(s.cost, .5) }
 
-// lives runs the commands so often, after a round that warms up.
-func (s *stack) lives(ctx context.Context, dir string, rounds int) ([]spent, error) {
-	all := make([]spent, len(livingCommands))
-	for round := range rounds + 1 {
-		for i, command := range livingCommands {
-			out, took, _, err := s.waypoint(ctx, dir, append([]string{"--cost"}, command...)...)
-			if err != nil {
-				return nil, err
-			}
-			units, err := unitsIn(out)
-			if err != nil {
-				return nil, err
-			}
-			if round > 0 {
-				all[i].took, all[i].cost = append(all[i].took, took), append(all[i].cost, time.Duration(units*float64(time.Millisecond)))
-			}
+// runLiving runs each command once, and adds to what each took.
+func (s *stack) runLiving(ctx context.Context, all []spent) error {
+	for i, command := range livingCommands {
+		out, took, _, err := s.waypoint(ctx, filepath.Join(s.dir, "living"), append([]string{"--cost"}, command...)...)
+		if err != nil {
+			return err
 		}
+		units, err := unitsIn(out)
+		if err != nil {
+			return err
+		}
+		all[i].took, all[i].cost = append(all[i].took, took), append(all[i].cost, time.Duration(units*float64(time.Millisecond)))
 	}
-	return all, nil
+	return nil
 }
 
 var costLine = regexp.MustCompile(`([0-9.]+) read units, ([0-9.]+) write units`)

@@ -3,8 +3,10 @@ package functions_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"testing"
 
+	"connectrpc.com/connect"
 	"github.com/aws/aws-lambda-go/events"
 	"google.golang.org/protobuf/proto"
 
@@ -45,5 +47,48 @@ func BenchmarkRequest(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkPath is a whole path through the functions, with the client that makes the requests: a project that is read, and a job
+// that is queued, claimed and completed (three requests, eleven items).
+func BenchmarkPath(b *testing.B) {
+	w := newWorldFor(b, install(b))
+	c := w.as(w.admin)
+	ctx, runner := b.Context(), "01BENCH00000000000000000RN"
+	do(b)(c.projects.UpsertProject(ctx, ask(&waypointv1.UpsertProjectRequest{
+		Project: &waypointv1.Project{Name: "shop"}, Apps: []*waypointv1.App{{Name: "web"}, {Name: "api"}, {Name: "worker"}},
+	})))
+	do(b)(c.agent.Register(ctx, ask(&waypointv1.RegisterRequest{
+		RunnerId: runner, Name: "bench", Kind: waypointv1.RunnerKind_RUNNER_KIND_CLI, Concurrency: 1,
+	})))
+	b.Run("GetProject", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			do(b)(c.projects.GetProject(ctx, ask(&waypointv1.GetProjectRequest{Name: "shop"})))
+		}
+	})
+	b.Run("Job", func(b *testing.B) {
+		b.ReportAllocs()
+		spec := &waypointv1.JobSpec{Project: "shop", App: "web", Operation: noop(),
+			Target: &waypointv1.Target{Target: &waypointv1.Target_RunnerId{RunnerId: runner}}}
+		for n := 0; b.Loop(); n++ {
+			queued := do(b)(c.jobs.QueueJob(ctx, ask(&waypointv1.QueueJobRequest{Spec: spec}))).(*waypointv1.QueueJobResponse)
+			claim := do(b)(c.agent.ClaimJob(ctx, ask(&waypointv1.ClaimJobRequest{
+				RunnerId: runner, JobId: queued.GetJob().GetId(), Nonce: fmt.Sprint("nonce-", n),
+			}))).(*waypointv1.ClaimJobResponse)
+			do(b)(c.agent.CompleteJob(ctx, ask(&waypointv1.CompleteJobRequest{Fence: claim.GetFence()})))
+		}
+	})
+}
+
+// do returns the message of an answer that the benchmark relies on.
+func do(b *testing.B) func(connect.AnyResponse, error) any {
+	return func(res connect.AnyResponse, err error) any {
+		b.Helper()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return res.Any()
 	}
 }

@@ -48,7 +48,8 @@ func platformSDK(path string) bool {
 	const aws = "github.com/aws/aws-sdk-go-v2/service/"
 	if service, ok := strings.CutPrefix(path, aws); ok {
 		service, _, _ = strings.Cut(service, "/")
-		return !slices.Contains([]string{"dynamodb", "sqs", "sts", "internal"}, service)
+		// dynamodbstreams: attributevalue also converts the types of its records.
+		return !slices.Contains([]string{"dynamodb", "dynamodbstreams", "sqs", "sts", "internal"}, service)
 	}
 	for _, prefix := range []string{"k8s.io/", "helm.sh/", "github.com/docker/", "github.com/moby/", "github.com/hashicorp/nomad",
 		"github.com/hashicorp/vault", "github.com/hashicorp/consul", "cloud.google.com/", "google.golang.org/api", "github.com/Azure/",
@@ -115,7 +116,8 @@ func rules() []rule {
 						if to == conformance && path != suites {
 							broken = append(broken, path+" → "+to)
 						}
-						if to == "github.com/aws/aws-sdk-go-v2/service/dynamodb" || strings.HasPrefix(to, "github.com/aws/aws-sdk-go-v2/service/dynamodb/") {
+						if to == "github.com/aws/aws-sdk-go-v2/service/dynamodb" || strings.HasPrefix(to, "github.com/aws/aws-sdk-go-v2/service/dynamodb/") ||
+							strings.HasPrefix(to, "github.com/aws/aws-sdk-go-v2/feature/dynamodb/") {
 							broken = append(broken, path+" → "+to)
 						}
 					}

@@ -44,7 +44,7 @@ type metaItem struct {
 	RunnerName   string     `dynamodbav:"runner_name,omitempty"`
 	QueuedBy     string     `dynamodbav:"queued_by,omitempty"`
 	Owner        string     `dynamodbav:"owner,omitempty"`
-	End          endItem    `dynamodbav:"end,omitempty"`
+	End          *endItem   `dynamodbav:"end,omitempty"` // nil while there is none: a struct is never left out
 	EndedBy      int64      `dynamodbav:"ended_by,omitempty"`
 }
 
@@ -138,20 +138,32 @@ func metaItemOf(m job.Meta) metaItem {
 		QueuedAt: m.QueuedAt, ReadyAt: m.ReadyAt, StartedAt: m.StartedAt, EndedAt: m.EndedAt, ReadyNo: m.ReadyNo,
 		Attempt: m.Attempt, Lost: m.Lost, WakeDue: m.WakeDue, Wait: m.Wait, ClaimBy: m.ClaimBy, ExpiresAt: m.ExpiresAt, Due: m.Due,
 		RunnerID: m.RunnerID, RunnerName: m.RunnerName, QueuedBy: m.QueuedBy, Owner: m.Owner,
-		End: endItem(m.End), EndedBy: m.EndedBy,
+		End: endItemOf(m.End), EndedBy: m.EndedBy,
 	}
 }
 
+func endItemOf(e job.End) *endItem {
+	if e == (job.End{}) {
+		return nil
+	}
+	i := endItem(e)
+	return &i
+}
+
 func (i metaItem) meta() job.Meta {
-	return job.Meta{
+	m := job.Meta{
 		ID: i.ID, Project: i.Project, App: i.App, Workspace: i.Workspace, Operation: i.Operation, State: i.State,
 		Lane: i.Lane, Ticket: i.Ticket, Target: job.Target(i.Target), Local: i.Local, Pool: i.Pool,
 		DependsOn: i.DependsOn, AllowFailure: i.AllowFailure, Dependents: i.Dependents, Singleton: i.Singleton,
 		QueuedAt: i.QueuedAt, ReadyAt: i.ReadyAt, StartedAt: i.StartedAt, EndedAt: i.EndedAt, ReadyNo: i.ReadyNo,
 		Attempt: i.Attempt, Lost: i.Lost, WakeDue: i.WakeDue, Wait: i.Wait, ClaimBy: i.ClaimBy, ExpiresAt: i.ExpiresAt, Due: i.Due,
 		RunnerID: i.RunnerID, RunnerName: i.RunnerName, QueuedBy: i.QueuedBy, Owner: i.Owner,
-		End: job.End(i.End), EndedBy: i.EndedBy,
+		EndedBy: i.EndedBy,
 	}
+	if i.End != nil {
+		m.End = job.End(*i.End)
+	}
+	return m
 }
 
 func (i leaseItem) lease() job.Lease {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/waypoint-serverless/waypoint/api/fault"
@@ -35,9 +36,13 @@ func CheckVersion(item Item) error {
 	return e.WithCause(fmt.Errorf("item %s", KeyOf(item)))
 }
 
-// Encode turns a struct with `dynamodbav` tags (names and "omitempty", as in the SDK's attributevalue package) into an
-// item. Fields without a tag are skipped. It knows strings, numbers, booleans, bytes, slices, maps with string
-// keys and nested structs; that is all that items of ours hold, so the SDK's module for it is not needed.
+// Encode turns a struct with `dynamodbav` tags into an item, with the SDK's attributevalue: each exported field needs a tag, and
+// "omitempty" leaves out what is nil, "", 0 or false, but no struct. An Item is copied.
+//
+// It replaced a codec of our own. Beside that one, on the same busy machine (minimum of 12 runs in turn), reading an item of two
+// fields takes 0.9 µs in place of 0.2, reading a job's state 6.0 in place of 5.5, and encoding one 6.6 in place of 11.8. Of a whole path
+// through the functions (BenchmarkPath) that is 3 µs of 200 in a read of a project, with 12 allocations more to 681 (1.8 %), and
+// 1.3 % more allocations in a job that is queued, claimed and completed. The functions' binary grew by 0.1 to 14.7 MB.
 func Encode(v any) (Item, error) {
 	if item, ok := v.(Item); ok {
 		out := make(Item, len(item)+3)
@@ -46,52 +51,16 @@ func Encode(v any) (Item, error) {
 		}
 		return out, nil
 	}
-	rv := reflect.Indirect(reflect.ValueOf(v))
-	if rv.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("cannot store a %T as an item", v)
+	if kind := reflect.Indirect(reflect.ValueOf(v)).Kind(); kind != reflect.Struct {
+		return nil, fmt.Errorf("cannot store a %T as an item", v) // the SDK would make an empty item of it
 	}
-	return encodeStruct(rv)
-}
-
-func encodeStruct(rv reflect.Value) (Item, error) {
-	item := Item{}
-	rt := rv.Type()
-	for i := range rt.NumField() {
-		name, omit := tagOf(rt.Field(i))
-		if name == "" || (omit && empty(rv.Field(i))) {
-			continue
-		}
-		av, err := encodeValue(rv.Field(i))
-		if err != nil {
-			return nil, fmt.Errorf("attribute %s: %w", name, err)
-		}
-		item[name] = av
-	}
-	return item, nil
-}
-
-func empty(rv reflect.Value) bool {
-	switch rv.Kind() {
-	case reflect.Slice, reflect.Map, reflect.String:
-		return rv.Len() == 0
-	default:
-		return rv.IsZero()
-	}
+	return attributevalue.MarshalMap(v)
 }
 
 // AttributeOf is the name under which Encode stores a field; "" for one that it skips.
 func AttributeOf(f reflect.StructField) string {
-	name, _ := tagOf(f)
-	return name
-}
-
-func tagOf(f reflect.StructField) (name string, omitEmpty bool) {
-	tag, ok := f.Tag.Lookup("dynamodbav")
-	if !ok || tag == "-" {
-		return "", false
-	}
-	name, rest, _ := strings.Cut(tag, ",")
-	return name, strings.Contains(rest, "omitempty")
+	name, _, _ := strings.Cut(f.Tag.Get("dynamodbav"), ",")
+	return strings.TrimPrefix(name, "-")
 }
 
 // AV turns a Go value into an attribute value.
@@ -106,56 +75,12 @@ func AV(v any) (types.AttributeValue, error) {
 	case nil:
 		return nil, fmt.Errorf("nil is not an attribute value")
 	}
-	return encodeValue(reflect.ValueOf(v))
+	return attributevalue.Marshal(v)
 }
 
 // Number is a whole number as an attribute value.
 func Number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func encodeValue(rv reflect.Value) (types.AttributeValue, error) {
-	switch rv.Kind() {
-	case reflect.String:
-		return &types.AttributeValueMemberS{Value: rv.String()}, nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return Number(rv.Int()), nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return &types.AttributeValueMemberN{Value: strconv.FormatUint(rv.Uint(), 10)}, nil
-	case reflect.Bool:
-		return &types.AttributeValueMemberBOOL{Value: rv.Bool()}, nil
-	case reflect.Pointer:
-		if !rv.IsNil() {
-			return encodeValue(rv.Elem())
-		}
-	case reflect.Struct:
-		m, err := encodeStruct(rv)
-		return &types.AttributeValueMemberM{Value: m}, err
-	case reflect.Slice:
-		if rv.Type().Elem().Kind() == reflect.Uint8 {
-			return &types.AttributeValueMemberB{Value: rv.Bytes()}, nil
-		}
-		list := make([]types.AttributeValue, rv.Len())
-		for i := range list {
-			av, err := encodeValue(rv.Index(i))
-			if err != nil {
-				return nil, err
-			}
-			list[i] = av
-		}
-		return &types.AttributeValueMemberL{Value: list}, nil
-	case reflect.Map:
-		m := make(Item, rv.Len())
-		for it := rv.MapRange(); it.Next(); {
-			av, err := encodeValue(it.Value())
-			if err != nil {
-				return nil, err
-			}
-			m[it.Key().String()] = av
-		}
-		return &types.AttributeValueMemberM{Value: m}, nil
-	}
-	return nil, fmt.Errorf("cannot store a %s", rv.Kind())
 }
 
 // Decode is Encode's inverse. out is an *Item or a pointer to a struct. Attributes that the struct does not name are
@@ -168,102 +93,7 @@ func Decode(item Item, out any) error {
 		*p = item
 		return nil
 	}
-	rv := reflect.ValueOf(out)
-	if rv.Kind() != reflect.Pointer || rv.Elem().Kind() != reflect.Struct {
-		return fmt.Errorf("cannot read an item into a %T", out)
-	}
-	return decodeStruct(item, rv.Elem())
-}
-
-func decodeStruct(item Item, rv reflect.Value) error {
-	rt := rv.Type()
-	for i := range rt.NumField() {
-		name, _ := tagOf(rt.Field(i))
-		av, ok := item[name]
-		if name == "" || !ok {
-			continue
-		}
-		if err := decodeValue(av, rv.Field(i)); err != nil {
-			return fmt.Errorf("attribute %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func decodeValue(av types.AttributeValue, rv reflect.Value) error {
-	switch x := av.(type) {
-	case *types.AttributeValueMemberNULL:
-		rv.SetZero()
-		return nil
-	case *types.AttributeValueMemberS:
-		if rv.Kind() == reflect.String {
-			rv.SetString(x.Value)
-			return nil
-		}
-	case *types.AttributeValueMemberBOOL:
-		if rv.Kind() == reflect.Bool {
-			rv.SetBool(x.Value)
-			return nil
-		}
-	case *types.AttributeValueMemberB:
-		if rv.Kind() == reflect.Slice && rv.Type().Elem().Kind() == reflect.Uint8 {
-			rv.SetBytes(x.Value)
-			return nil
-		}
-	case *types.AttributeValueMemberN:
-		return decodeNumber(x.Value, rv)
-	case *types.AttributeValueMemberL:
-		if rv.Kind() == reflect.Slice {
-			rv.Set(reflect.MakeSlice(rv.Type(), len(x.Value), len(x.Value)))
-			for i, e := range x.Value {
-				if err := decodeValue(e, rv.Index(i)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	case *types.AttributeValueMemberM:
-		return decodeMap(x.Value, rv)
-	}
-	return fmt.Errorf("a %T does not fit a %s", av, rv.Type())
-}
-
-func decodeNumber(s string, rv reflect.Value) error {
-	switch rv.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil {
-			return fmt.Errorf("not a whole number: %w", err)
-		}
-		rv.SetInt(n)
-		return nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			return fmt.Errorf("not a whole number: %w", err)
-		}
-		rv.SetUint(n)
-		return nil
-	}
-	return fmt.Errorf("a number does not fit a %s", rv.Type())
-}
-
-func decodeMap(m Item, rv reflect.Value) error {
-	switch {
-	case rv.Kind() == reflect.Struct:
-		return decodeStruct(m, rv)
-	case rv.Kind() == reflect.Map && rv.Type().Key().Kind() == reflect.String:
-		rv.Set(reflect.MakeMapWithSize(rv.Type(), len(m)))
-		for k, e := range m {
-			v := reflect.New(rv.Type().Elem()).Elem()
-			if err := decodeValue(e, v); err != nil {
-				return err
-			}
-			rv.SetMapIndex(reflect.ValueOf(k).Convert(rv.Type().Key()), v)
-		}
-		return nil
-	}
-	return fmt.Errorf("a map does not fit a %s", rv.Type())
+	return attributevalue.UnmarshalMap(item, out)
 }
 
 // TextValue is a string as an attribute value.

@@ -22,7 +22,7 @@ func TestEncodeAndDecodeAreInverse(t *testing.T) {
 		Map    map[string]int32 `dynamodbav:"map,omitempty"`
 		In     inner            `dynamodbav:"in"`
 		Gone   string           `dynamodbav:"gone,omitempty"`
-		Hidden string
+		Hidden string           `dynamodbav:"-"`
 	}
 	in := all{S: "x", N: -3, Flag: true, Bytes: []byte{0, 255}, List: []string{"a", ""}, Map: map[string]int32{"k": 2}, In: inner{"y"}}
 	item, err := Encode(in)

@@ -24,6 +24,11 @@ type PullRequest struct {
 // Pull gets the image into the engine and puts the entrypoint in. Without an engine the image stays in its registry: it
 // is looked up there, and gets the entrypoint when it is pushed.
 func Pull(ctx context.Context, env *plugin.Call, r PullRequest) (*image.Image, error) {
+	pulled, err := pullInto(ctx, env, r)
+	return pulled, stoppedBy(ctx, err)
+}
+
+func pullInto(ctx context.Context, env *plugin.Call, r PullRequest) (*image.Image, error) {
 	host := image.Host(r.Image.Image)
 	keys, err := image.NewKeychain(env, host, r.Settings)
 	if err != nil {

@@ -12,7 +12,7 @@
 // that is declared sensitive is marked, stays marked through every expression, and is removed from all
 // diagnostics; only Stage.Decode and the like hand it out, to the plugin that needs it.
 //
-// Of this project the package imports the contract and internal/git; it does no network access. It reads files only where an
+// Of this project the package imports the contract, internal/git and internal/filecopy; it does no network access. It reads files only where an
 // expression asks for it, and writes only below StageInput.TempDir. It keeps no global state: time and
 // randomness come in with Input.
 package config

@@ -17,7 +17,7 @@ func neighbours() map[string]string {
 		"ls":      "`waypoint project list` shows the projects, `waypoint deployment list` the deployments of this one.",
 		"ps":      "`waypoint status` shows what runs, and its health.",
 		"remove":  "`waypoint destroy` removes what runs in this workspace.",
-		"restart": "`waypoint deploy` starts the latest artifact anew; `waypoint config set` restarts the app with the new configuration.",
+		"restart": "`waypoint deploy` starts the latest artifact again; `waypoint config set` restarts the app with the new configuration.",
 		"rm":      "`waypoint destroy` removes what runs in this workspace.",
 		"run":     "`waypoint up` builds, deploys and releases the app.",
 		"scale":   "Set the number of instances in the deploy stanza of waypoint.hcl; `waypoint docs PLUGIN` has the platform's field.",

@@ -1,4 +1,4 @@
-// Command engines runs the conformance suites of DynamoDB and SQS, and the own tests of the table and queue packages,
+// Command engines runs the conformance suites of DynamoDB and SQS, and the tests of the store, jobs and queue packages,
 // on every implementation that is here: the embedded engines, the referees, and the endpoint that AWS_ENDPOINT_URL (or
 // AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS) names. It prints one table and fails unless
 //
@@ -24,7 +24,7 @@ import (
 func main() {
 	referee.Main()
 	require := flag.Bool("require-referees", false, "fail when a referee cannot be run")
-	packages := flag.Bool("packages", true, "run the table and queue packages' own tests too")
+	packages := flag.Bool("packages", true, "run the tests of the store, jobs and queue packages too")
 	verbose := flag.Bool("v", false, "print each known deviation with its reason")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// What the table and queue packages' tests take an endpoint from; see localstack/enginetest.
+// What the tests of these packages take an endpoint from; see localstack/enginetest.
 const (
 	tableEndpoint = "WAYPOINT_TEST_DYNAMODB"
 	queueEndpoint = "WAYPOINT_TEST_SQS"

@@ -6,8 +6,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 )
 
-// neighbours are words that people type who know other tools, with the command that does it here. A guess by letters would
-// suggest `up` for `ps`.
+// neighbours are words that people type who know other tools, with the command that does it here. A guess by letters
+// would suggest `up` for `ps`.
 func neighbours() map[string]string {
 	return map[string]string{
 		"apply":   "`waypoint up` builds, deploys and releases; `waypoint init` registers the project alone.",

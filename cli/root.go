@@ -1,8 +1,9 @@
-// Package cli is the `waypoint` command: it lists the commands, each in the package of its noun, and runs a command line. What a
-// command decides is in pure functions beside it; what it does to the world goes through the shell (cli/shell).
+// Package cli is the `waypoint` command: it lists the commands, each in the package of its noun, and runs a command
+// line. What a command decides is in pure functions beside it; what it does to the world goes through the shell
+// (cli/shell).
 //
-// It keeps nothing but its context files. It never touches a target platform: even a local operation is run by a runner,
-// which then lives in this process.
+// It keeps nothing but its context files. It never touches a target platform: even a local operation is run by a
+// runner, which then lives in this process.
 package cli
 
 import (
@@ -35,8 +36,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/version"
 )
 
-// Run runs one command line and returns the exit code: 0, 1 after any error, the command's own, or the one that names the
-// signal that ended it (130, 143, 129).
+// Run runs one command line and returns the exit code: 0, 1 after any error, the command's own, or the one that names
+// the signal that ended it (130, 143, 129).
 func Run(ctx context.Context, d shell.Deps, args []string) int {
 	sh := shell.New(d)
 	if len(args) > 0 && args[0] == pluginProcess && d.PluginProcess != nil {
@@ -117,5 +118,6 @@ func newVersion(sh *shell.Shell) *cobra.Command {
 	}
 }
 
-// pluginProcess is not a command for people and not part of the command tree: its processes run for long and must stay small.
+// pluginProcess is not a command for people and not part of the command tree: its processes run for long and must stay
+// small.
 const pluginProcess = "plugin-proxy"

@@ -3,9 +3,9 @@
 // output and ends with its exit code.
 //
 // Only the end of the app ends the entrypoint. TERM, INT and QUIT go to the app's process group, because a shell around
-// the app would keep them for itself; every other signal goes to the app alone. An app that keeps running after one of the
-// three keeps getting its configuration. Before a restart everything that the app left behind is ended, also what has a
-// session of its own.
+// the app would keep them for itself; every other signal goes to the app alone. An app that keeps running after one of
+// the three keeps getting its configuration. Before a restart everything that the app left behind is ended, also what
+// has a session of its own.
 //
 // It is linked into a small static binary that lives inside other people's images, so it imports only the
 // client, the contract and the standard library. It opens no listening socket, and nothing that the server
@@ -219,9 +219,9 @@ func (s *supervisor) pass(sig os.Signal) {
 	s.child.forward(sig)
 }
 
-// restartIfNeeded asks the app to end if its environment is not what it should be. An app that has just been asked to end
-// by somebody else is left alone until it has lived on for a while: it would be asked twice, and started again by us when
-// it should be gone.
+// restartIfNeeded asks the app to end if its environment is not what it should be. An app that has just been asked to
+// end by somebody else is left alone until it has lived on for a while: it would be asked twice, and started again by
+// us when it should be gone.
 func (s *supervisor) restartIfNeeded() {
 	if s.restarting || slices.Equal(childEnv(s.o.Environ, s.config.GetEnv()), s.env) {
 		return
@@ -357,8 +357,8 @@ func (s *supervisor) applyFiles() {
 	}
 }
 
-// writeFiles brings the files up to date. What cannot be done is logged, shown in the app's logs, reported to the server
-// and tried again.
+// writeFiles brings the files up to date. What cannot be done is logged, shown in the app's logs, reported to the
+// server and tried again.
 func (s *supervisor) writeFiles() (changed bool) {
 	changed, problems := s.files.apply(s.config.GetFiles())
 	s.again = nil

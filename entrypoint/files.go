@@ -16,8 +16,8 @@ import (
 // is given another mode with EnvFileMode, or a directory of its own (see owner).
 const defaultFileMode = 0o600
 
-// files are the app's configuration files. Paths are relative to the working directory; absolute ones and ones that lead
-// out of it are allowed, as in Waypoint: who may set an app's configuration may run anything as the app anyway.
+// files are the app's configuration files. Paths are relative to the working directory; absolute ones and ones that
+// lead out of it are allowed, as in Waypoint: who may set an app's configuration may run anything as the app anyway.
 type files struct {
 	mode fs.FileMode
 	// written is what stands where; a file that could not be replaced has its old content here.

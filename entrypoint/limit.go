@@ -36,7 +36,8 @@ type allowance struct {
 	most      float64
 	have      float64
 	at        time.Time
-	// spent lasts until there is room for a second's lines again, so that whole passages are left out and not every other line.
+	// spent lasts until there is room for a second's lines again, so that whole passages are left out and not every other
+	// line.
 	spent bool
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // owner returns what gives a new file its owner. As root we do not know as whom the app will run in the end. The file
-// belongs to whom the one that it replaces belonged to, else to whom the directory belongs to: an app that gives up root's
-// rights can read what stands in its own directory.
+// belongs to whom the one that it replaces belonged to, else to whom the directory belongs to: an app that gives up
+// root's rights can read what stands in its own directory.
 func owner(path string) func(*os.File) error {
 	keep := func(*os.File) error { return nil }
 	if os.Getuid() != 0 {

@@ -28,7 +28,8 @@ type shipper struct {
 	sequence                 int64
 	pace                     pace
 	pending                  *waypointv1.PutLogsRequest
-	// hold is how long the server wants no lines: the app has written too much today. The buffer counts what it drops meanwhile.
+	// hold is how long the server wants no lines: the app has written too much today. The buffer counts what it drops
+	// meanwhile.
 	hold time.Duration
 }
 

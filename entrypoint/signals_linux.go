@@ -12,8 +12,8 @@ import (
 const lastSignal = 64
 
 // keptBack reports whether a signal is not passed on. KILL and STOP cannot be caught. CHLD is about our own children.
-// URG and PROF belong to the Go runtime, and 32 and 33 to it and to C libraries. PIPE and XFSZ come from our own writes to
-// a closed output or beyond a size limit, and cannot be told from those that somebody sent.
+// URG and PROF belong to the Go runtime, and 32 and 33 to it and to C libraries. PIPE and XFSZ come from our own writes
+// to a closed output or beyond a size limit, and cannot be told from those that somebody sent.
 func keptBack(n syscall.Signal) bool {
 	switch n {
 	case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPROF, unix.SIGPIPE, unix.SIGXFSZ, 32, 33:

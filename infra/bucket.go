@@ -30,8 +30,8 @@ func (i codeBucket) bucketExists(ctx context.Context) (bool, error) {
 	return false, i.explainHead(ctx, "checking the bucket "+i.names.bucket, err)
 }
 
-// explainHead is explain for an answer to HEAD, which has no body: why something is forbidden, such as a session that has
-// ended, is told only by another question.
+// explainHead is explain for an answer to HEAD, which has no body: why something is forbidden, such as a session that
+// has ended, is told only by another question.
 func (i codeBucket) explainHead(ctx context.Context, doing string, err error) error {
 	if is(err, "Forbidden") {
 		if _, _, why := i.whoAmI(ctx); why != nil {

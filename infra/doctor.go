@@ -54,8 +54,8 @@ func (d *doctor) failed(name string, err error) {
 	d.checks = append(d.checks, c)
 }
 
-// Doctor checks everything that an installation consists of and depends on. It changes nothing. The error is for options
-// that are invalid; what AWS answers becomes a check.
+// Doctor checks everything that an installation consists of and depends on. It changes nothing. The error is for
+// options that are invalid; what AWS answers becomes a check.
 func Doctor(ctx context.Context, o Options) ([]Check, error) {
 	d := &doctor{}
 	i, err := begin(ctx, o)

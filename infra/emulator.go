@@ -46,7 +46,8 @@ func (i *installer) change(ctx context.Context, s *types.Stack, set *changeSet) 
 	return i.explain("deploying the REST API", i.signed.redeploy(ctx, out[template.OutputAPIID], out[template.OutputAPIStage]))
 }
 
-// reviveAPI deploys the REST API of an emulator where its stage is missing: an earlier version's upgrade may have lost it.
+// reviveAPI deploys the REST API of an emulator where its stage is missing: an earlier version's upgrade may have lost
+// it.
 func (i *installer) reviveAPI(ctx context.Context, out map[string]string) error {
 	if !i.emulated() {
 		return nil

@@ -95,8 +95,8 @@ type Options struct {
 // Event is one thing that happened.
 type Event struct {
 	Time time.Time
-	// Step is a stable name: "identity", "look", "stack", "change-set", "bucket", "key", "code", "apply", "health", "token",
-	// "queues", "table", "verify".
+	// Step is a stable name: "identity", "look", "stack", "change-set", "bucket", "key", "code", "apply", "health",
+	// "token", "queues", "table", "verify".
 	Step string
 	// Text is a sentence for people: what begins, or with Note what was found.
 	Text string
@@ -195,8 +195,8 @@ func SettableParameters() []string {
 	}
 }
 
-// account is the AWS account that one operation works in: who is calling, the clients, what the installation's resources are
-// called, and what the operation has done so far. Every part of an installation below uses it.
+// account is the AWS account that one operation works in: who is calling, the clients, what the installation's
+// resources are called, and what the operation has done so far. Every part of an installation below uses it.
 type account struct {
 	Options
 	id     Identity
@@ -221,7 +221,8 @@ type account struct {
 	close func()
 }
 
-// installer is one operation in progress: the account, and the parts of an installation that it makes, changes or removes.
+// installer is one operation in progress: the account, and the parts of an installation that it makes, changes or
+// removes.
 type installer struct {
 	*account
 	codeBucket

@@ -155,7 +155,8 @@ func (i *installer) decide(ctx context.Context, operation string, set *changeSet
 	return errors.Join(err, i.abandon(ctx, set))
 }
 
-// prepare decides the parameters of the stack s: what before had, what was chosen now, and what follows from the account.
+// prepare decides the parameters of the stack s: what before had, what was chosen now, and what follows from the
+// account.
 func (i *installer) prepare(ctx context.Context, s, before *types.Stack) (params map[string]string, archive []byte, table bool, err error) {
 	params, err = i.current(before)
 	if err != nil {
@@ -336,7 +337,8 @@ func serverInfo(ctx context.Context, address, version string, within time.Durati
 	return res.Msg, nil
 }
 
-// makeToken invokes the function directly: the permission to do that means admin, so no endpoint is open before the first token exists.
+// makeToken invokes the function directly: the permission to do that means admin, so no endpoint is open before the
+// first token exists.
 func (i *installer) makeToken(ctx context.Context, function string) (string, error) {
 	payload, err := json.Marshal(map[string]string{"waypoint": "create_admin_token", "name": i.AdminToken})
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/infra/template"
 )
 
-// tableControl describes, protects and deletes tables, with the operator's own credentials. It reaches no item: nothing but the
-// server reads or writes those (property P3).
+// tableControl describes, protects and deletes tables, with the operator's own credentials. It reaches no item: nothing
+// but the server reads or writes those (property P3).
 type tableControl struct{ db *dynamodb.Client }
 
 // describe returns nil without an error for a table that does not exist.

@@ -19,7 +19,8 @@ import (
 // coldRuns is how many times each function is started.
 const coldRuns = 20
 
-// first is the first thing that a fresh process of a function is asked: something that it cannot answer without its table.
+// first is the first thing that a fresh process of a function is asked: something that it cannot answer without its
+// table.
 type first struct {
 	function string
 	ask      func(context.Context, *server.Server, string) error

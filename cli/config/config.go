@@ -247,7 +247,8 @@ func shownValue(v *waypointv1.ConfigVariable, reveal bool) string {
 	return v.GetValue()
 }
 
-// jsonConfig is the JSON form of variables: a sensitive one has no value, rather than an empty one, unless it is revealed.
+// jsonConfig is the JSON form of variables: a sensitive one has no value, rather than an empty one, unless it is
+// revealed.
 func jsonConfig(vars []*waypointv1.ConfigVariable, reveal bool) []any {
 	out := make([]any, len(vars))
 	for i, v := range vars {

@@ -232,7 +232,8 @@ func (s Store) Rename(from, to string) error {
 	return s.Delete(from)
 }
 
-// LoosePermissions reports whether other users may read the context's file (always false on Windows, which has no file modes).
+// LoosePermissions reports whether other users may read the context's file (always false on Windows, which has no file
+// modes).
 func (s Store) LoosePermissions(name string) bool {
 	if !validName(name) {
 		return false

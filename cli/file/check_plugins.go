@@ -14,9 +14,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
-// CheckPlugins checks the body of every `use`, and every dynamic(…), against its plugin's settings, without evaluating what is
-// known only later. A plugin that this binary does not have, or cannot run yet, is a warning: the file is valid, but the
-// operation will fail.
+// CheckPlugins checks the body of every `use`, and every dynamic(…), against its plugin's settings, without
+// evaluating what is known only later. A plugin that this binary does not have, or cannot run yet, is a warning: the
+// file is valid, but the operation will fail.
 func CheckPlugins(file *config.File, plugins *catalog.Catalog) (diags hcl.Diagnostics) {
 	declared := map[string]bool{}
 	for _, p := range file.Plugins() {
@@ -52,8 +52,8 @@ func CheckPlugins(file *config.File, plugins *catalog.Catalog) (diags hcl.Diagno
 	return diags
 }
 
-// missingPlugin says what the operation will say. It is a warning also for a plugin that is here and has no such component:
-// as in Waypoint the file loads, and the other stages work.
+// missingPlugin says what the operation will say. It is a warning also for a plugin that is here and has no such
+// component: as in Waypoint the file loads, and the other stages work.
 func missingPlugin(plugins *catalog.Catalog, kind schema.Kind, name string, rng hcl.Range, declared bool) *hcl.Diagnostic {
 	err := plugins.Missing(kind, name)
 	d := &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: render.FirstUpper(err.Error()), Detail: "The operation will fail.", Subject: &rng}

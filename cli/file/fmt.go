@@ -111,7 +111,8 @@ func formatOne(sh Host, o *fmtOptions, name string) (changed bool, err error) {
 	return changed, nil
 }
 
-// replaceFile replaces a file's content at once, so that an interruption leaves the old or the new one. It keeps the mode.
+// replaceFile replaces a file's content at once, so that an interruption leaves the old or the new one. It keeps the
+// mode.
 func replaceFile(path string, content []byte) (err error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

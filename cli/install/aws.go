@@ -71,8 +71,8 @@ func (f *AWSFlags) config(ctx context.Context) (aws.Config, error) {
 	return c, nil
 }
 
-// Options returns the installer's options that all commands share. Progress is shown on stderr until end is called. A command for an
-// existing installation (known) takes region and endpoint from its context.
+// Options returns the installer's options that all commands share. Progress is shown on stderr until end is called. A
+// command for an existing installation (known) takes region and endpoint from its context.
 func (f *AWSFlags) Options(ctx context.Context, sh Host, known bool) (o infra.Options, end func(ok bool), err error) {
 	config, err := f.config(ctx)
 	if err != nil {

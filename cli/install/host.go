@@ -1,5 +1,5 @@
-// Package install has the commands that make, change and remove a server: install, upgrade, uninstall, on this machine or in
-// an AWS account.
+// Package install has the commands that make, change and remove a server: install, upgrade, uninstall, on this machine
+// or in an AWS account.
 package install
 
 import (

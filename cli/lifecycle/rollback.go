@@ -61,8 +61,8 @@ func runRollback(cmd *cobra.Command, sh Host, flags *operation.Flags, given stri
 	})
 }
 
-// rollbackTo finds the deployment to go back to, and whether its platform changes deployments in place, so that its artifact
-// is to be deployed again.
+// rollbackTo finds the deployment to go back to, and whether its platform changes deployments in place, so that its
+// artifact is to be deployed again.
 func rollbackTo(ctx context.Context, c *client.Client, sel *waypointv1.RecordSelector, given string) (*waypointv1.Deployment, bool, error) {
 	all, err := newestDeployments(ctx, c, sel)
 	if err != nil {
@@ -132,8 +132,8 @@ func newestDeployments(ctx context.Context, c *client.Client, sel *waypointv1.Re
 	return all, nil
 }
 
-// rollbackTarget is the newest good deployment before the one that serves, and whether it was replaced in place. all are
-// newest first. nil: nothing is kept.
+// rollbackTarget is the newest good deployment before the one that serves, and whether it was replaced in place. all
+// are newest first. nil: nothing is kept.
 func rollbackTarget(serving *waypointv1.Deployment, all []*waypointv1.Deployment) (target *waypointv1.Deployment, inPlace bool) {
 	for _, d := range all {
 		if d.GetMeta().GetSequence() >= serving.GetMeta().GetSequence() || !good(d) {

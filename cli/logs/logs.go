@@ -13,7 +13,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
-// linesDefault is how many lines of each app come first; linesSearched how many are looked through with -since or -grep.
+// linesDefault is how many lines of each app come first; linesSearched how many are looked through with -since or
+// -grep.
 const (
 	linesDefault  = 100
 	linesSearched = 10_000

@@ -79,7 +79,8 @@ func (p *printer) release() {
 	p.held, p.holding = nil, false
 }
 
-// printLine prints one line with its time and where it comes from. width is that of the apps' names; 0: they are left out.
+// printLine prints one line with its time and where it comes from. width is that of the apps' names; 0: they are left
+// out.
 func printLine(sh Host, o *options, l line, style terminal.Style, width int) {
 	color := sh.OutSetting().Color()
 	text := terminal.Clean(l.GetText(), color)

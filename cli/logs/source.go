@@ -17,8 +17,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
-// source is where the lines of one app come from: the server, to which entrypoints send them, and platforms that have the
-// logs of apps without one.
+// source is where the lines of one app come from: the server, to which entrypoints send them, and platforms that have
+// the logs of apps without one.
 type source struct {
 	app string
 	req *waypointv1.TailLogsRequest

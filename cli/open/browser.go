@@ -7,7 +7,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 )
 
-// browser returns the command that opens a URL on this system, or nil where there is none: no desktop, or no such program.
+// browser returns the command that opens a URL on this system, or nil where there is none: no desktop, or no such
+// program.
 func browser(env *shell.Env, url string) []string {
 	desktop := env.Get("DISPLAY") != "" || env.Get("WAYLAND_DISPLAY") != ""
 	command := browserCommand(runtime.GOOS, env.Get("BROWSER"), desktop, url)

@@ -90,8 +90,8 @@ func appURL(ctx context.Context, c *client.Client, of *waypointv1.RecordSelector
 		WithHint("See `waypoint status -app %s` for what the platform made.", of.GetApp())
 }
 
-// openBound limits how long the program that opens a URL may take to hand it to the browser; xdg-open returns in well under
-// a second, and a text browser that it may start instead would hold the terminal.
+// openBound limits how long the program that opens a URL may take to hand it to the browser; xdg-open returns in well
+// under a second, and a text browser that it may start instead would hold the terminal.
 const openBound = 10 * time.Second
 
 func launch(ctx context.Context, command []string) error {

@@ -171,8 +171,8 @@ func (r *run) one(ctx context.Context, o *outcome) (*waypointv1.Job, error) {
 // queueGrace is how long an interrupt waits for the answer of a call that queues a job.
 const queueGrace = time.Second
 
-// queue queues a job. An interrupt does not cut the call off at once: the job may be queued already, and one that nobody
-// knows of would hold its lane until it expires.
+// queue queues a job. An interrupt does not cut the call off at once: the job may be queued already, and one that
+// nobody knows of would hold its lane until it expires.
 func (r *run) queue(ctx context.Context, spec *waypointv1.JobSpec) (*waypointv1.Job, error) {
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -197,8 +197,8 @@ func (r *run) jobSpec(o *outcome, what *waypointv1.Operation) *waypointv1.JobSpe
 		return spec
 	}
 	spec.DataSource = &waypointv1.DataSource{Source: &waypointv1.DataSource_Local{Local: &waypointv1.LocalSource{}}}
-	// No expiry: it would count from queueing, and this CLI may wait long for the lane. The server gives a local job that is
-	// READY 30 s to be claimed, as in Waypoint.
+	// No expiry: it would count from queueing, and this CLI may wait long for the lane. The server gives a local job that
+	// is READY 30 s to be claimed, as in Waypoint.
 	return spec
 }
 
@@ -224,8 +224,8 @@ func (r *run) watchRemote(ctx context.Context, job *waypointv1.Job) (*waypointv1
 // stopGrace is how long a cancelled local job may take to end.
 const stopGrace = 30 * time.Second
 
-// runHere runs a job with a runner in this process and follows it like any other. The end of the command's context, which
-// is an interrupt, cancels the job, whose end is still followed.
+// runHere runs a job with a runner in this process and follows it like any other. The end of the command's context,
+// which is an interrupt, cancels the job, whose end is still followed.
 func (r *run) runHere(command context.Context, local *localRunner, job *waypointv1.Job) (*waypointv1.Job, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(command))
 	defer cancel(nil)

@@ -44,8 +44,8 @@ func (r *run) newLocalRunner() (*localRunner, error) {
 	return &localRunner{id: id, runner: made, guard: o.Guard}, nil
 }
 
-// report has the job cancelled if this process is killed before its runner claims it. It is announced before it is queued:
-// the answer may not arrive any more.
+// report has the job cancelled if this process is killed before its runner claims it. It is announced before it is
+// queued: the answer may not arrive any more.
 func (l *localRunner) report(o *outcome, jobID string) (done func()) {
 	return l.guard.Report(l.id, guard.Work{RunnerID: l.id, Project: o.project, App: o.app, Workspace: o.workspace, JobID: jobID})
 }

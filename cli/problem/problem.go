@@ -1,4 +1,5 @@
-// Package problem has the errors that the CLI finds by itself: what is wrong, and what to do about it. It prints nothing.
+// Package problem has the errors that the CLI finds by itself: what is wrong, and what to do about it. It prints
+// nothing.
 package problem
 
 import (

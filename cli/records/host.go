@@ -1,4 +1,5 @@
-// Package records lists what operations made: the flags, columns and pages that artifacts, deployments and releases share.
+// Package records lists what operations made: the flags, columns and pages that artifacts, deployments and releases
+// share.
 package records
 
 import (

@@ -25,8 +25,8 @@ func LatestRelease(ctx context.Context, c *client.Client, sel *waypointv1.Record
 	return res.Msg.GetReleases()[0], nil
 }
 
-// Serving finds the deployment that serves among deployments, which are newest first: the released one, or a later one that
-// replaced it in place; without a release the newest that stands. nil: none does.
+// Serving finds the deployment that serves among deployments, which are newest first: the released one, or a later one
+// that replaced it in place; without a release the newest that stands. nil: none does.
 func Serving(ctx context.Context, c *client.Client, sel *waypointv1.RecordSelector, deployments []*waypointv1.Deployment) (*waypointv1.Deployment, error) {
 	release, err := LatestRelease(ctx, c, sel)
 	if err != nil {

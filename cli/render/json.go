@@ -23,8 +23,8 @@ func List[M proto.Message](messages []M) []any {
 }
 
 // Object is the JSON form of a message for people's programs: names as in the contract, but that times
-// (…_unix, …_unix_ms) become RFC 3339 under …_at, enums lower-case words, and …_json fields JSON. Fields that are
-// not set are left out, but for numbers, bools and strings of the message itself.
+// (…_unix, …_unix_ms) become RFC 3339 under …_at, enums lower-case words, and …_json fields JSON. Fields that
+// are not set are left out, but for numbers, bools and strings of the message itself.
 func Object(m proto.Message) map[string]any {
 	if m == nil || !m.ProtoReflect().IsValid() {
 		return map[string]any{}

@@ -1,4 +1,5 @@
-// Package render turns messages of the API into what commands show: JSON objects, words, times and tables. It calls nothing.
+// Package render turns messages of the API into what commands show: JSON objects, words, times and tables. It calls
+// nothing.
 package render
 
 import (

@@ -134,7 +134,8 @@ func runAgent(ctx context.Context, sh Host, o *agentOptions) error {
 	return group.Wait()
 }
 
-// holdRunner takes the place of the runner that `install` started, if this is that one; else it is nil, which holds nothing.
+// holdRunner takes the place of the runner that `install` started, if this is that one; else it is nil, which holds
+// nothing.
 func holdRunner(ctx context.Context, sh Host, logger *slog.Logger) (*server.Runner, error) {
 	if !sh.Env().IsSet(server.EnvRunner) {
 		return nil, nil //nolint:nilnil // no place is needed
@@ -146,11 +147,12 @@ func holdRunner(ctx context.Context, sh Host, logger *slog.Logger) (*server.Runn
 	return server.HoldRunner(ctx, dir, logger)
 }
 
-// restoreWait bounds how long the commands that start the local server wait for the apps of this machine: those that take
-// longer go on starting.
+// restoreWait bounds how long the commands that start the local server wait for the apps of this machine: those that
+// take longer go on starting.
 const restoreWait = 15 * time.Second
 
-// restoreMachine brings back what ran on this machine, if this is the runner of the local server. finish waits for its end.
+// restoreMachine brings back what ran on this machine, if this is the runner of the local server. finish waits for its
+// end.
 func restoreMachine(ctx context.Context, sh Host, place *server.Runner, stateDir string, logger *slog.Logger) (finish func()) {
 	if place == nil || sh.Deps().RestoreMachine == nil {
 		return func() {}

@@ -1,5 +1,5 @@
-// Package scope finds the project, apps and workspace that a command works on: the nearest waypoint.hcl, or what flags name.
-// It asks the server only for what the file does not say, and changes nothing.
+// Package scope finds the project, apps and workspace that a command works on: the nearest waypoint.hcl, or what flags
+// name. It asks the server only for what the file does not say, and changes nothing.
 package scope
 
 import (

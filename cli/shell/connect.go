@@ -143,7 +143,8 @@ func (v *Servers) CurrentContext(store contexts.Store) (string, error) {
 	}
 }
 
-// NoServer returns the error for a CLI without a server: only contexts of HashiCorp Waypoint exist, or none is selected.
+// NoServer returns the error for a CLI without a server: only contexts of HashiCorp Waypoint exist, or none is
+// selected.
 func (v *Servers) NoServer(store contexts.Store) error {
 	own, err := store.List()
 	if err != nil {
@@ -340,7 +341,8 @@ func (v *Servers) Probe(c contexts.Context) (*client.Client, error) {
 // completeTimeout bounds what a press of the Tab key may cost.
 const completeTimeout = 2 * time.Second
 
-// CompletionClient returns a client for completions, which starts no server, asks no question and gives up soon; nil without a server.
+// CompletionClient returns a client for completions, which starts no server, asks no question and gives up soon; nil
+// without a server.
 func (v *Servers) CompletionClient(ctx context.Context) (*client.Client, context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(client.WithMaxRetry(ctx, 0), completeTimeout)
 	s, err := v.ChosenServer()

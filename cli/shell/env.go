@@ -37,7 +37,8 @@ type Env struct {
 	Interrupts <-chan os.Signal
 	// Quit ends the process at once, for a second interrupt.
 	Quit func(code int)
-	// CommandMark is the mark of the command that this process runs in (guard.EnvMark), which is not passed on to what stays.
+	// CommandMark is the mark of the command that this process runs in (guard.EnvMark), which is not passed on to what
+	// stays.
 	CommandMark string
 	// RestoreTerminal undoes what a prompt that was cut off did to the terminal; nil: there is nothing to undo.
 	RestoreTerminal func()

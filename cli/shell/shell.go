@@ -1,5 +1,5 @@
-// Package shell makes what commands share: the streams, questions on the terminal, the server, and interrupts. A command
-// declares the part that it uses (its Host). This package imports no command.
+// Package shell makes what commands share: the streams, questions on the terminal, the server, and interrupts. A
+// command declares the part that it uses (its Host). This package imports no command.
 package shell
 
 import (
@@ -61,8 +61,9 @@ func (sh *Shell) Deps() Deps { return sh.deps }
 // SetInstall sets what makes a local server for somebody who has none.
 func (v *Servers) SetInstall(install func(ctx context.Context) error) { v.install = install }
 
-// Execute runs one command line of the tree that root makes and returns the exit code: 0, 1 after any error, the command's
-// own, or the one that names the signal that ended it (130, 143, 129). atEnd is called before the error is shown.
+// Execute runs one command line of the tree that root makes and returns the exit code: 0, 1 after any error, the
+// command's own, or the one that names the signal that ended it (130, 143, 129). atEnd is called before the error is
+// shown.
 func (sh *Shell) Execute(ctx context.Context, root func() *cobra.Command, args []string, atEnd func()) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -16,8 +16,8 @@ import (
 // Command is a command line of ours that a text names.
 type Command struct{ Where, Line string }
 
-// Commands returns every `waypoint …` of the documentation, the README files, the hints, the messages and the help, in the
-// order of the files. root is the directory of the repository.
+// Commands returns every `waypoint …` of the documentation, the README files, the hints, the messages and the help,
+// in the order of the files. root is the directory of the repository.
 func Commands(t *testing.T, root string) []Command {
 	t.Helper()
 	all := append(documented(t, root), literal(t, root)...)
@@ -34,7 +34,8 @@ var (
 	quotes   = strings.NewReplacer(`"`, "", "'", "")
 )
 
-// CommandArgs returns the arguments of a command line as it stands in a text. whole is false if the text leaves some out.
+// CommandArgs returns the arguments of a command line as it stands in a text. whole is false if the text leaves some
+// out.
 func CommandArgs(line string) (args []string, whole bool) {
 	whole = true
 	line = verbs.ReplaceAllString(line, "X")
@@ -188,7 +189,8 @@ func literal(t *testing.T, root string) []Command {
 	return out
 }
 
-// stringOf is the text of a string literal, or of several with pluses between them; what is not literal counts as a word.
+// stringOf is the text of a string literal, or of several with pluses between them; what is not literal counts as a
+// word.
 func stringOf(e ast.Expr) (string, bool) {
 	switch x := e.(type) {
 	case *ast.BasicLit:

@@ -17,11 +17,12 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/proxy"
 )
 
-// probeTimeout bounds one look at an app of this machine. A stable port waits 3 s for an app that is just starting again.
+// probeTimeout bounds one look at an app of this machine. A stable port waits 3 s for an app that is just starting
+// again.
 const probeTimeout = 5 * time.Second
 
-// lookAtApps asks the apps of this machine whether they answer, all at once, and corrects what was last reported of them: a
-// report may be older than the machine's last start. It reports whether there was one to look at.
+// lookAtApps asks the apps of this machine whether they answer, all at once, and corrects what was last reported of
+// them: a report may be older than the machine's last start. It reports whether there was one to look at.
 func lookAtApps(ctx context.Context, sh Host, all []*appStatus) (looked bool) {
 	if sh.Server() == nil || sh.Server().Platform != "local" {
 		return false // a loopback address of another machine's runner says nothing here
@@ -84,7 +85,8 @@ func (a *appStatus) correct(at string, err error, now time.Time) {
 	a.report = report
 }
 
-// probe reports how an app does not answer. Any answer of its own counts, an error too: what it means, its health check says.
+// probe reports how an app does not answer. Any answer of its own counts, an error too: what it means, its health check
+// says.
 func probe(ctx context.Context, at string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

@@ -85,7 +85,8 @@ func lastFailure(ctx context.Context, c *client.Client, sel *waypointv1.RecordSe
 	return nil, nil
 }
 
-// showNews says what the table has no column for: a deployment that waits for its release, and an operation that failed.
+// showNews says what the table has no column for: a deployment that waits for its release, and an operation that
+// failed.
 func showNews(sh Host, all []*appStatus) {
 	for _, a := range all {
 		app := a.sel.GetApp()

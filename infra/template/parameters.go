@@ -32,8 +32,8 @@ const (
 	ParamRunnerRoles             = "RunnerRoles"
 )
 
-// runnerRolesPattern takes what the server reads (functions/internal/awscaller): a list that it cannot read would keep all
-// runners out.
+// runnerRolesPattern takes what the server reads (functions/internal/awscaller): a list that it cannot read would keep
+// all runners out.
 const (
 	rolesEntry         = "arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+.@_/-]+(=[^=,;]+=[^=,;]*(;[^=,;]+=[^=,;]*)*)?"
 	runnerRolesPattern = "^(" + rolesEntry + "( *, *" + rolesEntry + ")*)?$"

@@ -2,12 +2,12 @@
 // declarations in this package.
 //
 // It describes the stack and its permissions, independent of any account: what differs between
-// installations is a parameter. It calls nothing and imports nothing of ours but api, whose traffic classes it gives throttles;
-// a test holds its table to functions.Resources. What an installation needs beside the stack is made by the installer, because
-// CloudFormation cannot (the encryption key, a SecureString) or because it must exist before (the bucket with
-// the code). The pools' queues are made by the server when a pool's first runner registers; they have no
-// dead-letter queue, since the table knows what is owed. The stack's one queue keeps schedule events that could
-// not be delivered.
+// installations is a parameter. It calls nothing and imports nothing of ours but api, whose traffic classes it gives
+// throttles; a test holds its table to functions.Resources. What an installation needs beside the stack is made by the
+// installer, because CloudFormation cannot (the encryption key, a SecureString) or because it must exist before (the
+// bucket with the code). The pools' queues are made by the server when a pool's first runner registers; they have no
+// dead-letter queue, since the table knows what is owed. The stack's one queue keeps schedule events that could not be
+// delivered.
 //
 // While idle, only the sweep, which runs each minute, costs money.
 package template

@@ -33,13 +33,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/bounded"
 )
 
-// A container cannot reach the server's socket or loopback port. For apps in containers the server therefore opens a listener:
-// a TLS listener on an address of this machine that containers reach, such as that of Docker's bridge, with a key that
-// the apps are given to recognise. A listener is open only while a platform needs it, it is remembered over
+// A container cannot reach the server's socket or loopback port. For apps in containers the server therefore opens a
+// listener: a TLS listener on an address of this machine that containers reach, such as that of Docker's bridge, with a
+// key that the apps are given to recognise. A listener is open only while a platform needs it, it is remembered over
 // restarts with its port, and behind it is nothing but what the entrypoint calls.
 
-// listenersPath is the path, on the Unix socket only, of requests for container listeners. Its name, and those of the files
-// doors.json and door-key.pem, are those of earlier versions, so that an upgrade keeps the addresses of apps that run.
+// listenersPath is the path, on the Unix socket only, of requests for container listeners. Its name, and those of the
+// files doors.json and door-key.pem, are those of earlier versions, so that an upgrade keeps the addresses of apps that
+// run.
 const listenersPath = "/_local/doors"
 
 // ContainerListener is an open listener for containers.
@@ -51,7 +52,8 @@ type ContainerListener struct {
 	Pin string `json:"pin,omitempty"`
 }
 
-// listenerRetry is how long an address that is not there yet, because Docker starts after us, is waited for between two tries.
+// listenerRetry is how long an address that is not there yet, because Docker starts after us, is waited for between two
+// tries.
 const listenerRetry = 3 * time.Second
 
 type containerListeners struct {
@@ -305,8 +307,8 @@ func newContainerKey() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// LocalClient asks a local server, by its Unix socket, for what it does only for its own user: listeners for containers, and
-// sealing.
+// LocalClient asks a local server, by its Unix socket, for what it does only for its own user: listeners for
+// containers, and sealing.
 type LocalClient struct{ c *http.Client }
 
 // LocalClientOf is for the server at that address (client.Options.Address); nil for one that is not on this machine.
@@ -318,8 +320,8 @@ func LocalClientOf(address string) *LocalClient {
 	return &LocalClient{c: socketClient(path)}
 }
 
-// OpenListener makes the server reachable from containers at an address of this machine, until CloseListener. pin is the hash of
-// its key, for the entrypoint.
+// OpenListener makes the server reachable from containers at an address of this machine, until CloseListener. pin is
+// the hash of its key, for the entrypoint.
 func (d *LocalClient) OpenListener(ctx context.Context, address string) (port int, pin string, err error) {
 	var listener ContainerListener
 	err = d.ask(ctx, http.MethodPost, address, &listener)

@@ -13,8 +13,9 @@ import (
 // guardEvery is how often a daemon looks whether the files that it is found by are still there.
 const guardEvery = time.Second
 
-// guard keeps the files by which a daemon is found: its lock, its pid file, its sockets, and its log within bounds. Somebody
-// who tidies up may remove them while it runs; without them a second one would be started, or nobody would reach this one.
+// guard keeps the files by which a daemon is found: its lock, its pid file, its sockets, and its log within bounds.
+// Somebody who tidies up may remove them while it runs; without them a second one would be started, or nobody would
+// reach this one.
 type guard struct {
 	// whole is the lock on something that cannot be removed by the way.
 	whole   *filelock.Lock
@@ -79,8 +80,8 @@ func (g *guard) release() {
 	_ = g.whole.Release()
 }
 
-// maxLog is the size at which a daemon's log begins a new file. The one before is kept, so that no more than twice as much,
-// and what a second brings, is on disk.
+// maxLog is the size at which a daemon's log begins a new file. The one before is kept, so that no more than twice as
+// much, and what a second brings, is on disk.
 const maxLog = 8 << 20
 
 // boundLog begins a new log file if the current one is large. path is empty for a process in the foreground.

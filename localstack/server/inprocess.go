@@ -14,7 +14,8 @@ import (
 // TCP, without the socket. Nobody but this process can use it, so it stands for the root key.
 type inProcess struct {
 	dynamodb, sqs, sts http.Handler
-	// signed is STS with signatures checked: a request that carries a runner's identity is that runner's, not the root key's.
+	// signed is STS with signatures checked: a request that carries a runner's identity is that runner's, not the root
+	// key's.
 	signed http.Handler
 	root   sigv4.Principal
 }

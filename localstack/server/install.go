@@ -82,11 +82,12 @@ func (s settings) save(d dir) error {
 	return writeFile(d.settings(), data)
 }
 
-// changeWait bounds how long a command waits for others that start or stop the same server: two starts that fail as late as
-// they can.
+// changeWait bounds how long a command waits for others that start or stop the same server: two starts that fail as
+// late as they can.
 const changeWait = 4 * startTimeout
 
-// change holds the lock of whoever changes what runs: any number of commands at once end with one server and one runner.
+// change holds the lock of whoever changes what runs: any number of commands at once end with one server and one
+// runner.
 func (d dir) change(ctx context.Context) (*filelock.Lock, error) {
 	waiting, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
@@ -454,7 +455,8 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
-// Uninstall stops the runner and the server. The data, and what was chosen at the installation, stays unless purge is set.
+// Uninstall stops the runner and the server. The data, and what was chosen at the installation, stays unless purge is
+// set.
 func Uninstall(ctx context.Context, dataDir string, purge bool) error {
 	d := dir(dataDir)
 	if _, err := os.Stat(dataDir); errors.Is(err, os.ErrNotExist) {

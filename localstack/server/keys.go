@@ -46,8 +46,8 @@ func random(n int) []byte {
 	return b
 }
 
-// loadKeys reads the key file, and makes it at the first start. Where there is data already, new keys would open none of its
-// secrets and seal later ones so that the old keys open only half: a missing key file is refused then.
+// loadKeys reads the key file, and makes it at the first start. Where there is data already, new keys would open none
+// of its secrets and seal later ones so that the old keys open only half: a missing key file is refused then.
 func loadKeys(path, dataPath string) (keys, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,8 +74,8 @@ func loadKeys(path, dataPath string) (keys, error) {
 	return k, nil
 }
 
-// hasData reports whether a data file, or what SQLite has not moved into it yet, holds anything. An empty file is what a
-// server leaves that was ended before it wrote.
+// hasData reports whether a data file, or what SQLite has not moved into it yet, holds anything. An empty file is what
+// a server leaves that was ended before it wrote.
 func hasData(path string) (bool, error) {
 	for _, file := range []string{path, path + "-wal"} {
 		info, err := os.Stat(file)

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// A process of ours is only ever ended by a number that the system vouches for: that of whoever listens on the API's socket
-// or holds the lock on the file that the number stands in. What a file says may be another program's number by now, or of
-// another container that shares the directory.
+// A process of ours is only ever ended by a number that the system vouches for: that of whoever listens on the API's
+// socket or holds the lock on the file that the number stands in. What a file says may be another program's number by
+// now, or of another container that shares the directory.
 
 // pidFile is a file with the number of its process, which locks it.
 type pidFile struct {
@@ -21,8 +21,8 @@ type pidFile struct {
 	path string
 }
 
-// takePIDFile writes this process's number and holds the file until the process ends or releases it. The caller holds the
-// daemon's lock.
+// takePIDFile writes this process's number and holds the file until the process ends or releases it. The caller holds
+// the daemon's lock.
 func takePIDFile(path string) (*pidFile, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -76,8 +76,8 @@ func readPIDFile(path string) (pid int) {
 // dialTimeout bounds the wait for a process that does not take connections.
 const dialTimeout = time.Second
 
-// listener returns the process that listens on the API's socket: 0 if it cannot be told, and listens = false if there is
-// none.
+// listener returns the process that listens on the API's socket: 0 if it cannot be told, and listens = false if there
+// is none.
 func (d dir) listener(ctx context.Context) (pid int, listens bool) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockOwned takes a lock that names its owner to whoever asks. It ends with the process, and when the process closes the
-// file or opens and closes it again.
+// lockOwned takes a lock that names its owner to whoever asks. It ends with the process, and when the process closes
+// the file or opens and closes it again.
 func lockOwned(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart})
 }

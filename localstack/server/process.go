@@ -46,7 +46,8 @@ func spawn(ctx context.Context, d dir, executable string, args, env []string, lo
 // errExited says that a process ended before it was ready.
 var errExited = errors.New("the process ended")
 
-// waitFor asks ready every few milliseconds. exited, if not nil, is closed when the process that is waited for has ended.
+// waitFor asks ready every few milliseconds. exited, if not nil, is closed when the process that is waited for has
+// ended.
 func waitFor(ctx context.Context, limit time.Duration, exited <-chan struct{}, ready func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -12,9 +12,9 @@ import (
 	"net/http"
 )
 
-// Apps that run as processes of this machine come back after a reboot. What they were started with, the entrypoint's token
-// among it, stands on the disk sealed with a key of the server, which gives nothing but this service, on its Unix socket, to
-// its own user. Whoever has only the runner's files, such as a backup of them, cannot read it.
+// Apps that run as processes of this machine come back after a reboot. What they were started with, the entrypoint's
+// token among it, stands on the disk sealed with a key of the server, which gives nothing but this service, on its Unix
+// socket, to its own user. Whoever has only the runner's files, such as a backup of them, cannot read it.
 
 // sealPath seals (POST) and opens (PUT).
 const sealPath = "/_local/seal"
@@ -22,7 +22,8 @@ const sealPath = "/_local/seal"
 // maxSealed bounds what is sealed: an environment.
 const maxSealed = 1 << 20
 
-// sealed is a request and its answer. Name is bound to the content: what was sealed for one deployment opens for no other.
+// sealed is a request and its answer. Name is bound to the content: what was sealed for one deployment opens for no
+// other.
 type sealed struct {
 	Name string `json:"name"`
 	Data []byte `json:"data"`

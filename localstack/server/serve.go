@@ -206,9 +206,9 @@ func (s *Server) sweepLoop(ctx context.Context) {
 	}
 }
 
-// ensureAdminToken makes the admin token at the first start, and again when the data knows nothing of the one that is there:
-// the data file was lost or emptied, and the token would open nothing. That gives nobody anything: whoever may write to
-// the directory has the keys. A token that was revoked is known, and stays revoked.
+// ensureAdminToken makes the admin token at the first start, and again when the data knows nothing of the one that is
+// there: the data file was lost or emptied, and the token would open nothing. That gives nobody anything: whoever may
+// write to the directory has the keys. A token that was revoked is known, and stays revoked.
 func ensureAdminToken(ctx context.Context, s *Server, d dir) error {
 	if token, err := readToken(d.adminToken()); err == nil {
 		known, err := s.knowsToken(ctx, token)

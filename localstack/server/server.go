@@ -67,8 +67,8 @@ type Options struct {
 	Logger         *slog.Logger
 }
 
-// Throttles bound what each traffic class may ask of the API, as the stage of the AWS template does: runners, deployed apps,
-// what needs no token, and for each of the other classes Others. nil: Others; without Others there is no bound.
+// Throttles bound what each traffic class may ask of the API, as the stage of the AWS template does: runners, deployed
+// apps, what needs no token, and for each of the other classes Others. nil: Others; without Others there is no bound.
 type Throttles struct {
 	Runners, Apps, Open, Others *gateway.Throttle
 }
@@ -85,7 +85,8 @@ func (t Throttles) of(class waypointv1.Traffic) *gateway.Throttle {
 	return nil
 }
 
-// routes lead each service to its function, with the throttle of its traffic class, and everything else to the function api.
+// routes lead each service to its function, with the throttle of its traffic class, and everything else to the function
+// api.
 func routes(api, tail gateway.Invoker, t Throttles) []gateway.Route {
 	var out []gateway.Route
 	for _, s := range access.Services() {
@@ -183,8 +184,8 @@ func (s *Server) assemble(ctx context.Context, o Options) error {
 	return s.gateway(ctx, o)
 }
 
-// record makes the functions record their calls, in test runs that ask for it (see package calls). Each is assembled for
-// itself, as on Lambda, or one would find in the caches of another what it must ask for.
+// record makes the functions record their calls, in test runs that ask for it (see package calls). Each is assembled
+// for itself, as on Lambda, or one would find in the caches of another what it must ask for.
 func (s *Server) record(cfg aws.Config, o Options) error {
 	r := awscalls.FromEnvironment()
 	if r == nil {
@@ -318,8 +319,8 @@ func (s *Server) AdminToken(ctx context.Context, name string) (string, error) {
 	return made.Token, nil
 }
 
-// knowsToken reports whether a token is one of this server's, in force or not: false is said of a token that its data has
-// no trace of.
+// knowsToken reports whether a token is one of this server's, in force or not: false is said of a token that its data
+// has no trace of.
 func (s *Server) knowsToken(ctx context.Context, token string) (bool, error) {
 	payload, err := json.Marshal(map[string]string{"waypoint": "find_token", "token": token})
 	if err != nil {
@@ -338,8 +339,8 @@ func (s *Server) knowsToken(ctx context.Context, token string) (bool, error) {
 	return found.Known, nil
 }
 
-// Sweep runs once what on AWS a schedule runs each minute, removes expired items, and gives what they leave free back to the
-// disk.
+// Sweep runs once what on AWS a schedule runs each minute, removes expired items, and gives what they leave free back
+// to the disk.
 func (s *Server) Sweep(ctx context.Context) error {
 	_, err := s.sweep(ctx)
 	return err

@@ -88,8 +88,8 @@ func hintOf(err error) string {
 	return ""
 }
 
-// keepBinary makes sure that the program which runs now can be started again, whatever becomes of its file: often the new
-// version has replaced it already. It returns the path to start.
+// keepBinary makes sure that the program which runs now can be started again, whatever becomes of its file: often the
+// new version has replaced it already. It returns the path to start.
 func keepBinary(d dir, pid int, installed, next string) (string, error) {
 	if same, err := sameFile(installed, next); err == nil && !same && runsAs(pid, installed) {
 		return installed, nil
@@ -109,7 +109,8 @@ func keepBinary(d dir, pid int, installed, next string) (string, error) {
 	}
 }
 
-// keepProgram keeps a copy of the program that runs, for the time after an upgrade that fails. On Linux the kernel has one.
+// keepProgram keeps a copy of the program that runs, for the time after an upgrade that fails. On Linux the kernel has
+// one.
 func (s settings) keepProgram(d dir) {
 	if runtime.GOOS == "linux" {
 		return
@@ -122,7 +123,8 @@ func (s settings) keepProgram(d dir) {
 	}
 }
 
-// runsAs reports whether a process runs the program of that name; where the system does not tell, its being there counts.
+// runsAs reports whether a process runs the program of that name; where the system does not tell, its being there
+// counts.
 func runsAs(pid int, path string) bool {
 	if runtime.GOOS == "linux" && pid > 0 {
 		same, err := sameFile("/proc/"+strconv.Itoa(pid)+"/exe", path)

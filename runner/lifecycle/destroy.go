@@ -29,8 +29,8 @@ func (j *removals) destroy(ctx context.Context, op *waypointv1.DestroyOp) error 
 			deployments = named(deployments, ids)
 			return "", j.destroyThese(ctx, releases, deployments, op.GetForce())
 		}
-		// The configuration is rendered with the newest, even if it has been destroyed: what all shared can then still be removed
-		// after a first try failed there.
+		// The configuration is rendered with the newest, even if it has been destroyed: what all shared can then still be
+		// removed after a first try failed there.
 		latest, err := j.newestDeployment(ctx)
 		if err != nil {
 			return "", err
@@ -145,8 +145,9 @@ func (j *removals) destroyShared(ctx context.Context, latest *waypointv1.Deploym
 	return nil
 }
 
-// destroyUnrecorded removes what the platform has of the app in the workspace though no deployment is recorded, as after the
-// server lost its data. Without a deployment the stage may not be evaluated: the platform is asked without configuration.
+// destroyUnrecorded removes what the platform has of the app in the workspace though no deployment is recorded, as
+// after the server lost its data. Without a deployment the stage may not be evaluated: the platform is asked without
+// configuration.
 func (j *removals) destroyUnrecorded(ctx context.Context) error {
 	stage, diags := j.app.Stage(config.Deploy, config.StageInput{})
 	if diags.HasErrors() || stage == nil {

@@ -76,8 +76,8 @@ func jobError(err error, step string, secrets *redact.Secrets) *waypointv1.JobEr
 	return e
 }
 
-// clip makes a text fit for a record, and says how long it was. What is sensitive is taken out first: half of a value would
-// not be recognised.
+// clip makes a text fit for a record, and says how long it was. What is sensitive is taken out first: half of a value
+// would not be recognised.
 func clip(s string, most int, secrets *redact.Secrets) string {
 	return strings.ToValidUTF8(validate.Shorten(secrets.Hide(s), most), "\uFFFD")
 }

@@ -72,8 +72,8 @@ type UI interface {
 // errHandBack stops a job between two steps.
 var errHandBack = errors.New("the runner drains")
 
-// job is one run: its operations and the stages that act for them. What it stands on is in layers, each of which knows those
-// below alone: attempt (the claim, its steps and calls), records (what the server keeps), evaluation (source and
+// job is one run: its operations and the stages that act for them. What it stands on is in layers, each of which knows
+// those below alone: attempt (the claim, its steps and calls), records (what the server keeps), evaluation (source and
 // waypoint.hcl) and stages (a stage of the app and its plugin). reports and removals stand beside it, on the stages.
 type job struct {
 	*stages

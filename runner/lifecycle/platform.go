@@ -48,7 +48,8 @@ func (j *stages) deployInput(artifact *waypointv1.Artifact, deploymentID, token 
 	}
 }
 
-// takeBack removes a deployment whose state cannot be stored, so that nobody could remove it later. It returns why that is.
+// takeBack removes a deployment whose state cannot be stored, so that nobody could remove it later. It returns why that
+// is.
 func (j *stages) takeBack(ctx context.Context, env *plugin.Call, platform plugin.Platform, d *waypointv1.Deployment, why error) error {
 	destroyer, ok := plugin.As[plugin.DeploymentDestroyer](platform)
 	if !ok {

@@ -69,20 +69,20 @@ func (j *removals) prune(ctx context.Context, target *waypointv1.Deployment, ret
 	})
 }
 
-// leftoversSeen is how many of the newest pending deployments a deploy looks at for what others left: a page costs little, and each
-// deploy looks.
+// leftoversSeen is how many of the newest pending deployments a deploy looks at for what others left: a page costs
+// little, and each deploy looks.
 const leftoversSeen = 20
 
-// isLeftover reports whether a deployment was cut short: its job was killed or lost its lease, and no attempt went on. The
-// lane lets one deploy at a time touch the app in the workspace, so that none but the current one is under way.
+// isLeftover reports whether a deployment was cut short: its job was killed or lost its lease, and no attempt went on.
+// The lane lets one deploy at a time touch the app in the workspace, so that none but the current one is under way.
 func isLeftover(d, current *waypointv1.Deployment) bool {
 	return d.GetMeta().GetId() != current.GetMeta().GetId() &&
 		d.GetMeta().GetState() == waypointv1.RecordState_RECORD_STATE_RUNNING &&
 		d.GetPhysicalState() == waypointv1.PhysicalState_PHYSICAL_STATE_PENDING
 }
 
-// removeLeftovers removes what deploys before this one left when they were cut short, and might be in the way. That it fails is a
-// warning: the next deploy or destroy tries again.
+// removeLeftovers removes what deploys before this one left when they were cut short, and might be in the way. That it
+// fails is a warning: the next deploy or destroy tries again.
 func (j *removals) removeLeftovers(ctx context.Context, current *waypointv1.Deployment) error {
 	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: leftoversSeen},
 		PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_PENDING}
@@ -163,7 +163,8 @@ func (j *removals) destroyAll(ctx context.Context, deployments []*waypointv1.Dep
 	return errors.Join(failed...)
 }
 
-// destroyDeployment removes what a deployment made and marks its record. With a platform that cannot remove, it is only marked.
+// destroyDeployment removes what a deployment made and marks its record. With a platform that cannot remove, it is only
+// marked.
 func (j *removals) destroyDeployment(ctx context.Context, d *waypointv1.Deployment) error {
 	step := j.ui.Step("Destroying deployment v%d", d.GetMeta().GetSequence())
 	err := j.removeDeployment(ctx, d)
@@ -180,8 +181,8 @@ func (j *removals) destroyDeployment(ctx context.Context, d *waypointv1.Deployme
 	return nil
 }
 
-// removeDeployment removes what a deployment made, by its id alone if the deploy was cut short before its state was recorded:
-// then nobody knows how far it came.
+// removeDeployment removes what a deployment made, by its id alone if the deploy was cut short before its state was
+// recorded: then nobody knows how far it came.
 func (j *removals) removeDeployment(ctx context.Context, d *waypointv1.Deployment) error {
 	platform, labels, err := j.platformOf(ctx, d)
 	if err != nil && !stopped(err) && len(d.GetResult().GetStateJson()) == 0 {

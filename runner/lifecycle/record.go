@@ -157,7 +157,8 @@ func (j *records) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypoint
 	return &waypointv1.PluginResult{StateJson: state, TemplateJson: shown, Portable: r.Portable}, nil
 }
 
-// dropLabels takes labels of a plugin out of a record that the server would refuse: what was made must not be lost for them.
+// dropLabels takes labels of a plugin out of a record that the server would refuse: what was made must not be lost for
+// them.
 func (j *records) dropLabels(meta *waypointv1.RecordMeta, made map[string]string) {
 	dropped := 0
 	for _, k := range slices.Backward(slices.Sorted(maps.Keys(made))) {
@@ -274,7 +275,8 @@ func (j *records) listDeployments(ctx context.Context) ([]*waypointv1.Deployment
 	}
 }
 
-// newestDeployment returns the app's newest deployment in the workspace, even if it has been destroyed; nil if there is none.
+// newestDeployment returns the app's newest deployment in the workspace, even if it has been destroyed; nil if there is
+// none.
 func (j *records) newestDeployment(ctx context.Context) (*waypointv1.Deployment, error) {
 	req := &waypointv1.ListDeploymentsRequest{Selector: j.selector(), Page: &waypointv1.Page{Size: 1}}
 	res, err := call(ctx, j.attempt, j.h.Server.Deployments.ListDeployments, req)
@@ -325,8 +327,8 @@ func pluginRelease(r *waypointv1.Release) *plugin.Release {
 	}
 }
 
-// putEnd writes a record at the end of its stage, which failed with err, if that is not nil. A record that is too large for
-// what the plugin keeps in it is written without: it still says how the stage ended.
+// putEnd writes a record at the end of its stage, which failed with err, if that is not nil. A record that is too large
+// for what the plugin keeps in it is written without: it still says how the stage ended.
 func (j *records) putEnd(ctx context.Context, r *waypointv1.Record, err error) error {
 	if large := tooLarge(r); large != nil {
 		if err == nil {

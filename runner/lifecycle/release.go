@@ -119,8 +119,8 @@ func (j *job) serves(ctx context.Context, last *waypointv1.Release, target *wayp
 	return before.GetGeneration() == target.GetGeneration(), nil
 }
 
-// answers asks the releaser whether what is released serves still, and makes a release that does not be made again: a stable
-// port may be gone with its machine's last start. A releaser that cannot be asked counts as serving.
+// answers asks the releaser whether what is released serves still, and makes a release that does not be made again: a
+// stable port may be gone with its machine's last start. A releaser that cannot be asked counts as serving.
 func (j *job) answers(ctx context.Context, last *waypointv1.Release, target *waypointv1.Deployment) (bool, error) {
 	c, err := j.releaser(ctx, target)
 	if err != nil {

@@ -56,7 +56,8 @@ func component[C plugin.Component](j *stages, stage *config.Stage, of func(name 
 	return c, err
 }
 
-// env is what a component gets for a call; deploymentID names the deployment that the call is about, if it is about one.
+// env is what a component gets for a call; deploymentID names the deployment that the call is about, if it is about
+// one.
 func (j *stages) env(labels map[string]string, deploymentID string) *plugin.Call {
 	temp, _ := j.tempDir() // made when the stage was evaluated
 	return &plugin.Call{

@@ -41,8 +41,8 @@ type attempt struct {
 	result  *waypointv1.JobResult
 }
 
-// lostMost is how often a step is run again because its plugin process ended: with the first try that makes three, as many
-// as a job has attempts when runners are lost.
+// lostMost is how often a step is run again because its plugin process ended: with the first try that makes three, as
+// many as a job has attempts when runners are lost.
 const lostMost = 2
 
 // finished is the step as an earlier attempt finished it; nil if none did.
@@ -69,8 +69,8 @@ func (j *attempt) ready(ctx context.Context) error {
 // that an earlier attempt finished is only run again if what it made is of no use here.
 //
 // A step that is cut because the lease may have expired is run again once the lease is renewed, if it may be; otherwise
-// its error says so. The same holds for a step whose plugin process ended, up to lostMost times. The step's end is written
-// only after act succeeded.
+// its error says so. The same holds for a step whose plugin process ended, up to lostMost times. The step's end is
+// written only after act succeeded.
 func (j *attempt) step(ctx context.Context, name string, rerunnable bool, act func(ctx context.Context) (string, error)) error {
 	j.current = name
 	lost := 0

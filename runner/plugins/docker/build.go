@@ -126,14 +126,14 @@ func (b *builder) plan(env *plugin.Call) (*buildPlan, error) {
 	return p, nil
 }
 
-// localName is how an image that we built is called in the engine, without its tag. The host is nobody's: such a name is
-// never taken for one that can be pulled.
+// localName is how an image that we built is called in the engine, without its tag. The host is nobody's: such a name
+// is never taken for one that can be pulled.
 func localName(env *plugin.Call) string {
 	return "waypoint.local/" + pathPart(env.Project) + "/" + pathPart(env.App)
 }
 
-// baseName is the name that an image has while the entrypoint is put into it. Builds take no lane, so several of one app
-// may run at once: the job's id keeps them apart, and a second attempt at a job finds what the first one left.
+// baseName is the name that an image has while the entrypoint is put into it. Builds take no lane, so several of one
+// app may run at once: the job's id keeps them apart, and a second attempt at a job finds what the first one left.
 func baseName(env *plugin.Call) string {
 	return baseNames(env) + tagPart(env.Workspace) + "-" + tagPart(env.JobID)
 }

@@ -166,8 +166,8 @@ func (b *buildOutput) aux(id string, content json.RawMessage) error {
 	return nil
 }
 
-// progress shows what BuildKit says. Its own chores are only shown when they fail or print something. A quick step begins,
-// prints and ends in one message: what it printed comes before its end.
+// progress shows what BuildKit says. Its own chores are only shown when they fail or print something. A quick step
+// begins, prints and ends in one message: what it printed comes before its end.
 func (b *buildOutput) progress(p buildkit.Progress) {
 	for _, v := range p.Vertexes {
 		s := b.steps[v.Digest]

@@ -26,8 +26,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 )
 
-// buildFor builds, and sees to it that the image is for the platform that was asked for, or the engine's own: the classic
-// builder of older engines takes layers FROM scratch of any platform from its cache.
+// buildFor builds, and sees to it that the image is for the platform that was asked for, or the engine's own: the
+// classic builder of older engines takes layers FROM scratch of any platform from its cache.
 func (e *engine) buildFor(ctx context.Context, env *plugin.Call, p *buildPlan, keys *image.Keychain) (string, error) {
 	id, err := e.build(ctx, env, p, keys)
 	if err != nil {
@@ -131,13 +131,13 @@ func (e *engine) build(ctx context.Context, env *plugin.Call, p *buildPlan, keys
 	return id, nil
 }
 
-// cacheTries bounds how often the classic builder is asked again because its cache changed under it. The last time it is
-// asked without its cache.
+// cacheTries bounds how often the classic builder is asked again because its cache changed under it. The last time it
+// is asked without its cache.
 const cacheTries = 4
 
 // cacheGone reports whether the classic builder chose a layer of its cache that was removed before it used it: with an
-// old image of another build that began with the same instructions. Which words the engine has for it depends on how far
-// the removal was: the image was no longer listed, its file was gone, or its layers were.
+// old image of another build that began with the same instructions. Which words the engine has for it depends on how
+// far the removal was: the image was no longer listed, its file was gone, or its layers were.
 func cacheGone(err error) bool {
 	if err == nil {
 		return false

@@ -36,9 +36,9 @@ type engine struct {
 	buildKit, preferred bool
 }
 
-// connect finds the engine as Docker's own command does, and waits until it answers: the configuration, then DOCKER_HOST
-// and its kin, then the current context of Docker's configuration, then the machine's own engine. environ is what a
-// component was given (plugin.Env.Environ; nil: the process's). The caller closes it.
+// connect finds the engine as Docker's own command does, and waits until it answers: the configuration, then
+// DOCKER_HOST and its kin, then the current context of Docker's configuration, then the machine's own engine. environ
+// is what a component was given (plugin.Env.Environ; nil: the process's). The caller closes it.
 func connect(ctx context.Context, environ []string, config *ClientConfig) (*engine, error) {
 	at, err := locate(environ, config)
 	if err != nil {

@@ -67,13 +67,14 @@ type PlatformConfig struct {
 	// Environment variables of the app. Values that differ between environments, and secrets, are better kept with
 	// `waypoint config set`.
 	StaticEnvironment map[string]string `hcl:"static_environment,optional"`
-	// Port that the app listens on in the container. It is published on a free port, and is in the environment variable PORT.
+	// Port that the app listens on in the container. It is published on a free port, and is in the environment variable
+	// PORT.
 	ServicePort uint `hcl:"service_port,optional" default:"3000"`
 	// Further ports of the app to publish.
 	ExtraPorts []uint `hcl:"extra_ports,optional"`
 	// Docker networks that the container is connected to. "host" alone is the machine's own network: the app listens on a
-	// port of the machine, service_port or, without it, a free one that it finds in PORT. "none" alone gives no network: the
-	// app cannot be reached, nor can it reach anything.
+	// port of the machine, service_port or, without it, a free one that it finds in PORT. "none" alone gives no network:
+	// the app cannot be reached, nor can it reach anything.
 	Networks []string `hcl:"networks,optional" default:"[\"waypoint\"]"`
 	// Directories of the engine's machine to mount, each "host-path:container-path", with ":ro" for read-only.
 	Binds []string `hcl:"binds,optional"`

@@ -37,8 +37,8 @@ type creation struct {
 	about client.ImageInspectResult
 	// entrypoint reports whether the image has it.
 	entrypoint bool
-	// listener is the address at which the server was opened for the container; empty: it needs none. listeners are all that
-	// were opened.
+	// listener is the address at which the server was opened for the container; empty: it needs none. listeners are all
+	// that were opened.
 	listener  string
 	listeners []string
 	// health is how the container was found when it was deployed.
@@ -116,14 +116,14 @@ func (c *creation) pull(ctx context.Context, name string) (client.ImageInspectRe
 	return c.engine.ImageInspect(ctx, name)
 }
 
-// startTries bounds how often a start is tried that somebody was in the way of, and startWaits are the pauses between: an
-// engine finishes within seconds what a runner asked of it that was killed.
+// startTries bounds how often a start is tried that somebody was in the way of, and startWaits are the pauses between:
+// an engine finishes within seconds what a runner asked of it that was killed.
 const startTries = 10
 
 var startWaits = retry.Policy{First: 50 * time.Millisecond, Most: 2 * time.Second}
 
-// run makes the container, starts it and waits for its health. Ports are chosen, and the listener to the server opened, under
-// the machine's lock.
+// run makes the container, starts it and waits for its health. Ports are chosen, and the listener to the server opened,
+// under the machine's lock.
 func (c *creation) run(ctx context.Context) (deployment, error) {
 	d := deployment{Container: containerName(c.env, c.req.DeploymentID), Host: c.where.publishedAt, ServicePort: c.wanted.servicePort, Engine: c.engine.host}
 	step := c.env.UI.Step("Starting the container %s", d.Container)
@@ -205,7 +205,8 @@ func (c *creation) startOnce(ctx context.Context, d *deployment, taken map[int]b
 }
 
 // passes reports whether another try may go better: with other ports, on another address, in the network that somebody
-// made in the place of ours, or when a container of an earlier attempt has been removed that the engine was still making.
+// made in the place of ours, or when a container of an earlier attempt has been removed that the engine was still
+// making.
 func (c *creation) passes(err error, ports network.PortMap, taken map[int]bool) bool {
 	switch {
 	case c.otherAddress(err), networkGone(err), nameTaken(err), noSubnet(err):
@@ -230,8 +231,8 @@ func networkGone(err error) bool {
 	return strings.Contains(text, "network") && strings.Contains(text, "not found")
 }
 
-// noSubnet reports whether the engine's networks use up the addresses that it has for networks. Networks of one name that
-// are about to be removed do so for a moment.
+// noSubnet reports whether the engine's networks use up the addresses that it has for networks. Networks of one name
+// that are about to be removed do so for a moment.
 func noSubnet(err error) bool {
 	return strings.Contains(err.Error(), "available, non-overlapping IPv4 address pool") ||
 		strings.Contains(err.Error(), "all predefined address pools have been fully subnetted")
@@ -342,8 +343,8 @@ func (c *creation) create(ctx context.Context, d *deployment, environ []string, 
 	return err
 }
 
-// environ is the app's environment: proxies that Docker's command would tell it of, what the file says, its port, and what
-// the entrypoint needs.
+// environ is the app's environment: proxies that Docker's command would tell it of, what the file says, its port, and
+// what the entrypoint needs.
 func (c *creation) environ(ctx context.Context) ([]string, error) {
 	vars, err := image.Proxies(c.env, c.engine.host)
 	if err != nil {

@@ -163,9 +163,9 @@ func DestroyImages(ctx context.Context, env *plugin.Call) error {
 	return e.removeImages(ctx, env, 0)
 }
 
-// Purge removes all containers and networks of an installation, known by its state directory, and names what had to stay:
-// networks that containers of others use. What cannot be removed keeps it from nothing else. Without a Docker engine there
-// is nothing to remove. It is for the end of an installation.
+// Purge removes all containers and networks of an installation, known by its state directory, and names what had to
+// stay: networks that containers of others use. What cannot be removed keeps it from nothing else. Without a Docker
+// engine there is nothing to remove. It is for the end of an installation.
 func Purge(ctx context.Context, stateDir string) (left []string, err error) {
 	e, err := connect(ctx, nil, nil)
 	var gone *unreachable

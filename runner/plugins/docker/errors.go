@@ -19,8 +19,8 @@ type unreachable struct{ reason *plugin.Error }
 func (u *unreachable) Error() string { return u.reason.Error() }
 func (u *unreachable) Unwrap() error { return u.reason }
 
-// explain turns what the engine, or the way to it, answered into one sentence and what to do. doing says what was tried.
-// An error that nothing is known of keeps its own words.
+// explain turns what the engine, or the way to it, answered into one sentence and what to do. doing says what was
+// tried. An error that nothing is known of keeps its own words.
 func (e *engine) explain(doing string, err error) error {
 	var known *plugin.Error
 	switch {
@@ -64,8 +64,8 @@ func (e *engine) explain(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// stoppedBy returns the cause of a context that has ended in place of what the engine's client made of it, which looks like
-// an engine that does not answer.
+// stoppedBy returns the cause of a context that has ended in place of what the engine's client made of it, which looks
+// like an engine that does not answer.
 func stoppedBy(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause

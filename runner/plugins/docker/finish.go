@@ -233,8 +233,8 @@ func (e *engine) removeImages(ctx context.Context, env *plugin.Call, keep int, s
 // buildMost is how long a build may take that another one leaves alone.
 const buildMost = 24 * time.Hour
 
-// inUse reports whether another build of the app works with the image now: an old source gives an old image, which counts
-// among those to remove as soon as the builder has found it in its cache.
+// inUse reports whether another build of the app works with the image now: an old source gives an old image, which
+// counts among those to remove as soon as the builder has found it in its cache.
 func (e *engine) inUse(ctx context.Context, env *plugin.Call, id string, names []string) bool {
 	own := baseName(env)
 	if !slices.ContainsFunc(names, func(name string) bool { return name != own && strings.HasPrefix(name, baseNames(env)) }) {

@@ -69,7 +69,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// listens dials the app itself where its address is reached from here, which needs no pause; else where it is published.
+// listens dials the app itself where its address is reached from here, which needs no pause; else where it is
+// published.
 func listens(ctx context.Context, about container.InspectResponse, network string, servicePort int, direct bool, published stableport.Target) error {
 	if direct && about.NetworkSettings != nil {
 		if n := about.NetworkSettings.Networks[network]; n != nil && n.IPAddress.IsValid() {
@@ -236,7 +237,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// DeploymentStatus reports the container's health: ready (runs and is healthy), alive (runs), down (does not run), missing.
+// DeploymentStatus reports the container's health: ready (runs and is healthy), alive (runs), down (does not run),
+// missing.
 func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (*plugin.Status, error) {
 	e, err := connect(ctx, env.Environ, p.config.ClientConfig)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
-// Labels of everything that we make in an engine or put into an image: by them it is found again, after a crash as well,
-// and removed. They say nothing that changes from one run to the next but the deployment's: an image that is built again
-// from the same source stays the same.
+// Labels of everything that we make in an engine or put into an image: by them it is found again, after a crash as
+// well, and removed. They say nothing that changes from one run to the next but the deployment's: an image that is
+// built again from the same source stays the same.
 const (
 	labelProject    = "waypoint.project"
 	labelApp        = "waypoint.app"

@@ -60,8 +60,9 @@ func (c PlatformConfig) checkNetworks() error {
 	return nil
 }
 
-// hostPort decides which port of the machine the app listens on, before its container starts. A port that the file names
-// must be free here: the container would end with an error of its own, or another program's answers be taken for the app's.
+// hostPort decides which port of the machine the app listens on, before its container starts. A port that the file
+// names must be free here: the container would end with an error of its own, or another program's answers be taken for
+// the app's.
 func (c *creation) hostPort(ctx context.Context) error {
 	here := !c.where.remote && !c.where.desktop
 	if !c.wanted.chosen && here {
@@ -135,8 +136,8 @@ func (c *creation) firstNetwork() (container.NetworkMode, *network.NetworkingCon
 	return container.NetworkMode(id), &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{id: endpoint(id)}}
 }
 
-// endpoint is a container's place in a network. With the id in it the engine does not look for the network's name when the
-// container starts, and lists the container among those of the network before it has.
+// endpoint is a container's place in a network. With the id in it the engine does not look for the network's name when
+// the container starts, and lists the container among those of the network before it has.
 func endpoint(id string) *network.EndpointSettings {
 	return &network.EndpointSettings{NetworkID: id}
 }

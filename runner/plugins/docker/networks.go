@@ -16,14 +16,14 @@ import (
 	"github.com/waypoint-serverless/waypoint/internal/retry"
 )
 
-// Engines before version 25 do not hold the names of networks unique: two requests at the same time make two networks of
-// one name, and the second may be that of a runner which was killed while its engine still worked for it. So whoever needs a
-// network looks at all that have its name, decides for one as everybody would, and removes the others that are ours and
-// that nothing needs; who had decided for one of those finds it gone when its container starts, and looks again
-// (creation.start). From then on a network is named by its id.
+// Engines before version 25 do not hold the names of networks unique: two requests at the same time make two networks
+// of one name, and the second may be that of a runner which was killed while its engine still worked for it. So whoever
+// needs a network looks at all that have its name, decides for one as everybody would, and removes the others that are
+// ours and that nothing needs; who had decided for one of those finds it gone when its container starts, and looks
+// again (creation.start). From then on a network is named by its id.
 
-// networkLooks bounds how often the networks of a name are looked at again because somebody else works on them too; after
-// that the first is taken as it is.
+// networkLooks bounds how often the networks of a name are looked at again because somebody else works on them too;
+// after that the first is taken as it is.
 const networkLooks = 8
 
 // networkWaits are the pauses between these looks.
@@ -130,9 +130,9 @@ func (e *engine) makeNetwork(ctx context.Context, name, home string) ([]candidat
 	return nil, errors.New("it was made, and is gone")
 }
 
-// settle removes the networks behind the first that nobody needs, and reports whether the first is the one to use: the only
-// one, or the first of several that have to stay. It is not while any of the others goes, because who has it may have
-// found it the only one.
+// settle removes the networks behind the first that nobody needs, and reports whether the first is the one to use: the
+// only one, or the first of several that have to stay. It is not while any of the others goes, because who has it may
+// have found it the only one.
 func (e *engine) settle(ctx context.Context, found []candidate) (bool, error) {
 	settled := true
 	for _, other := range found[1:] {

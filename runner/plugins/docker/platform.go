@@ -18,8 +18,8 @@ import (
 )
 
 // A deployment is one container. Its name is made of the deployment's id, so that a second attempt finds what the first
-// left, and its labels say whose it is. It is published on a port that is chosen once, so that the address stays when the
-// container is started again.
+// left, and its labels say whose it is. It is published on a port that is chosen once, so that the address stays when
+// the container is started again.
 type platform struct {
 	config   PlatformConfig
 	options  Options

@@ -26,8 +26,8 @@ type registry struct{ config RegistryConfig }
 
 func (r *registry) Config() any { return &r.config }
 
-// Push names the image and pushes it: from the engine that has it, or, for one that is in a registry, from there to here
-// without an engine.
+// Push names the image and pushes it: from the engine that has it, or, for one that is in a registry, from there to
+// here without an engine.
 func (r *registry) Push(ctx context.Context, env *plugin.Call, artifact *plugin.Artifact) (*plugin.Result, error) {
 	c := r.config
 	from, err := image.FromArtifact(artifact, `the registry "docker"`)
@@ -173,8 +173,8 @@ func (e *engine) pushedDigest(ctx context.Context, to image.Image) (string, erro
 	return "", nil // nobody has said
 }
 
-// mayPush asks the registry whether the credentials may write there, and fails if it says no. An engine does not say why
-// it tries a layer again, and with wrong credentials it would for 50 seconds.
+// mayPush asks the registry whether the credentials may write there, and fails if it says no. An engine does not say
+// why it tries a layer again, and with wrong credentials it would for 50 seconds.
 func mayPush(ctx context.Context, reference string, c image.Credentials) error {
 	ref, err := name.ParseReference(reference)
 	if err != nil {

@@ -29,7 +29,8 @@ type surroundings struct {
 	mode     networkMode
 	networks []string
 	ids      []string
-	// bindTo is the engine's address on which ports are published: that by which it was named, if it is on another machine.
+	// bindTo is the engine's address on which ports are published: that by which it was named, if it is on another
+	// machine.
 	bindTo netip.Addr
 	// logs bounds what the engine keeps of the app's output.
 	logs container.LogConfig
@@ -69,8 +70,8 @@ func (c *creation) surroundings(ctx context.Context) error {
 	return nil
 }
 
-// address finds the address of another machine's engine on which ports are published: the one that we were told, not every
-// one that the machine has.
+// address finds the address of another machine's engine on which ports are published: the one that we were told, not
+// every one that the machine has.
 func (c *creation) address(ctx context.Context) netip.Addr {
 	if !c.where.remote {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -130,8 +131,8 @@ func isOurs(ip netip.Addr) bool {
 	})
 }
 
-// serverEnv is what the entrypoint needs to reach the server from the container. Where it cannot be reached the app runs
-// all the same, without configuration and logs.
+// serverEnv is what the entrypoint needs to reach the server from the container. Where it cannot be reached the app
+// runs all the same, without configuration and logs.
 func (c *creation) serverEnv(ctx context.Context) (map[string]string, error) {
 	c.listener = ""
 	if c.env.LocalServer == nil {
@@ -170,8 +171,8 @@ func (c *creation) listenerAddress() (bind, name string) {
 	return "", ""
 }
 
-// tidy removes networks of ours that no container needs any more, and closes the listeners to the server that containers had
-// which are gone.
+// tidy removes networks of ours that no container needs any more, and closes the listeners to the server that
+// containers had which are gone.
 func (e *engine) tidy(ctx context.Context, env *plugin.Call, had freed) error {
 	place, err := stableport.In(env)
 	if err != nil {

@@ -28,8 +28,9 @@ const (
 // environFile holds the environment that a deployment's supervisor was started with, sealed by the local server.
 func environFile(dir string) string { return filepath.Join(dir, "environ.sealed") }
 
-// keepEnviron seals the environment of a deployment, the entrypoint's token among it, so that the app can be started again
-// after a reboot. Without a server on this machine nothing is kept: an app then comes back by being deployed again.
+// keepEnviron seals the environment of a deployment, the entrypoint's token among it, so that the app can be started
+// again after a reboot. Without a server on this machine nothing is kept: an app then comes back by being deployed
+// again.
 func keepEnviron(ctx context.Context, env *plugin.Call, dir, id string, environ []string) error {
 	if env.Sealer == nil {
 		return nil
@@ -45,9 +46,9 @@ func keepEnviron(ctx context.Context, env *plugin.Call, dir, id string, environ 
 	return machine.WriteFile(environFile(dir), sealed)
 }
 
-// Restore starts again the apps and the stable ports that should be on this machine and are not, after a reboot say. What
-// cannot be started is logged, and `waypoint status` shows it as down. It returns when all run and are healthy, or have had
-// their time.
+// Restore starts again the apps and the stable ports that should be on this machine and are not, after a reboot say.
+// What cannot be started is logged, and `waypoint status` shows it as down. It returns when all run and are healthy, or
+// have had their time.
 func Restore(ctx context.Context, o Options, stateDir string, sealer plugin.Sealer, log *slog.Logger) error {
 	helper, err := o.Proxy()
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/stableport"
 )
 
-// DeploymentStatus reports the process's health: ready (runs and is healthy), alive (runs), down (does not run), missing.
+// DeploymentStatus reports the process's health: ready (runs and is healthy), alive (runs), down (does not run),
+// missing.
 func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *plugin.Deployment) (*plugin.Status, error) {
 	h, err := homeOf(env)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command containerapp is an app for tests of the entrypoint in a container that has nothing else in it. It leaves a daemon
-// behind in a session of its own, writes each signal that it gets, and ends with TERM.
+// Command containerapp is an app for tests of the entrypoint in a container that has nothing else in it. It leaves a
+// daemon behind in a session of its own, writes each signal that it gets, and ends with TERM.
 package main
 
 import (

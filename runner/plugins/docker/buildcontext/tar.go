@@ -45,8 +45,8 @@ type File struct {
 	Mode    int64
 }
 
-// Tar writes the directory as an archive, with the given files in the place of those of their names. Owner and group are
-// root's; times are the files' own, to the second: apps serve them as Last-Modified.
+// Tar writes the directory as an archive, with the given files in the place of those of their names. Owner and group
+// are root's; times are the files' own, to the second: apps serve them as Last-Modified.
 func Tar(w io.Writer, d Dir, f Filter, files ...File) error {
 	out := tar.NewWriter(w)
 	replaced := map[string]bool{}

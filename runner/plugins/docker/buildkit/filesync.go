@@ -18,8 +18,8 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/docker/buildcontext"
 )
 
-// Kinds of packets of the file transfer, as in the module fsutil of BuildKit: the sender tells all entries, the receiver
-// asks for the content of those that it has not, by their number.
+// Kinds of packets of the file transfer, as in the module fsutil of BuildKit: the sender tells all entries, the
+// receiver asks for the content of those that it has not, by their number.
 const (
 	packetStat = 0
 	packetReq  = 1

@@ -1,6 +1,6 @@
-// Package buildkit speaks the two protocols that a client of BuildKit inside a Docker engine needs: the session, in which
-// the engine asks the client for files and credentials (gRPC that the engine calls over a connection that the client
-// opened), and the status of a build.
+// Package buildkit speaks the two protocols that a client of BuildKit inside a Docker engine needs: the session, in
+// which the engine asks the client for files and credentials (gRPC that the engine calls over a connection that the
+// client opened), and the status of a build.
 //
 // BuildKit's own client would add some 10 MB to the binary; these are the three calls and seven messages of it that a
 // build with the engine uses. The package makes no build itself and imports no plugin.

@@ -105,7 +105,8 @@ type Log struct {
 	Text   []byte
 }
 
-// DecodeProgress reads BuildKit's StatusResponse, which the engine sends as the value of a "moby.buildkit.trace" message.
+// DecodeProgress reads BuildKit's StatusResponse, which the engine sends as the value of a "moby.buildkit.trace"
+// message.
 func DecodeProgress(message []byte) (Progress, error) {
 	var p Progress
 	err := fields(message, func(field protowire.Number, _ uint64, bytes []byte) error {

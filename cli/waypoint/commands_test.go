@@ -62,7 +62,7 @@ var planned = []plan{
 	{pattern: `^waypoint project inspect .*$`, as: "waypoint project inspect shop"},
 	{pattern: `^waypoint open( -print)?$`, as: "waypoint open -app web -print"},
 	{pattern: `^waypoint rollback v3$`, as: "waypoint rollback"}, // v3 is an example
-	{pattern: `^waypoint logs$`, as: "waypoint logs -app web --follow=false"},
+	{pattern: `^waypoint logs(.*)$`, as: "waypoint logs$1 --follow=false"},
 	{pattern: `^waypoint job (cancel|get-stream|inspect) .*$`, as: "waypoint job ${1} {JOB}"},
 	{pattern: `^waypoint token create NAME(.*)`, as: "waypoint token create NAME$1"},
 	{pattern: `^waypoint token revoke .*$`, as: "waypoint token revoke {ID}"},

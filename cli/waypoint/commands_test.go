@@ -24,7 +24,7 @@ import (
 
 // excused are the commands of the texts that this test does not run, each with the reason.
 var excused = []struct{ pattern, why string }{
-	{`^waypoint X$`, "the program fills in the command"},
+	{`^waypoint (X|%s)$`, "the program fills in the command"},
 	{`^waypoint (plugin-proxy|runner-guard)$`, "a process that waypoint starts, not a command for people"},
 	{`^waypoint (install|upgrade|uninstall) --platform=aws`, "requires an AWS account; the test of localstack/standin installs, upgrades and removes"},
 	{`^waypoint login https://waypoint\.example\.com`, "the server is an example"},
@@ -57,8 +57,8 @@ var planned = []plan{
 	{pattern: ``},
 	{pattern: `^waypoint variable set -sensitive <`, stdin: "password=hidden\n"},
 	{pattern: `^waypoint fmt - <`, stdin: exampleFile},
-	{pattern: `^waypoint docs NAME$`, as: "waypoint docs docker"},
-	{pattern: `^waypoint status -app .*$`, as: "waypoint status -app web"},
+	{pattern: `^waypoint docs (NAME|PLUGIN)$`, as: "waypoint docs docker"},
+	{pattern: `^waypoint (status|release) -app %s`, as: "waypoint $1 -app web"},
 	{pattern: `^waypoint project inspect .*$`, as: "waypoint project inspect shop"},
 	{pattern: `^waypoint open( -print)?$`, as: "waypoint open -app web -print"},
 	{pattern: `^waypoint rollback v3$`, as: "waypoint rollback"}, // v3 is an example

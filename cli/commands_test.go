@@ -36,7 +36,8 @@ func TestWrongCommandsInTextsAreFound(t *testing.T) {
 		"waypoint token make X":                             false,
 		"waypoint up now":                                   false,
 		"waypoint project apply":                            false, // planned
-		"waypoint token new X":                              false, // of the original
+		"waypoint token new X":                              true,  // of the original, an alias
+		"waypoint token invite X":                           false, // of the original
 	} {
 		if wrong := checkMention(t, line); (wrong == "") != right {
 			t.Errorf("%s: %q", line, wrong)

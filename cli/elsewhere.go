@@ -15,7 +15,6 @@ type fate int
 const (
 	planned fate = iota // it will come
 	dropped             // it will not
-	renamed             // it is here under another name
 )
 
 // elsewhere are all of Waypoint's commands that are not here, with what to use instead. Whoever builds one of them
@@ -47,24 +46,19 @@ func elsewhere() []struct {
 		{"runner install", planned, "Until then, run `waypoint runner agent` on the machine where the runner should run."},
 		{"runner profile", planned, "Until then, jobs run on standing runners; pick them with labels."},
 		{"runner reject", dropped, "A runner proves itself with a token; revoke it with `waypoint token revoke`."},
-		{"runner token", renamed, "Use `waypoint token create NAME -kind runner`."},
 		{"runner uninstall", planned, "Until then, stop the `waypoint runner agent` process."},
 		{"server bootstrap", dropped, "`waypoint install` makes the first token itself."},
 		{"server config-set", dropped, "The server has no such settings."},
 		{"server cookie", dropped, "There is no cookie: each runner has a token of its own, `waypoint token create NAME -kind runner`."},
 		{"server restore", planned, "Until then, copy the local server's data directory while it is stopped."},
 		{"server snapshot", planned, "Until then, copy the local server's data directory while it is stopped."},
-		{"server upgrade", renamed, "Use `waypoint upgrade --platform=local` or `waypoint upgrade --platform=aws`."},
 		{"task", planned, "On-demand runners come with runner profiles. `waypoint job inspect` shows the state of a job."},
 		{"template", dropped, "It was for HashiCorp's hosted service only."},
 		{"token exchange", dropped, "There are no invites: give people a token of their own, `waypoint token create NAME`."},
 		{"token invite", dropped, "There are no invites: give people a token of their own, `waypoint token create NAME`."},
-		{"token new", renamed, "Use `waypoint token create NAME`."},
 		{"trigger", planned, "Until then, let your CI run `waypoint up` with WAYPOINT_SERVER_ADDR and WAYPOINT_SERVER_TOKEN."},
 		{"ui", planned, "Until then, `waypoint status` and the list commands show the same data."},
 		{"user", planned, "Until then, give people a token of their own: `waypoint token create NAME`."},
-		{"workspace create", dropped, "The first operation in a workspace creates it: `waypoint up -workspace NAME`."},
-		{"workspace inspect", renamed, "Use `waypoint status -workspace NAME`."},
 	}
 }
 
@@ -87,11 +81,8 @@ func addElsewhere(root *cobra.Command) {
 }
 
 func (f fate) sentence(path string) string {
-	switch f {
-	case planned:
+	if f == planned {
 		return "`waypoint " + path + "` is planned, but not in this version"
-	case renamed:
-		return "`waypoint " + path + "` has another name here"
 	}
 	return "`waypoint " + path + "` is not part of this Waypoint"
 }

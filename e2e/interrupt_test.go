@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -78,6 +79,11 @@ func TestSignalsAtEveryMoment(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(envMoments)); err == nil {
 		moments = n
 	}
+	// Under nohup SIGHUP is ignored, and so it would be in the commands, which then rightly go on: what is caught here has
+	// its default again in what is started.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	w := newWorld(t)
 	w.startServer()
 	dir := filepath.Join(w.dir, "stubborn")

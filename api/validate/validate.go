@@ -67,8 +67,7 @@ func lower(c byte) bool { return c >= 'a' && c <= 'z' }
 func upper(c byte) bool { return c >= 'A' && c <= 'Z' }
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-func nameByte(c byte) bool      { return lower(c) || upper(c) || digit(c) || c == '_' || c == '-' }
-func workspaceByte(c byte) bool { return lower(c) || digit(c) || c == '_' || c == '-' }
+func nameByte(c byte) bool { return lower(c) || upper(c) || digit(c) || c == '_' || c == '-' }
 
 // ulidByte is Crockford's base 32: no I, L, O and U.
 func ulidByte(c byte) bool {
@@ -91,13 +90,13 @@ func Name(what, name string) error {
 		WithHint("Use 1 to 64 letters, digits, '-' or '_'.")
 }
 
-// Workspace checks a workspace name: [a-z0-9_-]{1,38}.
+// Workspace checks a workspace name: [A-Za-z0-9_-]{1,38}.
 func Workspace(name string) error {
-	if made(name, 38, workspaceByte) {
+	if made(name, 38, nameByte) {
 		return nil
 	}
 	return invalid("workspace", "%q is not a valid workspace name", clip(name)).
-		WithHint("Use 1 to 38 lower-case letters, digits, '-' or '_'.")
+		WithHint("Use 1 to 38 letters, digits, '-' or '_'.")
 }
 
 // ID checks a ULID.

@@ -27,7 +27,7 @@ func TestNames(t *testing.T) {
 		{"a workspace", validate.Workspace, "prod-1", true},
 		{"38 characters", validate.Workspace, strings.Repeat("w", 38), true},
 		{"39 characters", validate.Workspace, strings.Repeat("w", 39), false},
-		{"upper case", validate.Workspace, "Prod", false},
+		{"upper case", validate.Workspace, "Prod-1", true}, {"a slash in a workspace", validate.Workspace, "feature/x", false},
 		{"a ULID", id, "01JD2Z6Q0V9X8W7R5T3P1N4M6K", true},
 		{"the largest ULID", id, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", true},
 		{"too large for a ULID", id, "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", false},

@@ -83,23 +83,30 @@ func (o *scopeOptions) resolve(cmd *cobra.Command, sh Host) (*waypointv1.ConfigS
 
 func newSet(sh Host) *cobra.Command {
 	o := &scopeOptions{}
+	var envFile string
 	cmd := &cobra.Command{
 		Use: "set NAME=VALUE ...", Short: "Set configuration variables", Args: shell.ArgCount(0, -1),
-		Long: `Sets variables. Without arguments, lines of the form NAME=VALUE are read from stdin, which keeps secrets out of
-the shell's history. An empty value deletes the variable. A sensitive variable stays sensitive when it is set again; to make it readable,
-delete it first.`,
-		Example: "  waypoint config set PORT=8080\n  waypoint config set -app web -sensitive <secrets.txt\n  waypoint config set -runner -sensitive <credentials.txt",
-		RunE:    func(cmd *cobra.Command, args []string) error { return runSet(cmd, sh, o, args) },
+		Long: `Sets variables. An empty value deletes the variable. A sensitive variable stays sensitive when it is set again; to make it
+readable, delete it first.
+
+Without arguments, lines of the form NAME=VALUE are read from stdin, which keeps secrets out of the shell's history. Everything
+after the = is the value, as it stands.
+
+-env-file reads a .env file: with comments, quotes, "export", and values of several lines. A $ is not substituted. Arguments
+replace what the file says; "-" is stdin.`,
+		Example: "  waypoint config set PORT=8080\n  waypoint config set -env-file .env\n  waypoint config set -app web -sensitive <secrets.txt",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runSet(cmd, sh, o, envFile, args) },
 	}
 	o.register(cmd)
+	cmd.Flags().StringVar(&envFile, "env-file", "", "set the variables of a .env file; -: of stdin")
 	cmd.Flags().BoolVar(&o.internal, "internal", false, "internal: usable in expressions, not exported to the app")
 	cmd.Flags().BoolVar(&o.sensitive, "sensitive", false, "hide the value: `waypoint config get` shows it only with -reveal, and jobs redact it")
 	cmd.Flags().BoolVar(&o.file, "file", false, "write VALUE to a file; NAME is its path")
 	return cmd
 }
 
-func runSet(cmd *cobra.Command, sh Host, o *scopeOptions, args []string) error {
-	args, err := settingArgs(sh, cmd, args)
+func runSet(cmd *cobra.Command, sh Host, o *scopeOptions, envFile string, args []string) error {
+	args, err := allSettings(sh, cmd, envFile, args)
 	if err != nil {
 		return err
 	}
@@ -122,8 +129,44 @@ func runSet(cmd *cobra.Command, sh Host, o *scopeOptions, args []string) error {
 	if _, err := c.Config.SetConfig(ctx, connect.NewRequest(&waypointv1.SetConfigRequest{Variables: vars})); err != nil {
 		return fmt.Errorf("setting the configuration: %w", err)
 	}
-	sh.Progressf("Set %s. Running apps get it within 30 seconds.\n", render.Plural(len(vars), "variable"))
+	what := []string{}
+	deleted := 0
+	for _, v := range vars {
+		if v.GetValue() == "" {
+			deleted++
+		}
+	}
+	if set := len(vars) - deleted; set > 0 {
+		what = append(what, "Set "+render.Plural(set, "variable"))
+	}
+	if deleted > 0 {
+		what = append(what, "Deleted "+render.Plural(deleted, "variable")+" without a value")
+	}
+	sh.Progressf("%s. Running apps get it within 30 seconds.\n", strings.Join(what, ". "))
 	return nil
+}
+
+// allSettings are the NAME=VALUE settings of the env file and the arguments; a name of both has the argument's value.
+func allSettings(sh Host, cmd *cobra.Command, envFile string, args []string) ([]string, error) {
+	if envFile == "" {
+		return settingArgs(sh, cmd, args)
+	}
+	file, err := readEnvFile(sh.Env().In, envFile)
+	if err != nil {
+		return nil, err
+	}
+	given := map[string]bool{}
+	for _, a := range args {
+		name, _, _ := strings.Cut(a, "=")
+		given[name] = true
+	}
+	var out []string
+	for _, s := range file {
+		if !given[s.name] {
+			out = append(out, s.name+"="+s.value)
+		}
+	}
+	return append(out, args...), nil
 }
 
 // settingArgs are the NAME=VALUE arguments; without any, such lines from stdin.

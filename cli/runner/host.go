@@ -9,6 +9,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/operation"
 	"github.com/waypoint-serverless/waypoint/cli/records"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/cli/token"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
@@ -18,6 +19,7 @@ import (
 type Host interface {
 	operation.Host
 	records.Host
+	token.Host
 	Ago(t time.Time) string
 	ChosenServer() (*shell.Server, error)
 	Deps() shell.Deps

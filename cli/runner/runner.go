@@ -19,6 +19,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/records"
 	"github.com/waypoint-serverless/waypoint/cli/render"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
+	"github.com/waypoint-serverless/waypoint/cli/token"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/internal/version"
@@ -28,7 +29,7 @@ import (
 
 // New makes the command runner.
 func New(sh Host) *cobra.Command {
-	return shell.Group("runner", "Run, list and inspect runners", newAgent(sh), newList(sh), newInspect(sh))
+	return shell.Group("runner", "Run, list and inspect runners", newAgent(sh), newList(sh), newInspect(sh), token.NewForRunner(sh))
 }
 
 type agentOptions struct {

@@ -20,7 +20,7 @@ type runOptions struct {
 
 // New makes the command server.
 func New(sh Host) *cobra.Command {
-	return shell.Group("server", "Run a server", install.NewInstall(sh), install.NewUninstall(sh), newRun(sh), newEngines(sh))
+	return shell.Group("server", "Run a server", install.NewInstall(sh), install.NewUpgrade(sh), install.NewUninstall(sh), newRun(sh), newEngines(sh))
 }
 
 func newRun(sh Host) *cobra.Command {

@@ -23,6 +23,17 @@ func New(sh Host) *cobra.Command {
 	return shell.Group("token", "Create, list and revoke tokens", newCreate(sh), newList(sh), newRevoke(sh))
 }
 
+// NewForRunner makes the command `runner token`: `token create` for a runner, under the name that the original has.
+func NewForRunner(sh Host) *cobra.Command {
+	cmd := newCreate(sh)
+	cmd.Use, cmd.Aliases, cmd.Short = "token NAME", nil, "Create a token for a runner"
+	cmd.Example = "  waypoint runner token eu-1 -project web -label region=eu"
+	kind := cmd.Flags().Lookup("kind")
+	kind.DefValue, kind.Hidden = "runner", true
+	_ = kind.Value.Set("runner")
+	return cmd
+}
+
 type createOptions struct {
 	kind        string
 	role        string
@@ -36,7 +47,7 @@ type createOptions struct {
 func newCreate(sh Host) *cobra.Command {
 	o := &createOptions{}
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "Create a token for a person, a CI job or a runner", Args: shell.ArgCount(1, 1),
+		Use: "create NAME", Aliases: []string{"new"}, Short: "Create a token for a person, a CI job or a runner", Args: shell.ArgCount(1, 1),
 		Long: `Creates a token and prints it to stdout, once: the server keeps only its hash.
 
 A user token has a role for all projects, or with -project for that one: viewer (reads everything but secrets),

@@ -1,4 +1,4 @@
-// Package workspace has the command workspace list.
+// Package workspace has the commands about workspaces: list, inspect, create.
 package workspace
 
 import (
@@ -8,6 +8,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/records"
 	"github.com/waypoint-serverless/waypoint/cli/scope"
 	"github.com/waypoint-serverless/waypoint/internal/client"
+	"github.com/waypoint-serverless/waypoint/internal/terminal"
 )
 
 // Host is the part of the shell that this package uses.
@@ -16,5 +17,9 @@ type Host interface {
 	scope.Host
 	Ago(t time.Time) string
 	ReadClient(ctx context.Context) (*client.Client, error)
+	OutSetting() terminal.Setting
+	PrintJSON(v any) error
+	Printf(format string, args ...any)
+	Progressf(format string, args ...any)
 	Workspace() string
 }

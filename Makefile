@@ -19,6 +19,14 @@ PKGS    ?= ./...
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Where `make install` puts the programs: /usr/local if it may be written, else the user's own folder.
+PREFIX ?= $(shell [ -w /usr/local/bin ] && echo /usr/local || echo $(HOME)/.local)
+
+.PHONY: install
+install: ## Install waypoint, its plugins, man pages and completion into PREFIX (/usr/local or ~/.local)
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -only native -out $(BIN)/release -version '$(VERSION)'
+	@tools/install.sh $(BIN)/release '$(DESTDIR)$(PREFIX)'
+
 .PHONY: up
 up: build ## Build everything, start the local server and bring examples/hello up
 	@examples/up.sh $(CURDIR)/$(BIN)/waypoint

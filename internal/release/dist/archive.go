@@ -44,6 +44,11 @@ func (b *builder) archive(t target) error {
 		}
 		files = append(files, member{name, 0o644, content})
 	}
+	shared, err := b.shared()
+	if err != nil {
+		return err
+	}
+	files = append(files, shared...)
 	slices.SortFunc(files[2:], func(a, b member) int { return strings.Compare(a.name, b.name) })
 	var out bytes.Buffer
 	name := "waypoint-" + t.String() + ".tar.gz"
@@ -57,6 +62,24 @@ func (b *builder) archive(t target) error {
 		return fmt.Errorf("packing %s: %w", name, err)
 	}
 	return os.WriteFile(filepath.Join(b.out, name), out.Bytes(), 0o644)
+}
+
+// shared are the man pages and completion scripts.
+func (b *builder) shared() (files []member, err error) {
+	for _, pattern := range []string{"man1/*.1", "completions/*"} {
+		paths, err := filepath.Glob(filepath.Join(b.share, pattern))
+		if err != nil || len(paths) == 0 {
+			return nil, errors.Join(fmt.Errorf("there is no %s in %s", pattern, b.share), err)
+		}
+		for _, path := range paths {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, member{"share/" + filepath.ToSlash(filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))), 0o644, content})
+		}
+	}
+	return files, nil
 }
 
 type member struct {

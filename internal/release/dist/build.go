@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -43,7 +44,28 @@ const atOnce = 2
 type builder struct {
 	root, out, version string
 	cache              string // GOCACHE; empty: the usual one
+	only               string // the system to make it for, as "linux-amd64"; empty: all
 	biller             string // the program that writes SBOMs
+	share              string // the folder of man pages and completion scripts
+}
+
+// targets are the systems that the command is made for.
+func (b *builder) targets() []target {
+	if b.only == "" {
+		return targets()
+	}
+	return slices.DeleteFunc(targets(), func(t target) bool { return t.String() != b.only })
+}
+
+// entrypoints are the systems whose entrypoints are embedded: both of linux, for images, and each target's own.
+func (b *builder) entrypoints() []target {
+	all := b.targets()
+	for _, t := range targets() {
+		if t.os == "linux" && !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // cli is the path of the finished command for a target.
@@ -81,15 +103,17 @@ func (b *builder) all(ctx context.Context) error {
 	for _, arch := range []string{"amd64", "arm64"} {
 		group.Go(func() error { return b.function(gctx, work, embedded, arch) })
 	}
-	for _, t := range targets() {
+	for _, t := range b.entrypoints() {
 		group.Go(func() error { return b.entrypoint(gctx, work, embedded, t) })
 	}
+	b.share = filepath.Join(work, "share")
+	group.Go(func() error { return b.run(gctx, b.root, "run", "./cli/manual", b.share) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	group, gctx = errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for _, t := range targets() {
+	for _, t := range b.targets() {
 		group.Go(func() error {
 			if err := b.compile(gctx, t, "dist", "./cli/waypoint", b.cli(t)); err != nil {
 				return err
@@ -109,7 +133,39 @@ func (b *builder) all(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if b.only == "" {
+		if err := b.packages(ctx, work); err != nil {
+			return err
+		}
+	}
 	return writeSums(b.out)
+}
+
+// packages makes the deb, rpm and apk packages, with a program of a module of its own: its libraries are none of ours.
+func (b *builder) packages(ctx context.Context, work string) error {
+	program := filepath.Join(work, "packages")
+	if err := b.run(ctx, filepath.Join(b.root, "tools", "packages"), "build", "-trimpath", "-buildvcs=false", "-o", program, "."); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, program, "-dist", b.out, "-share", b.share, "-version", b.version)
+	cmd.Dir = b.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("making the packages: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// run runs the go command for this machine.
+func (b *builder) run(ctx context.Context, dir string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOTOOLCHAIN="+programs.Toolchain())
+	if b.cache != "" {
+		cmd.Env = append(cmd.Env, "GOCACHE="+b.cache)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 // function makes the zip for one of Lambda's architectures.

@@ -1,6 +1,7 @@
 // Command dist makes a release: the functions' zips, the command line for linux, darwin and windows on amd64 and arm64
 // (each carries the zips and the entrypoints inside), waypoint-plugins for the same systems (it lies beside the command, for
-// the plugins that it serves), archives of the two with the licences (NOTICE), an SBOM of each program, and SHA256SUMS.
+// the plugins that it serves), archives of the two with man pages, completion scripts and the licences (NOTICE), deb, rpm and
+// apk packages, an SBOM of each program, and SHA256SUMS. With -only it makes the archive of one system.
 //
 // Equal sources make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
 // by making everything again from a copy of the sources in another folder, and tries the command of this machine alone
@@ -15,6 +16,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"time"
 )
 
@@ -29,17 +32,18 @@ func main() {
 	out := flag.String("out", "dist", "folder to write")
 	version := flag.String("version", "", "version that the binaries say; empty: the commit")
 	verify := flag.Bool("verify", false, "make everything twice and compare, and try the result")
+	only := flag.String("only", "", "make it for one system, such as linux-amd64, or native: this machine's; without packages")
 	cold := flag.Bool("cold", false, "with -verify: the second time with an empty build cache (some minutes)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *version, *verify, *cold); err != nil {
+	if err := run(ctx, *out, *version, *only, *verify, *cold); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, version string, verify, cold bool) error {
+func run(ctx context.Context, out, version, only string, verify, cold bool) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -49,6 +53,12 @@ func run(ctx context.Context, out, version string, verify, cold bool) error {
 	}
 	if version == "" {
 		version = commit(ctx, root)
+	}
+	if only == "native" {
+		only = target{runtime.GOOS, runtime.GOARCH}.String()
+	}
+	if only != "" && !slices.ContainsFunc(targets(), func(t target) bool { return t.String() == only }) {
+		return fmt.Errorf("invalid -only %q: use native or one of %s", only, targets())
 	}
 	var again string
 	if verify {
@@ -65,7 +75,7 @@ func run(ctx context.Context, out, version string, verify, cold bool) error {
 		return err
 	}
 	began := time.Now()
-	b := &builder{root: root, out: absolute(root, out), version: version}
+	b := &builder{root: root, out: absolute(root, out), version: version, only: only}
 	if err := b.all(ctx); err != nil {
 		return err
 	}

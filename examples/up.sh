@@ -6,3 +6,4 @@ waypoint=$1
 cd "$(dirname "$0")/hello"
 "$waypoint" install --platform=local
 "$waypoint" up --cost
+command -v waypoint >/dev/null || echo "To type \`waypoint\` anywhere: make install, or export PATH=\"$(dirname "$waypoint"):\$PATH\"" >&2

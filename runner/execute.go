@@ -31,10 +31,10 @@ const (
 
 // execution is one claimed job on this runner.
 type execution struct {
-	r      *Runner
-	claim  *waypointv1.ClaimJobResponse
+	r       *Runner
+	claim   *waypointv1.ClaimJobResponse
 	renewer *lease.Renewer
-	out    *output.Writer
+	out     *output.Writer
 	// secrets are the job's sensitive values: nothing that is sent or logged for it shows them.
 	secrets *redact.Secrets
 }

@@ -138,6 +138,13 @@ func (b *builder) all(ctx context.Context) error {
 			return err
 		}
 	}
+	script, err := os.ReadFile(filepath.Join(b.root, "tools", "install.sh"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "install.sh"), script, 0o755); err != nil {
+		return err
+	}
 	return writeSums(b.out)
 }
 

@@ -142,7 +142,7 @@ func (sh *Shell) ShowError(err error) {
 		return
 	}
 	var r problem.Rendered
-	if errors.As(err, &r) {
+	if errors.As(err, &r) && !sh.jsonErrors {
 		r.Render(sh.env.Err, color)
 		return
 	}
@@ -152,6 +152,10 @@ func (sh *Shell) ShowError(err error) {
 		}
 	}
 	e := Explain(err, sh.server)
+	if sh.jsonErrors {
+		sh.showErrorObject(err, e)
+		return
+	}
 	text := "Error: " + problem.Sentence(e.Message)
 	if e.Reason != "" {
 		text += " (" + e.Reason + ")"
@@ -163,6 +167,21 @@ func (sh *Shell) ShowError(err error) {
 			sh.Progressf("  %s\n", terminal.Clean(line, false))
 		}
 	}
+}
+
+// showErrorObject prints an error as one line of JSON to stderr, for a command that was asked for JSON.
+func (sh *Shell) showErrorObject(err error, e Report) {
+	var own *problem.Problem
+	if e.Reason == "" && errors.As(err, &own) {
+		e.Reason = string(own.Reason)
+	}
+	var r problem.Rendered
+	if e.Reason == "" && errors.As(err, &r) {
+		e.Reason = string(fault.ConfigInvalid)
+	}
+	terminal.NewJSONLines(sh.env.Err).Write(map[string]any{
+		"error": map[string]any{"reason": e.Reason, "message": e.Message, "hint": e.Hint, "exit_code": codeOf(err)},
+	})
 }
 
 // joined returns the errors that errors.Join put side by side; nil for one error, also for one that wraps two in its

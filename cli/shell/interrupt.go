@@ -10,7 +10,9 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/waypoint-serverless/waypoint/api/fault"
 	"github.com/waypoint-serverless/waypoint/cli/problem"
+	"github.com/waypoint-serverless/waypoint/internal/client"
 )
 
 // BrokenPipeCode is the exit code of a command whose output nobody reads any more: what a shell shows for SIGPIPE.
@@ -90,7 +92,47 @@ func (sh *Shell) exitCodeOf(err error) int {
 		return int(code)
 	}
 	sh.ShowError(err)
-	return 1
+	return codeOf(err)
+}
+
+// Exit codes, apart from those that name a signal. They are part of what users' scripts rely on: docs/users.md lists them.
+const (
+	codeFailed = 1
+	codeUsage  = 2
+	// 3 is what `waypoint fmt -check` returns when a file would change.
+	codeNoServer = 4
+)
+
+// codeOf is the exit code of an error: the largest that one of several has.
+func codeOf(err error) int {
+	if many := joined(err); many != nil {
+		code := codeFailed
+		for _, one := range many {
+			code = max(code, codeOf(one))
+		}
+		return code
+	}
+	var own *problem.Problem
+	if errors.As(err, &own) {
+		return codeOfReason(own.Reason)
+	}
+	if f, ok := fault.From(err); ok {
+		return codeOfReason(f.Reason)
+	}
+	if client.Unreachable(err) {
+		return codeNoServer
+	}
+	return codeFailed
+}
+
+func codeOfReason(reason fault.Reason) int {
+	switch reason {
+	case "USAGE", "APP_NEEDED", "NOT_CONFIRMED", "NOT_AVAILABLE":
+		return codeUsage
+	case "NO_SERVER", "NO_CONTEXT", "SERVER_ADDRESS", fault.TokenMissing, fault.TokenInvalid, fault.TokenExpired, fault.TokenRevoked:
+		return codeNoServer
+	}
+	return codeFailed
 }
 
 // canceled reports whether an error says no more than that the context ended.

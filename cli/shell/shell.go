@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -40,6 +41,8 @@ type Shell struct {
 	// interrupted is the first interrupt; pipeBroke reports whether stdout was closed.
 	interrupted atomic.Pointer[interruption]
 	pipeBroke   atomic.Bool
+	// jsonErrors: errors are shown as JSON.
+	jsonErrors bool
 }
 
 // New makes the shell of one command line.
@@ -61,7 +64,7 @@ func (sh *Shell) Deps() Deps { return sh.deps }
 // SetInstall sets what makes a local server for somebody who has none.
 func (v *Servers) SetInstall(install func(ctx context.Context) error) { v.install = install }
 
-// Execute runs one command line of the tree that root makes and returns the exit code: 0, 1 after any error, the
+// Execute runs one command line of the tree that root makes and returns the exit code: 0, problem.CodeOf of the error, the
 // command's own, or the one that names the signal that ended it (130, 143, 129). atEnd is called before the error is
 // shown.
 func (sh *Shell) Execute(ctx context.Context, root func() *cobra.Command, args []string, atEnd func()) int {
@@ -80,7 +83,8 @@ func (sh *Shell) Execute(ctx context.Context, root func() *cobra.Command, args [
 		defer close(watcher)
 		sh.watchInterrupts(ended, cancel)
 	}()
-	err := tree.ExecuteContext(ctx)
+	cmd, err := tree.ExecuteContextC(ctx)
+	sh.jsonErrors = wantsJSON(cmd, args)
 	sh.guard.Close()
 	close(ended)
 	<-watcher
@@ -89,6 +93,15 @@ func (sh *Shell) Execute(ctx context.Context, root func() *cobra.Command, args [
 	}
 	atEnd()
 	return sh.exitCodeOf(err)
+}
+
+// wantsJSON reports whether the command line asks for JSON. Where the flags could not be read, their text says so.
+func wantsJSON(cmd *cobra.Command, args []string) bool {
+	f := cmd.Flags().Lookup("json")
+	if f == nil {
+		return false
+	}
+	return f.Value.String() == "true" || slices.ContainsFunc(args, func(a string) bool { return a == "-json" || a == "--json" })
 }
 
 // Flags are the flags of every command.

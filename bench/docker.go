@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -132,10 +131,8 @@ func (b *bench) dockerProject(ctx context.Context, name string, git, disableEntr
 			return "", err
 		}
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", filepath.Join(dir, "hello"), ".")
-	cmd.Dir, cmd.Env = "examples/hello", append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the example: %w: %s", err, out)
+	if err := buildHello(ctx, filepath.Join(dir, "hello"), "GOOS=linux"); err != nil {
+		return "", err
 	}
 	if git {
 		return dir, commit(ctx, dir)

@@ -71,6 +71,7 @@ func run(ctx context.Context, bin, only string, quick bool) error {
 		{"lists", b.lists},
 		{"up", b.up},
 		{"living", b.living},
+		{"logs", b.logs},
 		{"docker", b.docker},
 		{"output", b.output},
 	} {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -194,16 +195,19 @@ func runnerClient(sh Host, s *shell.Server, token string, logger *slog.Logger) (
 }
 
 func newList(sh Host) *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List runners", Args: shell.ArgCount(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), sh, asJSON) },
+		Long:    "Lists the standing runners, and commands that run a job themselves. -all lists commands that have ended, too.",
+		Example: "  waypoint runner list\n  waypoint runner list -all --json",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), sh, asJSON, all) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	cmd.Flags().BoolVar(&all, "all", false, "list commands that have ended, too")
 	return cmd
 }
 
-func runList(ctx context.Context, sh Host, asJSON bool) error {
+func runList(ctx context.Context, sh Host, asJSON, all bool) error {
 	c, err := sh.ReadClient(ctx)
 	if err != nil {
 		return err
@@ -211,6 +215,9 @@ func runList(ctx context.Context, sh Host, asJSON bool) error {
 	runners, err := ListRunners(ctx, c)
 	if err != nil {
 		return err
+	}
+	if !all {
+		runners = slices.DeleteFunc(runners, ended)
 	}
 	cols := []terminal.Column{
 		{Title: "ID"}, {Title: "NAME"}, {Title: "KIND", Rank: 2}, {Title: "STATE"}, {Title: "RUNNING", Rank: 1},
@@ -223,6 +230,12 @@ func runList(ctx context.Context, sh Host, asJSON bool) error {
 			sh.Ago(render.UnixMS(r.GetLastSeenUnixMs())), r.GetVersion(),
 		}
 	})
+}
+
+// ended reports whether a runner is a command that runs no job, which nearly always means that it has ended: its record stays
+// for a while, a minute of it as online.
+func ended(r *waypointv1.Runner) bool {
+	return r.GetKind() == waypointv1.RunnerKind_RUNNER_KIND_CLI && (!r.GetOnline() || r.GetRunning() == 0)
 }
 
 // ListRunners lists all runners.

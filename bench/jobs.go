@@ -258,6 +258,11 @@ func (b *bench) output(ctx context.Context, n counts) error {
 		return err
 	}
 	b.add("output line → client, p50 / p95 (sparse lines)", "3.9 / 24 ms", "≤ 15 / ≤ 60 ms", "%.1f / %.1f ms", quantile(sparse, .5), quantile(sparse, .95))
+	steady, err := s.lineLatency(ctx, dir, build(`for i in $(seq 1 60); do echo "at $(date +%s%N)"; sleep 0.19; done`))
+	if err != nil {
+		return err
+	}
+	b.add("output line → client at 5 lines/s, p50 / p95", "1.2 / 2.5 ms", "≤ 10 / ≤ 30 ms", "%.1f / %.1f ms", quantile(steady, .5), quantile(steady, .95))
 	many, err := s.times(ctx, max(n.ups/2, 1), dir, build("seq 1 10000")...)
 	if err != nil {
 		return err

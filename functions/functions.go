@@ -59,6 +59,8 @@ type Settings struct {
 	// AppConfigEvery is how often an app's entrypoint asks for its configuration; AppLogsEvery how often at most it sends
 	// what the app prints while nobody reads; 0: as is right where each call costs money.
 	AppConfigEvery, AppLogsEvery time.Duration
+	// OutputEvery is how long a runner waits in the long run between two small appends of a job's output; 0: its default.
+	OutputEvery time.Duration
 	// Clock and Rand are the system's if nil.
 	Clock func() time.Time
 	Rand  io.Reader

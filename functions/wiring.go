@@ -54,7 +54,7 @@ func (p parts) api() http.Handler {
 			RecordWrites: api.RecordWrites{DB: s.DB, Jobs: s.Jobs, Records: s.Records, Writer: s.Writer, Tokens: s.Tokens,
 				Configs: s.Configs, Projects: s.Projects, Logs: s.Logs, Sealer: p.sealer, Rand: p.Rand},
 			Dispatch: s.Dispatch, Runners: s.Runners,
-			Queues: p.queues, Matches: selector.Matches, Shared: p.shared(), Logger: p.Logger,
+			Queues: p.queues, Matches: selector.Matches, Shared: p.shared(), OutputEvery: p.OutputEvery, Logger: p.Logger,
 		},
 		Configs: &api.Configs{DB: s.DB, Configs: s.Configs, Sealer: p.sealer},
 		Entrypoints: &api.Entrypoints{DB: s.DB, Records: s.Records, Projects: s.Projects, Configs: s.Configs, Logs: s.Logs,

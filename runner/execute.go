@@ -157,6 +157,7 @@ func (e *execution) append(ctx context.Context, position int64, events []*waypoi
 		return 0, err
 	}
 	e.renewer.Observe(sentAt, lease.Renewal{Lease: milliseconds(res.Msg.GetLeaseMs()), CancelRequested: res.Msg.GetCancelRequested()})
+	e.out.SetInterval(milliseconds(res.Msg.GetIntervalMs()))
 	return res.Msg.GetNextOutput(), nil
 }
 

@@ -34,7 +34,9 @@ type RunnerAgent struct {
 	Matches func(selector string, labels map[string]string) bool
 	// Shared: the server is not one machine's own. A CLI's own runner then gets no configuration of runners.
 	Shared bool
-	Logger *slog.Logger
+	// OutputEvery is how long a runner is to wait in the long run between two small appends of output; 0: its own default.
+	OutputEvery time.Duration
+	Logger      *slog.Logger
 }
 
 const (

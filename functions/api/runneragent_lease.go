@@ -65,7 +65,8 @@ func (s *RunnerAgent) AppendOutput(ctx context.Context, req *connect.Request[way
 	if err := s.Jobs.AppendOutput(ctx, f, in.GetPosition(), raw); err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(&waypointv1.AppendOutputResponse{NextOutput: in.GetPosition() + 1, LeaseMs: leaseMS()}), nil
+	return connect.NewResponse(&waypointv1.AppendOutputResponse{NextOutput: in.GetPosition() + 1, LeaseMs: leaseMS(),
+		IntervalMs: uint32(s.OutputEvery.Milliseconds())}), nil
 }
 
 func checkStep(name string) error {

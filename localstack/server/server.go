@@ -257,7 +257,9 @@ func (s *Server) settings(o Options) functions.Settings {
 		RunnerRoleARN: runnerRole,
 		RunnerRoles:   o.RunnerRoles,
 		AppLogsPerDay: o.AppLogsPerDay,
-		// Calls cost nothing here: what an app prints can be read a second later, and configuration arrives in seconds.
+		// Calls cost nothing here: a job's output is seen at once, what an app prints can be read a second later, and
+		// configuration arrives in seconds.
+		OutputEvery:    20 * time.Millisecond,
 		AppConfigEvery: 5 * time.Second,
 		AppLogsEvery:   time.Second,
 		MasterKey:      s.keys.Master,

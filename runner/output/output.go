@@ -28,10 +28,12 @@ const (
 	batchEvents = 4000
 	bufferMost  = 1 << 20
 	pieceMost   = 16 << 10
-	// An append costs money: small ones go at most four times a second in the long run, but some at once, so that
-	// what is printed now and then arrives now.
+	// An append costs money on AWS: small ones go at most four times a second in the long run, unless the server tells
+	// another interval, but some at once, so that what is printed now and then arrives now.
 	interval = 250 * time.Millisecond
 	burst    = 6
+	// leastInterval bounds what a server may ask for.
+	leastInterval = time.Millisecond
 
 	// eventOverhead is what an event takes in a batch besides its own bytes.
 	eventOverhead = 8
@@ -99,6 +101,15 @@ func New(ctx context.Context, o Options) *Writer {
 	w.streams = []*stream{w.stdout, w.stderr}
 	go w.run(ctx)
 	return w
+}
+
+// SetInterval sets how long to wait in the long run between two small appends, as the server tells it; 0 changes nothing.
+func (w *Writer) SetInterval(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if d > 0 && rate.Every(d) != w.pace.Limit() {
+		w.pace.SetLimitAt(w.o.Now(), rate.Every(min(max(d, leastInterval), time.Minute)))
+	}
 }
 
 // Next is the position that the next append takes: the number of positions written by all attempts, once flushed.

@@ -1291,8 +1291,10 @@ type AppendOutputResponse struct {
 	NextOutput      int64                  `protobuf:"varint,1,opt,name=next_output,json=nextOutput,proto3" json:"next_output,omitempty"`
 	LeaseMs         uint32                 `protobuf:"varint,2,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"`
 	CancelRequested bool                   `protobuf:"varint,3,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How long in the long run to wait between two small appends; 0: the runner's default, 250.
+	IntervalMs    uint32 `protobuf:"varint,4,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AppendOutputResponse) Reset() {
@@ -1344,6 +1346,13 @@ func (x *AppendOutputResponse) GetCancelRequested() bool {
 		return x.CancelRequested
 	}
 	return false
+}
+
+func (x *AppendOutputResponse) GetIntervalMs() uint32 {
+	if x != nil {
+		return x.IntervalMs
+	}
+	return 0
 }
 
 type BeginStepRequest struct {
@@ -2526,12 +2535,14 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\x13AppendOutputRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x03R\bposition\x120\n" +
-	"\x06events\x18\x03 \x03(\v2\x18.waypoint.v1.OutputEventR\x06events\"}\n" +
+	"\x06events\x18\x03 \x03(\v2\x18.waypoint.v1.OutputEventR\x06events\"\x9e\x01\n" +
 	"\x14AppendOutputResponse\x12\x1f\n" +
 	"\vnext_output\x18\x01 \x01(\x03R\n" +
 	"nextOutput\x12\x19\n" +
 	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\x12)\n" +
-	"\x10cancel_requested\x18\x03 \x01(\bR\x0fcancelRequested\"\x9e\x01\n" +
+	"\x10cancel_requested\x18\x03 \x01(\bR\x0fcancelRequested\x12\x1f\n" +
+	"\vinterval_ms\x18\x04 \x01(\rR\n" +
+	"intervalMs\"\x9e\x01\n" +
 	"\x10BeginStepRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1e\n" +

@@ -324,7 +324,7 @@ func TestQueueJobRefusesWhatIsOutOfBounds(t *testing.T) {
 		"no such project":    {func(j *waypointv1.JobSpec) { j.Project = "q" }, fault.ProjectNotFound},
 		"no such app":        {func(j *waypointv1.JobSpec) { j.App = "b" }, fault.AppNotFound},
 		"a bad name":         {func(j *waypointv1.JobSpec) { j.App = "a#b" }, fault.InvalidArgument},
-		"a bad workspace":    {func(j *waypointv1.JobSpec) { j.Workspace = "Prod" }, fault.InvalidArgument},
+		"a bad workspace":    {func(j *waypointv1.JobSpec) { j.Workspace = "feature/x" }, fault.InvalidArgument},
 		"no operation":       {func(j *waypointv1.JobSpec) { j.Operation = nil }, fault.InvalidArgument},
 		"a path that climbs": {func(j *waypointv1.JobSpec) { j.DataSourceOverrides = map[string]string{"path": "../x"} }, fault.InvalidArgument},
 		"a password in a url": {func(j *waypointv1.JobSpec) {

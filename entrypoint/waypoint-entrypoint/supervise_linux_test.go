@@ -129,15 +129,17 @@ func TestAChangeDoesNotDisturbAnAppThatIsEnding(t *testing.T) {
 	}
 }
 
-// A start script that leaves daemons behind, in sessions of their own: before the next start they are gone.
+// A start script that leaves daemons behind, in sessions of their own: before the next start they are gone. On a busy
+// machine a daemon may be killed before it has removed its lock, so the next start looks at the process that it names.
 func TestWhatTheAppLeftBehindIsEndedBeforeARestartAndAtTheEnd(t *testing.T) {
 	s, addr := newServer(t)
 	s.set(&waypointv1.AppConfig{Etag: "1", Env: map[string]string{"V": "one"}})
-	p := start(t, addr, []string{required}, "sh", "-c", `[ -e lock ] && { echo "a daemon is still there"; exit 9; }
-setsid sh -c 'trap "rm lock; exit 0" TERM; touch lock; echo "daemon '$V' $$."; while :; do sleep 0.02; done' &
+	p := start(t, addr, []string{required}, "sh", "-c", `[ -s lock ] && ! grep -q '^State:.Z' "/proc/$(cat lock)/status" 2>/dev/null && [ -d "/proc/$(cat lock)" ] && { echo "a daemon is still there"; exit 9; }
+rm -f lock
+setsid sh -c 'trap "exit 0" TERM; echo $$ >lock; echo "daemon '$V' $$."; while :; do sleep 0.02; done' &
 (setsid sleep 1000 &)
 trap 'exit 3' TERM
-while [ ! -e lock ]; do sleep 0.02; done; echo "run $V"; while :; do sleep 0.02; done`)
+while [ ! -s lock ]; do sleep 0.02; done; echo "run $V"; while :; do sleep 0.02; done`)
 	p.says("run one\n")
 	first := p.pidOf("daemon one")
 	s.set(&waypointv1.AppConfig{Etag: "2", Env: map[string]string{"V": "two"}})

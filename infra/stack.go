@@ -60,7 +60,7 @@ func (i stackControl) taken(s *types.Stack) error {
 		WithHint("Choose another name for the installation with --name.")
 }
 
-// blank says whether a stack is only there for its change sets. (LocalStack gives the status also to a stack that could
+// blank reports whether a stack is only there for its change sets. (LocalStack gives the status also to a stack that could
 // not be changed; that one has outputs.)
 func blank(s *types.Stack) bool {
 	return s.StackStatus == types.StackStatusReviewInProgress && len(s.Outputs) == 0

@@ -13,7 +13,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/starter"
 )
 
-// begin writes a waypoint.hcl for what is in the directory. found says whether it fits an app, so that it can be used
+// begin writes a waypoint.hcl for what is in the directory. found reports whether it fits an app, so that it can be used
 // as it is; otherwise it is one to begin with.
 func begin(sh Host) (found bool, err error) {
 	name := starter.Name(filepath.Base(sh.Env().Dir), "my-project")

@@ -61,39 +61,31 @@ func runInspect(ctx context.Context, sh Host, name string, asJSON bool) error {
 	if err := validate.Workspace(name); err != nil {
 		return err
 	}
-	s, err := scope.Find(sh)
+	c, project, err := readProject(ctx, sh)
 	if err != nil {
 		return err
 	}
-	c, err := sh.ReadClient(ctx)
-	if err != nil {
-		return err
-	}
-	got, err := c.Project.GetProject(ctx, connect.NewRequest(&waypointv1.GetProjectRequest{Name: s.Project}))
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(got.Msg.GetWorkspaces(), func(w *waypointv1.Workspace) bool { return w.GetName() == name })
+	i := slices.IndexFunc(project.GetWorkspaces(), func(w *waypointv1.Workspace) bool { return w.GetName() == name })
 	if i < 0 {
-		return problem.New("WORKSPACE_NOT_FOUND", "the project %s has no workspace %q", s.Project, name).
+		return problem.New("WORKSPACE_NOT_FOUND", "the project %s has no workspace %q", project.GetProject().GetName(), name).
 			WithHint("`waypoint workspace list` lists those that have been used.")
 	}
-	w := got.Msg.GetWorkspaces()[i]
+	w := project.GetWorkspaces()[i]
 	apps := map[string]string{}
 	var names []string
-	for _, a := range got.Msg.GetApps() {
+	for _, a := range project.GetApps() {
 		names = append(names, a.GetName())
-		if apps[a.GetName()], err = servingVersion(ctx, c, &waypointv1.RecordSelector{Project: s.Project, App: a.GetName(), Workspace: name}); err != nil {
+		if apps[a.GetName()], err = servingVersion(ctx, c, &waypointv1.RecordSelector{Project: project.GetProject().GetName(), App: a.GetName(), Workspace: name}); err != nil {
 			return err
 		}
 	}
 	if asJSON {
 		object := render.Object(w)
-		object["project"], object["serving"] = s.Project, apps
+		object["project"], object["serving"] = project.GetProject().GetName(), apps
 		return sh.PrintJSON(object)
 	}
 	facts := [][2]string{
-		{"Workspace", name}, {"Project", s.Project}, {"First used", sh.Ago(render.Unix(w.GetFirstUsedUnix()))}, {"Last used", sh.Ago(render.Unix(w.GetLastUsedUnix()))},
+		{"Workspace", name}, {"Project", project.GetProject().GetName()}, {"First used", sh.Ago(render.Unix(w.GetFirstUsedUnix()))}, {"Last used", sh.Ago(render.Unix(w.GetLastUsedUnix()))},
 	}
 	for _, app := range names {
 		facts = append(facts, [2]string{"App " + app, apps[app]})
@@ -134,21 +126,30 @@ func newList(sh Host) *cobra.Command {
 }
 
 func runList(ctx context.Context, sh Host, asJSON bool) error {
-	s, err := scope.Find(sh)
-	if err != nil {
-		return err
-	}
-	c, err := sh.ReadClient(ctx)
-	if err != nil {
-		return err
-	}
-	got, err := c.Project.GetProject(ctx, connect.NewRequest(&waypointv1.GetProjectRequest{Name: s.Project}))
+	_, project, err := readProject(ctx, sh)
 	if err != nil {
 		return err
 	}
 	current := sh.Workspace()
 	cols := []terminal.Column{{Title: ""}, {Title: "WORKSPACE"}, {Title: "FIRST USED", Rank: 2}, {Title: "LAST USED", Rank: 1}}
-	return records.Show(sh, asJSON, got.Msg.GetWorkspaces(), "workspaces", cols, func(w *waypointv1.Workspace) []string {
+	return records.Show(sh, asJSON, project.GetWorkspaces(), "workspaces", cols, func(w *waypointv1.Workspace) []string {
 		return []string{render.Mark(w.GetName() == current), w.GetName(), sh.Ago(render.Unix(w.GetFirstUsedUnix())), sh.Ago(render.Unix(w.GetLastUsedUnix()))}
 	})
+}
+
+// readProject reads the project that is meant, with its apps and workspaces.
+func readProject(ctx context.Context, sh Host) (*client.Client, *waypointv1.GetProjectResponse, error) {
+	s, err := scope.Find(sh)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := sh.ReadClient(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, err := c.Project.GetProject(ctx, connect.NewRequest(&waypointv1.GetProjectRequest{Name: s.Project}))
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, got.Msg, nil
 }

@@ -47,7 +47,7 @@ type VariableDecl struct {
 	Range     hcl.Range
 
 	typeGiven bool
-	// compound says that there is no type, but a default that is a list or object: given text is then HCL.
+	// compound: there is no type, but a default that is a list or object: given text is then HCL.
 	compound bool
 	dynamic  bool
 	defaults *typeexpr.Defaults

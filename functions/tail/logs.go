@@ -232,7 +232,8 @@ func (l *Logs) follow(ctx context.Context, r *reader, hold time.Duration) error 
 	}
 }
 
-// Looks come 50 ms apart at first and each 1.5 times slower, up to 1 s: entrypoints send each second at most.
+// Looks come 50 ms apart at first and each 1.5 times slower, up to 1 s: while somebody reads, entrypoints send about
+// each second.
 const (
 	firstLook = 50 * time.Millisecond
 	lastLook  = time.Second

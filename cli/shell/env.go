@@ -22,6 +22,8 @@ type Env struct {
 	InTTY, OutTTY, ErrTTY bool
 	// Columns of the terminal; 0: not a terminal, or unknown.
 	Columns int
+	// Size asks the terminal for its columns and rows, which change when it is resized; 0: unknown. nil: not a terminal.
+	Size func() (columns, rows int)
 	// Lookup reads an environment variable.
 	Lookup func(name string) (string, bool)
 	// Environ lists the environment, "NAME=value"; only names that start with WP_VAR_ are read.
@@ -79,6 +81,10 @@ func SystemEnv(interrupts <-chan os.Signal) (*Env, error) {
 	for _, f := range []*os.File{os.Stdout, os.Stderr} {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			e.Columns = w
+			e.Size = func() (columns, rows int) {
+				columns, rows, _ = term.GetSize(int(f.Fd())) // 0 and 0 after an error: unknown
+				return columns, rows
+			}
 			break
 		}
 	}

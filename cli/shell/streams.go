@@ -120,6 +120,6 @@ func (s *Streams) When(ms int64) string {
 // Renderer draws the progress of a job.
 func (s *Streams) Renderer(out io.Writer, set terminal.Setting) *terminal.Renderer {
 	return terminal.NewRenderer(terminal.Options{
-		Out: out, Color: set.Color(), Animated: set.Animated(), Columns: s.env.Columns, Now: s.env.Now,
+		Out: out, Color: set.Color(), Animated: set.Animated(), Size: s.env.Size, Now: s.env.Now,
 	})
 }

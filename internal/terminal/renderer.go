@@ -3,6 +3,7 @@ package terminal
 import (
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,26 +17,28 @@ type Options struct {
 	Color bool
 	// Animated: running steps and passing remarks are redrawn below what stays. Otherwise each is a line.
 	Animated bool
-	// Columns of the terminal; only used when Animated. 0: 80.
-	Columns int
+	// Size is asked for the terminal's columns and rows whenever something is drawn, so that a resize counts at once;
+	// 0 or nil: unknown, which is taken as 80 and 24. It is only used when Animated.
+	Size func() (columns, rows int)
 	// Now gives the time for the seconds beside a spinner.
 	Now func() time.Time
 }
 
-// Renderer shows output events. What it has printed stays, in the order in which it came; below it, on a
-// terminal, stand the steps that are running and one passing remark. It is safe for concurrent use.
+// Renderer shows output events. What it has printed stays, in the order in which it came; below it, on a terminal,
+// stands the live part: the steps that are running and passing remarks. It is safe for concurrent use.
+//
+// One job's events go to the Renderer itself. Several jobs side by side get a Block each.
+//
+// The cursor rests at the start of the live part, not at its end. A terminal that breaks lines anew when it is resized
+// moves the cursor along, so that erasing from the cursor on removes the live part whatever its lines have become.
 type Renderer struct {
 	o     Options
 	signs signs
+	main  *Block
 
 	mu     sync.Mutex
-	steps  []*step // running, in order of their start
-	owner  string  // id of the step that the last printed line belongs to
-	stdout lines
-	stderr lines
-	note   string
-	status string
-	drawn  int // lines of the live block that are on the screen
+	blocks []*Block // the main one first
+	drawn  bool     // the live part is on the screen
 	spin   int
 	err    error
 	closed bool
@@ -44,29 +47,65 @@ type Renderer struct {
 	ticker sync.WaitGroup
 }
 
-type step struct {
-	id      string
-	text    string
-	started time.Time
-	shown   bool // its start is on the screen for good
-	out     lines
-}
-
-// spinEvery is how often a spinner moves.
+// spinEvery is how often a spinner moves, and at most how long a resized terminal shows what was drawn for its old size.
 const spinEvery = 120 * time.Millisecond
 
 var frames = [...]string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 
 // NewRenderer starts one. Close must be called; it waits for the spinner's goroutine.
 func NewRenderer(o Options) *Renderer {
-	if o.Columns <= 0 {
-		o.Columns = 80
-	}
 	r := &Renderer{o: o, signs: signsFor(o.Animated), stop: make(chan struct{})}
+	r.main = r.Block("")
 	if o.Animated {
 		r.ticker.Go(r.animate)
 	}
 	return r
+}
+
+// Block returns the block of that name and makes it if there is none. Each of its lines begins with the name, and its
+// steps, unfinished lines and remark are its own: events of several jobs may come in any order and from several
+// goroutines. The block named "" is the Renderer itself, whose lines have no prefix. Make all blocks before the first
+// event, so that their prefixes are equally wide.
+func (r *Renderer) Block(name string) *Block {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.blocks {
+		if b.name == name {
+			return b
+		}
+	}
+	b := &Block{r: r, name: name, style: blockStyles[len(r.blocks)%len(blockStyles)]}
+	r.blocks = append(r.blocks, b)
+	return b
+}
+
+// Event shows one event.
+func (r *Renderer) Event(ev *waypointv1.OutputEvent) { r.main.Event(ev) }
+
+// Line prints one line of our own, or several.
+func (r *Renderer) Line(style Style, text string) { r.main.Line(style, text) }
+
+// Note is a passing remark, such as why a job waits. The next one takes its place; "" removes it. Without
+// animation each different remark is a line.
+func (r *Renderer) Note(text string) { r.main.Note(text) }
+
+// Close ends every block, removes the live part and returns the first error of writing.
+func (r *Renderer) Close() error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return r.err
+	}
+	r.closed = true
+	close(r.stop)
+	var rest []string
+	for _, b := range r.blocks {
+		rest = append(rest, b.prefixed(b.rest())...)
+	}
+	r.print(rest)
+	r.mu.Unlock()
+	r.ticker.Wait()
+	return r.err
 }
 
 func (r *Renderer) animate() {
@@ -78,7 +117,7 @@ func (r *Renderer) animate() {
 			return
 		case <-t.C:
 			r.mu.Lock()
-			if len(r.steps) > 0 || r.note != "" || r.status != "" {
+			if r.drawn {
 				r.spin++
 				r.print(nil)
 			}
@@ -87,244 +126,53 @@ func (r *Renderer) animate() {
 	}
 }
 
-// Close prints what is left of unfinished lines, removes the live block and gives the first error of writing.
-func (r *Renderer) Close() error {
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return r.err
+// Sizes that are assumed of a terminal that does not tell them.
+const (
+	usualColumns = 80
+	usualRows    = 24
+)
+
+// size is the terminal's size; columns are 0 where lines are not cut.
+func (r *Renderer) size() (columns, rows int) {
+	if !r.o.Animated {
+		return 0, 0
 	}
-	r.closed = true
-	close(r.stop)
-	var rest []string
-	for _, s := range r.steps {
-		rest = append(rest, r.outputLines(s, s.out.flush())...)
-		// Steps that never ended: say that they were running, so that their start is not lost.
-		if !s.shown {
-			rest = append(rest, r.startLine(s))
-		}
+	if r.o.Size != nil {
+		columns, rows = r.o.Size()
 	}
-	rest = append(rest, r.rawLines(r.stdout.flush())...)
-	rest = append(rest, r.rawLines(r.stderr.flush())...)
-	r.steps, r.note, r.status = nil, "", ""
-	r.print(rest)
-	r.mu.Unlock()
-	r.ticker.Wait()
-	return r.err
+	if columns <= 0 {
+		columns = usualColumns
+	}
+	if rows <= 0 {
+		rows = usualRows
+	}
+	return columns, rows
 }
 
-// Line prints one line of our own, or several.
-func (r *Renderer) Line(style Style, text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.owner = ""
-	r.print(r.styled(style, text))
-}
+const (
+	eraseBelow = "\r\x1b[J"
+	// A terminal may count a character wider than we do: without automatic wrapping the line is then cut at the margin,
+	// and the rows that were drawn are those that were counted.
+	noWrap, wrap = "\x1b[?7l", "\x1b[?7h"
+)
 
-// Note is a passing remark, such as why a job waits. The next one takes its place; "" removes it. Without
-// animation each different remark is a line.
-func (r *Renderer) Note(text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if text == r.note {
-		return
-	}
-	r.note = text
-	if r.o.Animated || text == "" {
-		r.print(nil)
-		return
-	}
-	r.owner = ""
-	r.print([]string{Paint(Clean(text, r.o.Color), Dim, r.o.Color)})
-}
-
-// Event shows one event.
-func (r *Renderer) Event(ev *waypointv1.OutputEvent) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := time.UnixMilli(ev.GetTimeUnixMs())
-	var out []string
-	switch e := ev.GetEvent().(type) {
-	case *waypointv1.OutputEvent_Line_:
-		r.owner = ""
-		out = r.styled(e.Line.GetStyle(), e.Line.GetText())
-	case *waypointv1.OutputEvent_Status_:
-		out = r.onStatus(e.Status)
-	case *waypointv1.OutputEvent_NamedValues_:
-		r.owner = ""
-		pairs := make([][2]string, 0, len(e.NamedValues.GetValues()))
-		for _, v := range e.NamedValues.GetValues() {
-			pairs = append(pairs, [2]string{Clean(v.GetName(), false), v.GetValue()})
-		}
-		for _, l := range NamedValues(pairs, r.o.Color) {
-			out = append(out, "   "+l)
-		}
-	case *waypointv1.OutputEvent_Table_:
-		r.owner = ""
-		out = r.table(e.Table)
-	case *waypointv1.OutputEvent_StepGroup_:
-		// Groups say which steps run side by side; each step shows itself.
-	case *waypointv1.OutputEvent_Step_:
-		out = r.onStep(e.Step, at)
-	case *waypointv1.OutputEvent_Raw_:
-		from := &r.stdout
-		if e.Raw.GetStderr() {
-			from = &r.stderr
-		}
-		out = r.rawLines(from.write(e.Raw.GetData()))
-	}
-	r.print(out)
-}
-
-func (r *Renderer) styled(style Style, text string) []string {
-	var out []string
-	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		line = Clean(strings.TrimSuffix(line, "\r"), r.o.Color)
-		if i == 0 {
-			switch style {
-			case Header:
-				line = "==> " + line
-			case Warning:
-				line = "Warning: " + strings.TrimPrefix(line, "Warning: ")
-			case Failure:
-				line = "Error: " + strings.TrimPrefix(line, "Error: ")
-			case Success:
-				line = r.signs.done + " " + line
-			}
-		}
-		out = append(out, Paint(line, style, r.o.Color))
-	}
-	return out
-}
-
-func (r *Renderer) onStatus(s *waypointv1.OutputEvent_Status) []string {
-	if r.o.Animated && !s.GetDone() {
-		r.status = Clean(s.GetText(), false)
-		return nil
-	}
-	changed := s.GetText() != r.status
-	r.status = ""
-	if !r.o.Animated && !s.GetDone() {
-		r.status = s.GetText()
-		if !changed {
-			return nil
-		}
-	}
-	if s.GetText() == "" {
-		return nil
-	}
-	r.owner = ""
-	return r.styled(s.GetStyle(), s.GetText())
-}
-
-func (r *Renderer) table(t *waypointv1.OutputEvent_Table) []string {
-	table := Table{}
-	for _, h := range t.GetHeaders() {
-		table.Columns = append(table.Columns, Column{Title: Clean(h, false)})
-	}
-	for _, row := range t.GetRows() {
-		table.Rows = append(table.Rows, row.GetCells())
-	}
-	columns := 0
-	if r.o.Animated {
-		columns = r.o.Columns - 3
-	}
-	out := table.Layout(columns, r.o.Color)
-	for i := range out {
-		out[i] = "   " + out[i]
-	}
-	return out
-}
-
-func (r *Renderer) onStep(e *waypointv1.OutputEvent_Step, at time.Time) (out []string) {
-	i := -1
-	for k, s := range r.steps {
-		if s.id == e.GetId() {
-			i = k
-		}
-	}
-	if i < 0 {
-		r.steps = append(r.steps, &step{id: e.GetId(), started: at})
-		i = len(r.steps) - 1
-	}
-	s := r.steps[i]
-	if text := Clean(strings.ReplaceAll(e.GetText(), "\n", " "), false); text != "" && text != s.text {
-		s.text = text
-		s.shown = false
-	}
-	ended := e.GetState() > waypointv1.OutputEvent_STEP_STATE_RUNNING
-	if !r.o.Animated && !s.shown && !ended {
-		out = append(out, r.startLine(s))
-	}
-	out = append(out, r.outputLines(s, s.out.write(e.GetOutput()))...)
-	if !ended {
-		return out
-	}
-	out = append(out, r.outputLines(s, s.out.flush())...)
-	out = append(out, r.endLine(s, e.GetState(), at))
-	r.steps = append(r.steps[:i], r.steps[i+1:]...)
-	r.owner = ""
-	return out
-}
-
-func (r *Renderer) startLine(s *step) string {
-	s.shown, r.owner = true, s.id
-	return Paint(" "+r.signs.running+" "+s.text, Normal, r.o.Color)
-}
-
-func (r *Renderer) endLine(s *step, state waypointv1.OutputEvent_StepState, at time.Time) string {
-	sign, style := r.signs.done, Success
-	switch state {
-	case waypointv1.OutputEvent_STEP_STATE_FAILED:
-		sign, style = r.signs.failed, Failure
-	case waypointv1.OutputEvent_STEP_STATE_WARNED:
-		sign, style = r.signs.warned, Warning
-	}
-	line := " " + Paint(sign, style, r.o.Color) + " " + s.text
-	if d := at.Sub(s.started); d >= 100*time.Millisecond {
-		line += Paint(" ("+Duration(d)+")", Dim, r.o.Color)
-	}
-	return line
-}
-
-// outputLines puts output under its step; when another line stood between, the step is named again.
-func (r *Renderer) outputLines(s *step, lines []string) (out []string) {
-	for _, line := range lines {
-		if r.owner != s.id {
-			out = append(out, r.startLine(s))
-		}
-		out = append(out, "   "+Paint(r.signs.bar, Dim, r.o.Color)+" "+Clean(line, r.o.Color))
-	}
-	return out
-}
-
-func (r *Renderer) rawLines(lines []string) (out []string) {
-	for _, line := range lines {
-		r.owner = ""
-		out = append(out, Clean(line, r.o.Color))
-	}
-	return out
-}
-
-// print writes lines that stay and draws the live block below them, in one write.
+// print writes lines that stay and draws the live part below them, in one write. The caller holds mu.
 func (r *Renderer) print(stay []string) {
 	var b strings.Builder
-	if r.o.Animated && r.drawn > 0 {
-		b.WriteString("\r")
-		if r.drawn > 1 {
-			b.WriteString("\x1b[" + itoa(r.drawn-1) + "A")
-		}
-		b.WriteString("\x1b[J")
-		r.drawn = 0
+	if r.drawn {
+		b.WriteString(eraseBelow)
+		r.drawn = false
 	}
 	for _, line := range stay {
 		b.WriteString(line)
 		b.WriteString("\n")
 	}
-	if r.o.Animated && !r.closed {
-		block := r.block()
-		b.WriteString(strings.Join(block, "\n"))
-		r.drawn = len(block)
+	if live := r.live(); len(live) > 0 {
+		b.WriteString(noWrap + strings.Join(live, "\n") + wrap + "\r")
+		if up := len(live) - 1; up > 0 {
+			b.WriteString("\x1b[" + strconv.Itoa(up) + "A")
+		}
+		r.drawn = true
 	}
 	if b.Len() == 0 {
 		return
@@ -334,40 +182,35 @@ func (r *Renderer) print(stay []string) {
 	}
 }
 
-// maxBlock bounds the live block, so that it never grows over the screen.
-const maxBlock = 10
+// mostLive bounds the lines of the live part, so that the screen shows more than that.
+const mostLive = 10
 
-// block is what stands below: running steps with spinners, the status, the remark.
-func (r *Renderer) block() (out []string) {
-	frame := frames[r.spin%len(frames)]
-	now := r.o.Now()
-	for i, s := range r.steps {
-		if i == maxBlock {
-			out = append(out, Paint("   and "+itoa(len(r.steps)-maxBlock)+" more", Dim, r.o.Color))
-			break
-		}
-		line := " " + frame + " " + s.text
-		if d := now.Sub(s.started); d >= time.Second {
-			line += " " + Duration(d.Truncate(time.Second))
-		}
-		out = append(out, line)
+// live is what stands below: running steps with spinners, the status, the remark. It never fills the screen: what had
+// scrolled out at its top could not be erased again.
+func (r *Renderer) live() (out []string) {
+	if !r.o.Animated || r.closed {
+		return nil
 	}
-	if r.status != "" {
-		out = append(out, " "+frame+" "+r.status)
+	columns, rows := r.size()
+	frame, now := frames[r.spin%len(frames)], r.o.Now()
+	for _, b := range r.blocks {
+		out = append(out, b.prefixed(b.live(frame, now))...)
 	}
-	if r.note != "" {
-		out = append(out, Paint(" "+frame+" "+Clean(r.note, false), Dim, r.o.Color))
+	if most := max(1, min(mostLive, rows-2)); len(out) > most {
+		hidden := len(out) - (most - 1)
+		out = append(out[:most-1], Paint("   and "+strconv.Itoa(hidden)+" more", Dim, r.o.Color))
 	}
 	for i, line := range out {
-		out[i] = truncate(line, r.o.Columns-1)
+		out[i] = truncate(line, columns-1)
 	}
 	return out
 }
 
-func itoa(n int) string {
-	const digits = "0123456789"
-	if n < 10 {
-		return digits[n : n+1]
+// prefixWidth is how wide the names of the blocks are.
+func (r *Renderer) prefixWidth() int {
+	n := 0
+	for _, b := range r.blocks {
+		n = max(n, Width(b.name))
 	}
-	return itoa(n/10) + digits[n%10:n%10+1]
+	return n
 }

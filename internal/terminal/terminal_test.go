@@ -90,6 +90,8 @@ func deployment() []*waypointv1.OutputEvent {
 	return s.events
 }
 
+func size(columns, rows int) func() (int, int) { return func() (int, int) { return columns, rows } }
+
 func render(o Options, events []*waypointv1.OutputEvent) string {
 	var out bytes.Buffer
 	o.Out = &out
@@ -132,7 +134,7 @@ func TestPlainOutputWithForcedColour(t *testing.T) {
 }
 
 func TestWhatStaysOnATerminalIsWhatWasWritten(t *testing.T) {
-	golden(t, "live.txt", screen(render(Options{Animated: true, Columns: 60}, deployment())))
+	golden(t, "live.txt", screen(render(Options{Animated: true, Size: size(60, 24)}, deployment())))
 }
 
 func TestJSONOutputIsOneEventALine(t *testing.T) {
@@ -207,7 +209,7 @@ func TestNothingWrittenIsLost(t *testing.T) {
 			}
 		}
 		s.step("a", "", done, "")
-		out := render(Options{Animated: animated, Columns: 40}, s.events)
+		out := render(Options{Animated: animated, Size: size(40, 24)}, s.events)
 		if animated {
 			out = screen(out)
 		}
@@ -255,6 +257,45 @@ func TestEveryByteIsKeptInJSON(t *testing.T) {
 	}
 	if !bytes.Equal(back.Text, all) {
 		t.Errorf("got %x", back.Text)
+	}
+}
+
+// Two jobs' events come mixed, and in pieces of lines.
+func TestEachBlockKeepsItsLinesTogether(t *testing.T) {
+	for _, c := range []struct {
+		animated bool
+		name     string
+	}{{false, "blocks.txt"}, {true, "blocks_live.txt"}} {
+		var out bytes.Buffer
+		r := NewRenderer(Options{Out: &out, Animated: c.animated, Size: size(60, 24), Now: func() time.Time { return start }})
+		front, back := r.Block("front"), r.Block("backend")
+		if r.Block("front") != front {
+			t.Error("another block of the same name")
+		}
+		a, b := &script{}, &script{}
+		for _, s := range []*script{a, b} {
+			s.line(Header, "Building")
+			s.step("1", "Running make", running, "compi")
+			s.step("1", "", running, "ling\nlink")
+			s.step("1", "", done, "ing\n")
+			s.raw("no line end", false)
+		}
+		for i := range a.events {
+			front.Event(a.events[i])
+			back.Event(b.events[i])
+		}
+		back.Note("waiting")
+		front.End()
+		front.Line(Success, "Up front")
+		r.Line(Normal, "of all")
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		if c.animated {
+			got = screen(got)
+		}
+		golden(t, c.name, got)
 	}
 }
 

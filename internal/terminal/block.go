@@ -1,0 +1,289 @@
+package terminal
+
+import (
+	"strings"
+	"time"
+
+	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+)
+
+// Block is the part of a Renderer that shows one job among several: see Renderer.Block. Its methods are those of the
+// Renderer. It is safe for concurrent use.
+type Block struct {
+	r     *Renderer
+	name  string
+	style Style // of the name
+
+	steps  []*step // running, in order of their start
+	owner  string  // id of the step that the last printed line belongs to
+	stdout lines
+	stderr lines
+	note   string
+	status string
+}
+
+type step struct {
+	id      string
+	text    string
+	started time.Time
+	shown   bool // its start is on the screen for good
+	out     lines
+}
+
+// blockStyles tell blocks apart; each line has the name, too.
+var blockStyles = [...]Style{Normal, Info, Success, Warning, Header}
+
+// Line prints one line of our own, or several.
+func (b *Block) Line(style Style, text string) {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	b.print(b.styled(style, text))
+}
+
+// Note is a passing remark, such as why a job waits. The next one takes its place; "" removes it. Without
+// animation each different remark is a line.
+func (b *Block) Note(text string) {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	if text == b.note {
+		return
+	}
+	b.note = text
+	if b.r.o.Animated || text == "" {
+		b.print(nil)
+		return
+	}
+	b.owner = ""
+	b.print([]string{Paint(Clean(text, b.r.o.Color), Dim, b.r.o.Color)})
+}
+
+// End prints what is left of unfinished lines and steps, and removes the block from the live part.
+func (b *Block) End() {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	b.print(b.rest())
+}
+
+// Event shows one event.
+func (b *Block) Event(ev *waypointv1.OutputEvent) {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	at, color := time.UnixMilli(ev.GetTimeUnixMs()), b.r.o.Color
+	var out []string
+	switch e := ev.GetEvent().(type) {
+	case *waypointv1.OutputEvent_Line_:
+		out = b.styled(e.Line.GetStyle(), e.Line.GetText())
+	case *waypointv1.OutputEvent_Status_:
+		out = b.onStatus(e.Status)
+	case *waypointv1.OutputEvent_NamedValues_:
+		b.owner = ""
+		pairs := make([][2]string, 0, len(e.NamedValues.GetValues()))
+		for _, v := range e.NamedValues.GetValues() {
+			pairs = append(pairs, [2]string{Clean(v.GetName(), false), v.GetValue()})
+		}
+		for _, l := range NamedValues(pairs, color) {
+			out = append(out, "   "+l)
+		}
+	case *waypointv1.OutputEvent_Table_:
+		b.owner = ""
+		out = b.table(e.Table)
+	case *waypointv1.OutputEvent_StepGroup_:
+		// Groups say which steps run side by side; each step shows itself.
+	case *waypointv1.OutputEvent_Step_:
+		out = b.onStep(e.Step, at)
+	case *waypointv1.OutputEvent_Raw_:
+		from := &b.stdout
+		if e.Raw.GetStderr() {
+			from = &b.stderr
+		}
+		out = b.rawLines(from.write(e.Raw.GetData()))
+	}
+	b.print(out)
+}
+
+// print prints lines of the block that stay.
+func (b *Block) print(stay []string) { b.r.print(b.prefixed(stay)) }
+
+// prefixed puts the block's name before each line.
+func (b *Block) prefixed(lines []string) []string {
+	prefix := b.prefix()
+	if prefix == "" {
+		return lines
+	}
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = strings.TrimRight(prefix+line, " ")
+	}
+	return out
+}
+
+func (b *Block) prefix() string {
+	if b.name == "" {
+		return ""
+	}
+	return Paint(pad(Clean(b.name, false), b.r.prefixWidth()), b.style, b.r.o.Color) + " " + Paint(b.r.signs.bar, Dim, b.r.o.Color) + " "
+}
+
+// rest ends the block: what is left of unfinished lines and steps.
+func (b *Block) rest() (out []string) {
+	for _, s := range b.steps {
+		out = append(out, b.outputLines(s, s.out.flush())...)
+		// Steps that never ended: say that they were running, so that their start is not lost.
+		if !s.shown {
+			out = append(out, b.startLine(s))
+		}
+	}
+	out = append(out, b.rawLines(b.stdout.flush())...)
+	out = append(out, b.rawLines(b.stderr.flush())...)
+	b.steps, b.note, b.status, b.owner = nil, "", "", ""
+	return out
+}
+
+// live is the block's share of the live part.
+func (b *Block) live(frame string, now time.Time) (out []string) {
+	for _, s := range b.steps {
+		line := " " + frame + " " + s.text
+		if d := now.Sub(s.started); d >= time.Second {
+			line += " " + Duration(d.Truncate(time.Second))
+		}
+		out = append(out, line)
+	}
+	if b.status != "" {
+		out = append(out, " "+frame+" "+b.status)
+	}
+	if b.note != "" {
+		out = append(out, Paint(" "+frame+" "+Clean(b.note, false), Dim, b.r.o.Color))
+	}
+	return out
+}
+
+func (b *Block) styled(style Style, text string) []string {
+	b.owner = ""
+	var out []string
+	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		line = Clean(strings.TrimSuffix(line, "\r"), b.r.o.Color)
+		if i == 0 {
+			switch style {
+			case Header:
+				line = "==> " + line
+			case Warning:
+				line = "Warning: " + strings.TrimPrefix(line, "Warning: ")
+			case Failure:
+				line = "Error: " + strings.TrimPrefix(line, "Error: ")
+			case Success:
+				line = b.r.signs.done + " " + line
+			}
+		}
+		out = append(out, Paint(line, style, b.r.o.Color))
+	}
+	return out
+}
+
+func (b *Block) onStatus(s *waypointv1.OutputEvent_Status) []string {
+	animated := b.r.o.Animated
+	if animated && !s.GetDone() {
+		b.status = Clean(s.GetText(), false)
+		return nil
+	}
+	changed := s.GetText() != b.status
+	b.status = ""
+	if !animated && !s.GetDone() {
+		b.status = s.GetText()
+		if !changed {
+			return nil
+		}
+	}
+	if s.GetText() == "" {
+		return nil
+	}
+	return b.styled(s.GetStyle(), s.GetText())
+}
+
+func (b *Block) table(t *waypointv1.OutputEvent_Table) []string {
+	table := Table{}
+	for _, h := range t.GetHeaders() {
+		table.Columns = append(table.Columns, Column{Title: Clean(h, false)})
+	}
+	for _, row := range t.GetRows() {
+		table.Rows = append(table.Rows, row.GetCells())
+	}
+	columns, _ := b.r.size()
+	if columns > 0 {
+		columns = max(1, columns-3-Width(b.prefix()))
+	}
+	out := table.Layout(columns, b.r.o.Color)
+	for i := range out {
+		out[i] = "   " + out[i]
+	}
+	return out
+}
+
+func (b *Block) onStep(e *waypointv1.OutputEvent_Step, at time.Time) (out []string) {
+	i := -1
+	for k, s := range b.steps {
+		if s.id == e.GetId() {
+			i = k
+		}
+	}
+	if i < 0 {
+		b.steps = append(b.steps, &step{id: e.GetId(), started: at})
+		i = len(b.steps) - 1
+	}
+	s := b.steps[i]
+	if text := Clean(strings.ReplaceAll(e.GetText(), "\n", " "), false); text != "" && text != s.text {
+		s.text = text
+		s.shown = false
+	}
+	ended := e.GetState() > waypointv1.OutputEvent_STEP_STATE_RUNNING
+	if !b.r.o.Animated && !s.shown && !ended {
+		out = append(out, b.startLine(s))
+	}
+	out = append(out, b.outputLines(s, s.out.write(e.GetOutput()))...)
+	if !ended {
+		return out
+	}
+	out = append(out, b.outputLines(s, s.out.flush())...)
+	out = append(out, b.endLine(s, e.GetState(), at))
+	b.steps = append(b.steps[:i], b.steps[i+1:]...)
+	b.owner = ""
+	return out
+}
+
+func (b *Block) startLine(s *step) string {
+	s.shown, b.owner = true, s.id
+	return Paint(" "+b.r.signs.running+" "+s.text, Normal, b.r.o.Color)
+}
+
+func (b *Block) endLine(s *step, state waypointv1.OutputEvent_StepState, at time.Time) string {
+	sign, style := b.r.signs.done, Success
+	switch state {
+	case waypointv1.OutputEvent_STEP_STATE_FAILED:
+		sign, style = b.r.signs.failed, Failure
+	case waypointv1.OutputEvent_STEP_STATE_WARNED:
+		sign, style = b.r.signs.warned, Warning
+	}
+	line := " " + Paint(sign, style, b.r.o.Color) + " " + s.text
+	if d := at.Sub(s.started); d >= 100*time.Millisecond {
+		line += Paint(" ("+Duration(d)+")", Dim, b.r.o.Color)
+	}
+	return line
+}
+
+// outputLines puts output under its step; when another line stood between, the step is named again.
+func (b *Block) outputLines(s *step, lines []string) (out []string) {
+	for _, line := range lines {
+		if b.owner != s.id {
+			out = append(out, b.startLine(s))
+		}
+		out = append(out, "   "+Paint(b.r.signs.bar, Dim, b.r.o.Color)+" "+Clean(line, b.r.o.Color))
+	}
+	return out
+}
+
+func (b *Block) rawLines(lines []string) (out []string) {
+	for _, line := range lines {
+		b.owner = ""
+		out = append(out, Clean(line, b.r.o.Color))
+	}
+	return out
+}

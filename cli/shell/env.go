@@ -26,7 +26,8 @@ type Env struct {
 	Size func() (columns, rows int)
 	// Lookup reads an environment variable.
 	Lookup func(name string) (string, bool)
-	// Environ lists the environment, "NAME=value"; only names that start with WP_VAR_ are read.
+	// Environ lists the environment, "NAME=value". Commands read names that start with WP_VAR_; doctor finds the Docker
+	// engine by it, and values that must not be in a report.
 	Environ func() []string
 	Now     func() time.Time
 	// Dir is the working directory.

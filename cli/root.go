@@ -85,7 +85,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	f.StringVarP(&sh.Flags().Workspace, "workspace", "w", "", "workspace (WAYPOINT_WORKSPACE)")
 	f.BoolVar(&sh.Flags().Plain, "plain", false, "print plain lines without colour or animation (WAYPOINT_PLAIN)")
 	f.BoolVar(&sh.Flags().Cost, "cost", false, "print what the command cost: requests, units and USD")
-	f.CountVarP(&sh.Flags().Verbose, "verbose", "v", "log to stderr: -v info, -vv debug (WAYPOINT_LOG_LEVEL)")
+	f.CountVarP(&sh.Flags().Verbose, "verbose", "v", "fold no output, and log to stderr: -v info, -vv debug (WAYPOINT_LOG_LEVEL)")
 	completion.Globals(sh, root)
 
 	root.AddGroup(

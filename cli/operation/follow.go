@@ -198,8 +198,9 @@ func Watch(ctx context.Context, sh Host, c *client.Client, j *waypointv1.Job, as
 	if asJSON {
 		r.out = newJSONSink(sh)
 	} else {
-		// Here the output is what was asked for, so it goes to stdout.
+		// Here the output is what was asked for, so it goes to stdout, and whole.
 		set := sh.OutSetting()
+		set.Whole = true
 		r.out = &humanSink{sh: sh, r: sh.Renderer(sh.Env().Out, set), color: set.Color()}
 	}
 	sh.OnWaiting(r.out.note)

@@ -26,6 +26,8 @@ type humanSink struct {
 	sh    Host
 	r     *terminal.Renderer
 	color bool
+	// folded counts the folded lines that the user was told of.
+	folded int
 }
 
 func newHumanSink(sh Host) *humanSink {
@@ -75,7 +77,9 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 	if o.job == nil || !render.HasEnded(o.job) {
 		return
 	}
+	defer h.showFolded(o.job)
 	if o.err != nil {
+		h.endOutput(o.job)
 		if steps := stepTimes(o.job); steps != "" {
 			h.r.Line(terminal.Dim, "Steps: "+steps)
 		}
@@ -93,6 +97,25 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 		for _, line := range render.VariablesTable(used).Layout(h.sh.Env().Columns, h.color) {
 			h.r.Line(terminal.Normal, line)
 		}
+	}
+}
+
+// endOutput ends the output of a job that did not succeed. A step that is left was cut off: by what failed, whose lines
+// count, or by somebody who cancelled it.
+func (h *humanSink) endOutput(job *waypointv1.Job) {
+	if job.GetState() == waypointv1.JobState_JOB_STATE_FAILED {
+		h.r.Fail()
+		return
+	}
+	h.r.End()
+}
+
+// showFolded says how to see the lines of a job that were folded.
+func (h *humanSink) showFolded(job *waypointv1.Job) {
+	if n := h.r.Folded() - h.folded; n > 0 {
+		h.folded += n
+		h.r.Line(terminal.Dim, fmt.Sprintf("   %d lines of output are folded: `waypoint job get-stream %s` prints them. With -v none are folded.",
+			n, job.GetId()))
 	}
 }
 

@@ -60,6 +60,9 @@ func (sh *Shell) watchInterrupts(done <-chan struct{}, cancel context.CancelCaus
 		}
 		said := make(chan struct{})
 		go func() { // ends with the process
+			if r := sh.live.Load(); r != nil {
+				_ = r.Close() // the process ends here
+			}
 			sh.Progressf("\nStopped immediately.\n")
 			close(said)
 		}()

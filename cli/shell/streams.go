@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/waypoint-serverless/waypoint/cli/render"
@@ -15,6 +16,8 @@ import (
 type Streams struct {
 	env   *Env
 	flags *Flags
+	// live draws on stderr, or did: what else is written there stands above its live part.
+	live atomic.Pointer[terminal.Renderer]
 	// writeErr is the first error of writing to stdout; it ends the command with 1.
 	writeErr error
 }
@@ -31,12 +34,12 @@ func (s *Streams) WriteError() error { return s.writeErr }
 
 // OutSetting returns how stdout is rendered.
 func (s *Streams) OutSetting() terminal.Setting {
-	return terminal.Setting{TTY: s.env.OutTTY, Plain: s.plain(), Lookup: s.env.Lookup}
+	return terminal.Setting{TTY: s.env.OutTTY, Plain: s.plain(), Whole: s.flags.Verbose > 0, Lookup: s.env.Lookup}
 }
 
 // ErrSetting returns how stderr is rendered.
 func (s *Streams) ErrSetting() terminal.Setting {
-	return terminal.Setting{TTY: s.env.ErrTTY, Plain: s.plain(), Lookup: s.env.Lookup}
+	return terminal.Setting{TTY: s.env.ErrTTY, Plain: s.plain(), Whole: s.flags.Verbose > 0, Lookup: s.env.Lookup}
 }
 
 func (s *Streams) plain() bool { return s.flags.Plain || s.env.IsSet("WAYPOINT_PLAIN") }
@@ -55,7 +58,17 @@ func (s *Streams) Write(data string) {
 
 // Progressf writes progress to stderr. Errors of writing are ignored.
 func (s *Streams) Progressf(format string, args ...any) {
-	_, _ = io.WriteString(s.env.Err, terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color()))
+	_, _ = io.WriteString(stderr{s}, terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color()))
+}
+
+// stderr is where remarks and logs go: above what is being drawn there.
+type stderr struct{ s *Streams }
+
+func (w stderr) Write(p []byte) (int, error) {
+	if r := w.s.live.Load(); r != nil {
+		return r.Write(p)
+	}
+	return w.s.env.Err.Write(p)
 }
 
 // Warnf writes a warning to stderr.
@@ -93,7 +106,7 @@ func (s *Streams) Logger(least slog.Level) *slog.Logger {
 	if !on {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(s.env.Err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(stderr{s}, &slog.HandlerOptions{Level: level}))
 }
 
 // PrintJSON prints data as indented JSON.
@@ -117,9 +130,13 @@ func (s *Streams) When(ms int64) string {
 	return s.Ago(render.UnixMS(ms))
 }
 
-// Renderer draws the progress of a job.
+// Renderer draws the progress of a job. One that draws on the terminal's stderr makes room for remarks and logs.
 func (s *Streams) Renderer(out io.Writer, set terminal.Setting) *terminal.Renderer {
-	return terminal.NewRenderer(terminal.Options{
-		Out: out, Color: set.Color(), Animated: set.Animated(), Size: s.env.Size, Now: s.env.Now,
+	r := terminal.NewRenderer(terminal.Options{
+		Out: out, Color: set.Color(), Animated: set.Animated(), Whole: set.Whole, Size: s.env.Size, Now: s.env.Now,
 	})
+	if set.Animated() {
+		s.live.Store(r)
+	}
+	return r
 }

@@ -20,6 +20,7 @@ type Block struct {
 	stderr lines
 	note   string
 	status string
+	folded int // lines that were folded away
 }
 
 type step struct {
@@ -28,6 +29,8 @@ type step struct {
 	started time.Time
 	shown   bool // its start is on the screen for good
 	out     lines
+	fold    fold // instead of out, where output is folded
+	folded  int  // lines that the end folded away
 }
 
 // blockStyles tell blocks apart; each line has the name, too.
@@ -57,11 +60,28 @@ func (b *Block) Note(text string) {
 	b.print([]string{Paint(Clean(text, b.r.o.Color), Dim, b.r.o.Color)})
 }
 
+// lastWords is how many lines stay of a step that was left running.
+const lastWords = 8
+
 // End prints what is left of unfinished lines and steps, and removes the block from the live part.
 func (b *Block) End() {
 	b.r.mu.Lock()
 	defer b.r.mu.Unlock()
-	b.print(b.rest())
+	b.print(b.rest(lastWords))
+}
+
+// Fail is End for a job that failed: the whole output of the steps that it was at stays.
+func (b *Block) Fail() {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	b.print(b.rest(-1))
+}
+
+// Folded returns how many lines of output were folded away, that is, are not shown any more.
+func (b *Block) Folded() int {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	return b.folded
 }
 
 // Event shows one event.
@@ -124,9 +144,11 @@ func (b *Block) prefix() string {
 	return Paint(pad(Clean(b.name, false), b.r.prefixWidth()), b.style, b.r.o.Color) + " " + Paint(b.r.signs.bar, Dim, b.r.o.Color) + " "
 }
 
-// rest ends the block: what is left of unfinished lines and steps.
-func (b *Block) rest() (out []string) {
+// rest ends the block: what is left of unfinished lines and steps, of a folded step at most so many lines (-1: all).
+func (b *Block) rest(most int) (out []string) {
 	for _, s := range b.steps {
+		s.fold.flush()
+		out = append(out, b.outputLines(s, s.fold.last(most))...)
 		out = append(out, b.outputLines(s, s.out.flush())...)
 		// Steps that never ended: say that they were running, so that their start is not lost.
 		if !s.shown {
@@ -139,20 +161,41 @@ func (b *Block) rest() (out []string) {
 	return out
 }
 
-// live is the block's share of the live part.
-func (b *Block) live(frame string, now time.Time) (out []string) {
+// liveLines counts what the block has for the live part: lines, and steps with a window below them.
+func (b *Block) liveLines() (heads, windows int) {
+	for _, s := range b.steps {
+		heads++
+		if len(s.fold.tail(1)) > 0 {
+			windows++
+		}
+	}
+	if b.status != "" {
+		heads++
+	}
+	if b.note != "" {
+		heads++
+	}
+	return heads, windows
+}
+
+// live is the block's share of the live part, with height lines of each step's output.
+func (b *Block) live(frame string, now time.Time, height int) (out []string) {
+	color := b.r.o.Color
 	for _, s := range b.steps {
 		line := " " + frame + " " + s.text
 		if d := now.Sub(s.started); d >= time.Second {
 			line += " " + Duration(d.Truncate(time.Second))
 		}
 		out = append(out, line)
+		for _, text := range s.fold.tail(height) {
+			out = append(out, "   "+Paint(b.r.signs.bar, Dim, color)+" "+windowLine(text, color))
+		}
 	}
 	if b.status != "" {
 		out = append(out, " "+frame+" "+b.status)
 	}
 	if b.note != "" {
-		out = append(out, Paint(" "+frame+" "+Clean(b.note, false), Dim, b.r.o.Color))
+		out = append(out, Paint(" "+frame+" "+Clean(b.note, false), Dim, color))
 	}
 	return out
 }
@@ -230,15 +273,22 @@ func (b *Block) onStep(e *waypointv1.OutputEvent_Step, at time.Time) (out []stri
 		i = len(b.steps) - 1
 	}
 	s := b.steps[i]
+	ended := e.GetState() > waypointv1.OutputEvent_STEP_STATE_RUNNING
+	if b.r.folds() {
+		if s.fold.write(e.GetOutput()); ended {
+			out = append(out, b.unfold(s, e.GetState())...)
+		}
+	}
 	if text := Clean(strings.ReplaceAll(e.GetText(), "\n", " "), false); text != "" && text != s.text {
 		s.text = text
 		s.shown = false
 	}
-	ended := e.GetState() > waypointv1.OutputEvent_STEP_STATE_RUNNING
 	if !b.r.o.Animated && !s.shown && !ended {
 		out = append(out, b.startLine(s))
 	}
-	out = append(out, b.outputLines(s, s.out.write(e.GetOutput()))...)
+	if !b.r.folds() {
+		out = append(out, b.outputLines(s, s.out.write(e.GetOutput()))...)
+	}
 	if !ended {
 		return out
 	}
@@ -247,6 +297,18 @@ func (b *Block) onStep(e *waypointv1.OutputEvent_Step, at time.Time) (out []stri
 	b.steps = append(b.steps[:i], b.steps[i+1:]...)
 	b.owner = ""
 	return out
+}
+
+// unfold returns what stays of the output of a step that has ended: nothing if it succeeded, unless that is short. It
+// stands under the text that the step had.
+func (b *Block) unfold(s *step, state waypointv1.OutputEvent_StepState) []string {
+	s.fold.flush()
+	if n := s.fold.total(); n > shortOutput && state == waypointv1.OutputEvent_STEP_STATE_DONE {
+		s.folded = n
+		b.folded += n
+		return nil
+	}
+	return b.outputLines(s, s.fold.last(-1))
 }
 
 func (b *Block) startLine(s *step) string {
@@ -263,8 +325,15 @@ func (b *Block) endLine(s *step, state waypointv1.OutputEvent_StepState, at time
 		sign, style = b.r.signs.warned, Warning
 	}
 	line := " " + Paint(sign, style, b.r.o.Color) + " " + s.text
+	var about []string
 	if d := at.Sub(s.started); d >= 100*time.Millisecond {
-		line += Paint(" ("+Duration(d)+")", Dim, b.r.o.Color)
+		about = append(about, Duration(d))
+	}
+	if s.folded > 0 {
+		about = append(about, count(s.folded, "line")+" folded")
+	}
+	if len(about) > 0 {
+		line += Paint(" ("+strings.Join(about, ", ")+")", Dim, b.r.o.Color)
 	}
 	return line
 }

@@ -17,6 +17,9 @@ type Options struct {
 	Color bool
 	// Animated: running steps and passing remarks are redrawn below what stays. Otherwise each is a line.
 	Animated bool
+	// Whole: each line of a step's output stays. Otherwise, when Animated, a window shows the last lines of a running
+	// step; they stay when the step fails, and fold to their number when it succeeds.
+	Whole bool
 	// Size is asked for the terminal's columns and rows whenever something is drawn, so that a resize counts at once;
 	// 0 or nil: unknown, which is taken as 80 and 24. It is only used when Animated.
 	Size func() (columns, rows int)
@@ -29,7 +32,7 @@ type Options struct {
 //
 // One job's events go to the Renderer itself. Several jobs side by side get a Block each.
 //
-// The cursor rests at the start of the live part, not at its end. A terminal that breaks lines anew when it is resized
+// The cursor rests at the start of the live part, not at its end. A terminal that rewraps its lines when it is resized
 // moves the cursor along, so that erasing from the cursor on removes the live part whatever its lines have become.
 type Renderer struct {
 	o     Options
@@ -82,6 +85,15 @@ func (r *Renderer) Block(name string) *Block {
 // Event shows one event.
 func (r *Renderer) Event(ev *waypointv1.OutputEvent) { r.main.Event(ev) }
 
+// Fail is End for a job that failed.
+func (r *Renderer) Fail() { r.main.Fail() }
+
+// End prints what is left of unfinished lines and steps.
+func (r *Renderer) End() { r.main.End() }
+
+// Folded returns how many lines of output were folded away.
+func (r *Renderer) Folded() int { return r.main.Folded() }
+
 // Line prints one line of our own, or several.
 func (r *Renderer) Line(style Style, text string) { r.main.Line(style, text) }
 
@@ -100,12 +112,23 @@ func (r *Renderer) Close() error {
 	close(r.stop)
 	var rest []string
 	for _, b := range r.blocks {
-		rest = append(rest, b.prefixed(b.rest())...)
+		rest = append(rest, b.prefixed(b.rest(lastWords))...)
 	}
 	r.print(rest)
 	r.mu.Unlock()
 	r.ticker.Wait()
 	return r.err
+}
+
+// Write prints what others have for the same terminal, in whole lines, above the live part.
+func (r *Renderer) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.drawn {
+		return r.o.Out.Write(p)
+	}
+	r.print([]string{strings.TrimSuffix(string(p), "\n")})
+	return len(p), nil
 }
 
 func (r *Renderer) animate() {
@@ -182,21 +205,34 @@ func (r *Renderer) print(stay []string) {
 	}
 }
 
-// mostLive bounds the lines of the live part, so that the screen shows more than that.
+// mostLive bounds the running steps and remarks that are shown at once.
 const mostLive = 10
 
-// live is what stands below: running steps with spinners, the status, the remark. It never fills the screen: what had
-// scrolled out at its top could not be erased again.
+// live is what stands below: running steps with spinners and their windows, the status, the remark. It never fills the
+// screen: what had scrolled out at its top could not be erased again.
 func (r *Renderer) live() (out []string) {
 	if !r.o.Animated || r.closed {
 		return nil
 	}
 	columns, rows := r.size()
 	frame, now := frames[r.spin%len(frames)], r.o.Now()
+	heads, windows := 0, 0
 	for _, b := range r.blocks {
-		out = append(out, b.prefixed(b.live(frame, now))...)
+		h, w := b.liveLines()
+		heads, windows = heads+h, windows+w
 	}
-	if most := max(1, min(mostLive, rows-2)); len(out) > most {
+	height := windowHeight(rows, heads, windows)
+	if heads > mostLive {
+		height = 0
+	}
+	for _, b := range r.blocks {
+		out = append(out, b.prefixed(b.live(frame, now, height))...)
+	}
+	most := max(1, rows-2)
+	if heads > mostLive {
+		most = min(most, mostLive)
+	}
+	if len(out) > most {
 		hidden := len(out) - (most - 1)
 		out = append(out[:most-1], Paint("   and "+strconv.Itoa(hidden)+" more", Dim, r.o.Color))
 	}
@@ -205,6 +241,9 @@ func (r *Renderer) live() (out []string) {
 	}
 	return out
 }
+
+// folds reports whether the output of steps is folded.
+func (r *Renderer) folds() bool { return r.o.Animated && !r.o.Whole }
 
 // prefixWidth is how wide the names of the blocks are.
 func (r *Renderer) prefixWidth() int {

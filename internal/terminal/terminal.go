@@ -47,6 +47,8 @@ type Setting struct {
 	TTY bool
 	// Plain is asked for with --plain or WAYPOINT_PLAIN.
 	Plain bool
+	// Whole is asked for with -v: no output is folded.
+	Whole bool
 	// Lookup reads the environment: NO_COLOR, CLICOLOR_FORCE and TERM count.
 	Lookup func(string) (string, bool)
 }

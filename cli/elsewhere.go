@@ -40,7 +40,6 @@ func elsewhere() []struct {
 		{"pipeline", planned, "Until then, run `waypoint build`, `waypoint deploy` and `waypoint release` in order."},
 		{"plugin", dropped, "Plugins are part of the runner's binary, not separate processes."},
 		{"project apply", planned, "Until then, put `runner { enabled = true … }` into waypoint.hcl and run `waypoint init`."},
-		{"project destroy", planned, "Until then, run `waypoint destroy` in each workspace; the records stay."},
 		{"runner adopt", dropped, "A runner proves itself with a token: `waypoint token create NAME -kind runner`."},
 		{"runner forget", dropped, "A runner that is offline is removed automatically. Revoke its token with `waypoint token revoke`."},
 		{"runner install", planned, "Until then, run `waypoint runner agent` on the machine where the runner should run."},

@@ -227,6 +227,8 @@ func TestARunnerTokenOfAnotherProjectGetsNothing(t *testing.T) {
 		"ReleaseService/ListReleases":       {shop},
 		"ReleaseService/GetRelease":         {byID(d), `{"ref":{"latest":{"project":"shop","app":"web"}}}`},
 
+		"ProjectService/DestroyProject": {`{"name":"shop"}`, `{"name":"shop","skipDestroyResources":true}`, `{"name":"blog"}`},
+
 		"JobService/QueueJob": {`{"spec":{"project":"shop","app":"web","operation":{"noop":{}}}}`, `{"spec":{"project":"blog","app":"web","operation":{"noop":{}}}}`},
 		"JobService/GetJob":   {fmt.Sprintf(`{"id":%q}`, ready), fmt.Sprintf(`{"id":%q}`, held), fmt.Sprintf(`{"id":%q}`, ended)},
 		"JobService/ListJobs": {`{"project":"shop"}`},

@@ -60,9 +60,10 @@ var whoRequests = map[string]func(*testing.T, *whoCell) string{
 		return fmt.Sprintf(`{"id":%q}`, c.instead.id(t))
 	},
 
-	"ProjectService/UpsertProject": fixed(`{"project":{"name":"shop"}}`),
-	"ProjectService/GetProject":    fixed(`{"name":"shop"}`),
-	"ProjectService/ListProjects":  fixed(`{}`),
+	"ProjectService/UpsertProject":  fixed(`{"project":{"name":"shop"}}`),
+	"ProjectService/GetProject":     fixed(`{"name":"shop"}`),
+	"ProjectService/DestroyProject": fixed(`{"name":"shop"}`),
+	"ProjectService/ListProjects":   fixed(`{}`),
 
 	"BuildService/ListBuilds":           fixed(ofShop),
 	"BuildService/GetBuild":             named(func(w *who) string { return w.build }),

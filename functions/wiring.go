@@ -44,12 +44,13 @@ func newQueues(cfg aws.Config, s Settings, spec ResourceSpec) *queue.Queues {
 func (p parts) api() http.Handler {
 	s := p.stores
 	return api.Handler(api.Services{
-		Server:   &api.Server{ID: p.ServerID, Platform: p.Platform, TailHoldMS: uint32(p.TailHold / time.Millisecond), Identities: p.identities()},
-		Tokens:   p.tokens,
-		Projects: &api.Projects{DB: s.DB, Projects: s.Projects, Sealer: p.sealer},
-		Records:  &api.Records{Records: s.Records, Projects: s.Projects, Logs: s.Logs},
-		Jobs:     &api.Jobs{DB: s.DB, Jobs: s.Jobs, Sealer: p.sealer, Queues: p.queues, Logger: p.Logger},
-		Runners:  &api.Runners{DB: s.DB, Runners: s.Runners},
+		Server: &api.Server{ID: p.ServerID, Platform: p.Platform, TailHoldMS: uint32(p.TailHold / time.Millisecond), Identities: p.identities()},
+		Tokens: p.tokens,
+		Projects: &api.Projects{DB: s.DB, Projects: s.Projects, Sealer: p.sealer,
+			Remains: api.Remains{Dispatch: s.Dispatch, Records: s.Records, Logs: s.Logs, Configs: s.Configs, Tokens: s.Tokens}},
+		Records: &api.Records{Records: s.Records, Projects: s.Projects, Logs: s.Logs},
+		Jobs:    &api.Jobs{DB: s.DB, Jobs: s.Jobs, Sealer: p.sealer, Queues: p.queues, Logger: p.Logger},
+		Runners: &api.Runners{DB: s.DB, Runners: s.Runners},
 		RunnerAgent: &api.RunnerAgent{
 			RecordWrites: api.RecordWrites{DB: s.DB, Jobs: s.Jobs, Records: s.Records, Writer: s.Writer, Tokens: s.Tokens,
 				Configs: s.Configs, Projects: s.Projects, Logs: s.Logs, Sealer: p.sealer, Rand: p.Rand},

@@ -30,6 +30,8 @@ const (
 	TooLarge           Reason = "TOO_LARGE"
 	NotFound           Reason = "NOT_FOUND"
 	ProjectNotFound    Reason = "PROJECT_NOT_FOUND"
+	ProjectDestroying  Reason = "PROJECT_BEING_DESTROYED"
+	ProjectInUse       Reason = "PROJECT_IN_USE"
 	AppNotFound        Reason = "APP_NOT_FOUND"
 	JobNotFound        Reason = "JOB_NOT_FOUND"
 	RecordNotFound     Reason = "RECORD_NOT_FOUND"

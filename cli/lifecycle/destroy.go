@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/cli/operation"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 )
@@ -30,12 +29,10 @@ func NewDestroy(sh Host) *cobra.Command {
 }
 
 func runDestroy(cmd *cobra.Command, sh Host, o *destroyOptions) error {
-	return operation.Run(cmd, sh, &o.Flags, operation.Operation{
-		Name: "destroy", Doing: "Destroying", Done: "Destroyed",
-		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Destroy{Destroy: &waypointv1.DestroyOp{}}}),
-		Confirm: func(project string, apps []string) error {
-			return sh.MustConfirm(fmt.Sprintf("Destroy all releases and deployments of %s of the project %s in workspace %s?",
-				strings.Join(apps, ", "), project, sh.Workspace()), o.approve.Given(), o.JSON)
-		},
-	})
+	op := operation.Destroy()
+	op.Confirm = func(project string, apps []string) error {
+		return sh.MustConfirm(fmt.Sprintf("Destroy all releases and deployments of %s of the project %s in workspace %s?",
+			strings.Join(apps, ", "), project, sh.Workspace()), o.approve.Given(), o.JSON)
+	}
+	return operation.Run(cmd, sh, &o.Flags, op)
 }

@@ -36,6 +36,14 @@ type Operation struct {
 	Confirm func(project string, apps []string) error
 }
 
+// Destroy is the operation that destroys all that runs of an app in a workspace.
+func Destroy() Operation {
+	return Operation{
+		Name: "destroy", Doing: "Destroying", Done: "Destroyed",
+		Spec: Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Destroy{Destroy: &waypointv1.DestroyOp{}}}),
+	}
+}
+
 // Run queues the operation for each app in turn, follows it and shows its result. An app's failure does not
 // stop the others.
 func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {

@@ -17,7 +17,7 @@ import (
 
 // New makes the command project and those below it.
 func New(sh Host) *cobra.Command {
-	return shell.Group("project", "List and inspect projects", newList(sh), newInspect(sh))
+	return shell.Group("project", "List, inspect and destroy projects", newList(sh), newInspect(sh), newDestroy(sh))
 }
 
 func newList(sh Host) *cobra.Command {

@@ -80,7 +80,8 @@ var planned = []plan{
 	},
 	{pattern: `^waypoint server run`, until: "The server is ready", fresh: true},
 	{pattern: `^waypoint context set -workspace `},
-	{pattern: `^waypoint (deployment )?destroy$`, as: "waypoint ${1}destroy -workspace default -auto-approve"},
+	{pattern: `^waypoint (deployment )?destroy( -project %s -workspace %s)?$`, as: "waypoint ${1}destroy -workspace default -auto-approve"},
+	{pattern: `^waypoint project destroy( .*)?$`, as: "waypoint project destroy shop -skip-destroy-resources -auto-approve"},
 	{pattern: `^waypoint upgrade --platform=local$`},
 	{pattern: `^waypoint uninstall --platform=local( --purge)?$`, as: "waypoint uninstall --platform=local$1 --yes"},
 }

@@ -18,6 +18,7 @@ type Projects struct {
 	DB       *store.DB
 	Projects *projects.Store
 	Sealer   store.Sealer
+	Remains  Remains
 }
 
 // appsMost keeps an upsert in one transaction.

@@ -29,9 +29,11 @@ type Project struct {
 	DataSource    *DataSource       `protobuf:"bytes,3,opt,name=data_source,json=dataSource,proto3" json:"data_source,omitempty"`
 	Labels        map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// waypoint.hcl kept with the server, for projects without one in their source.
-	WaypointHcl   []byte `protobuf:"bytes,5,opt,name=waypoint_hcl,json=waypointHcl,proto3" json:"waypoint_hcl,omitempty"`
-	CreatedUnix   int64  `protobuf:"varint,6,opt,name=created_unix,json=createdUnix,proto3" json:"created_unix,omitempty"`
-	UpdatedUnix   int64  `protobuf:"varint,7,opt,name=updated_unix,json=updatedUnix,proto3" json:"updated_unix,omitempty"`
+	WaypointHcl []byte `protobuf:"bytes,5,opt,name=waypoint_hcl,json=waypointHcl,proto3" json:"waypoint_hcl,omitempty"`
+	CreatedUnix int64  `protobuf:"varint,6,opt,name=created_unix,json=createdUnix,proto3" json:"created_unix,omitempty"`
+	UpdatedUnix int64  `protobuf:"varint,7,opt,name=updated_unix,json=updatedUnix,proto3" json:"updated_unix,omitempty"`
+	// It is being destroyed, and takes no jobs.
+	Destroying    bool `protobuf:"varint,8,opt,name=destroying,proto3" json:"destroying,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -113,6 +115,13 @@ func (x *Project) GetUpdatedUnix() int64 {
 		return x.UpdatedUnix
 	}
 	return 0
+}
+
+func (x *Project) GetDestroying() bool {
+	if x != nil {
+		return x.Destroying
+	}
+	return false
 }
 
 type App struct {
@@ -477,6 +486,113 @@ func (x *GetProjectResponse) GetWorkspaces() []*Workspace {
 	return nil
 }
 
+type DestroyProjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Removes the records of deployments and releases that were not destroyed, too: what runs goes on running, and nothing here
+	// knows of it any more. Otherwise the project is refused while there are any.
+	SkipDestroyResources bool `protobuf:"varint,2,opt,name=skip_destroy_resources,json=skipDestroyResources,proto3" json:"skip_destroy_resources,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *DestroyProjectRequest) Reset() {
+	*x = DestroyProjectRequest{}
+	mi := &file_waypoint_v1_project_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DestroyProjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DestroyProjectRequest) ProtoMessage() {}
+
+func (x *DestroyProjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_project_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DestroyProjectRequest.ProtoReflect.Descriptor instead.
+func (*DestroyProjectRequest) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_project_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DestroyProjectRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DestroyProjectRequest) GetSkipDestroyResources() bool {
+	if x != nil {
+		return x.SkipDestroyResources
+	}
+	return false
+}
+
+type DestroyProjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Done  bool                   `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	// How many stored items this call removed.
+	Removed       int64 `protobuf:"varint,2,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DestroyProjectResponse) Reset() {
+	*x = DestroyProjectResponse{}
+	mi := &file_waypoint_v1_project_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DestroyProjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DestroyProjectResponse) ProtoMessage() {}
+
+func (x *DestroyProjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_project_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DestroyProjectResponse.ProtoReflect.Descriptor instead.
+func (*DestroyProjectResponse) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_project_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DestroyProjectResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *DestroyProjectResponse) GetRemoved() int64 {
+	if x != nil {
+		return x.Removed
+	}
+	return 0
+}
+
 type ListProjectsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Page          *Page                  `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
@@ -486,7 +602,7 @@ type ListProjectsRequest struct {
 
 func (x *ListProjectsRequest) Reset() {
 	*x = ListProjectsRequest{}
-	mi := &file_waypoint_v1_project_proto_msgTypes[7]
+	mi := &file_waypoint_v1_project_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +614,7 @@ func (x *ListProjectsRequest) String() string {
 func (*ListProjectsRequest) ProtoMessage() {}
 
 func (x *ListProjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_project_proto_msgTypes[7]
+	mi := &file_waypoint_v1_project_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +627,7 @@ func (x *ListProjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListProjectsRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_project_proto_rawDescGZIP(), []int{7}
+	return file_waypoint_v1_project_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListProjectsRequest) GetPage() *Page {
@@ -531,7 +647,7 @@ type ListProjectsResponse struct {
 
 func (x *ListProjectsResponse) Reset() {
 	*x = ListProjectsResponse{}
-	mi := &file_waypoint_v1_project_proto_msgTypes[8]
+	mi := &file_waypoint_v1_project_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +659,7 @@ func (x *ListProjectsResponse) String() string {
 func (*ListProjectsResponse) ProtoMessage() {}
 
 func (x *ListProjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_project_proto_msgTypes[8]
+	mi := &file_waypoint_v1_project_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +672,7 @@ func (x *ListProjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListProjectsResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_project_proto_rawDescGZIP(), []int{8}
+	return file_waypoint_v1_project_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListProjectsResponse) GetProjects() []*Project {
@@ -577,7 +693,7 @@ var File_waypoint_v1_project_proto protoreflect.FileDescriptor
 
 const file_waypoint_v1_project_proto_rawDesc = "" +
 	"\n" +
-	"\x19waypoint/v1/project.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\"\xdc\x02\n" +
+	"\x19waypoint/v1/project.proto\x12\vwaypoint.v1\x1a\x18waypoint/v1/access.proto\x1a\x18waypoint/v1/common.proto\"\xfc\x02\n" +
 	"\aProject\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x0eremote_enabled\x18\x02 \x01(\bR\rremoteEnabled\x128\n" +
@@ -586,7 +702,10 @@ const file_waypoint_v1_project_proto_rawDesc = "" +
 	"\x06labels\x18\x04 \x03(\v2 .waypoint.v1.Project.LabelsEntryR\x06labels\x12!\n" +
 	"\fwaypoint_hcl\x18\x05 \x01(\fR\vwaypointHcl\x12!\n" +
 	"\fcreated_unix\x18\x06 \x01(\x03R\vcreatedUnix\x12!\n" +
-	"\fupdated_unix\x18\a \x01(\x03R\vupdatedUnix\x1a9\n" +
+	"\fupdated_unix\x18\a \x01(\x03R\vupdatedUnix\x12\x1e\n" +
+	"\n" +
+	"destroying\x18\b \x01(\bR\n" +
+	"destroying\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd2\x01\n" +
@@ -618,18 +737,26 @@ const file_waypoint_v1_project_proto_rawDesc = "" +
 	"\x04apps\x18\x02 \x03(\v2\x10.waypoint.v1.AppR\x04apps\x126\n" +
 	"\n" +
 	"workspaces\x18\x03 \x03(\v2\x16.waypoint.v1.WorkspaceR\n" +
-	"workspaces\"<\n" +
+	"workspaces\"a\n" +
+	"\x15DestroyProjectRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x124\n" +
+	"\x16skip_destroy_resources\x18\x02 \x01(\bR\x14skipDestroyResources\"F\n" +
+	"\x16DestroyProjectResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\x12\x18\n" +
+	"\aremoved\x18\x02 \x01(\x03R\aremoved\"<\n" +
 	"\x13ListProjectsRequest\x12%\n" +
 	"\x04page\x18\x01 \x01(\v2\x11.waypoint.v1.PageR\x04page\"p\n" +
 	"\x14ListProjectsResponse\x120\n" +
 	"\bprojects\x18\x01 \x03(\v2\x14.waypoint.v1.ProjectR\bprojects\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xf6\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xf5\x03\n" +
 	"\x0eProjectService\x12\x80\x01\n" +
 	"\rUpsertProject\x12!.waypoint.v1.UpsertProjectRequest\x1a\".waypoint.v1.UpsertProjectResponse\"(\xa2\xbb\x18$\n" +
 	"\x01\x02\x12\rproject:write\x1a\fproject.name(\x010\x01\x12m\n" +
 	"\n" +
 	"GetProject\x12\x1e.waypoint.v1.GetProjectRequest\x1a\x1f.waypoint.v1.GetProjectResponse\"\x1e\xa2\xbb\x18\x1a\n" +
-	"\x02\x02\x03\x12\fproject:read\x1a\x04name(\x01\x12r\n" +
+	"\x02\x02\x03\x12\fproject:read\x1a\x04name(\x01\x12}\n" +
+	"\x0eDestroyProject\x12\".waypoint.v1.DestroyProjectRequest\x1a#.waypoint.v1.DestroyProjectResponse\"\"\xa2\xbb\x18\x1e\n" +
+	"\x01\x02\x12\x0fproject:destroy\x1a\x04name(\x010\x01\x12r\n" +
 	"\fListProjects\x12 .waypoint.v1.ListProjectsRequest\x1a!.waypoint.v1.ListProjectsResponse\"\x1d\xa2\xbb\x18\x19\n" +
 	"\x02\x02\x03\x12\fproject:read\x1a\x03any(\x01BDZBgithub.com/waypoint-serverless/waypoint/api/waypoint/v1;waypointv1b\x06proto3"
 
@@ -645,26 +772,28 @@ func file_waypoint_v1_project_proto_rawDescGZIP() []byte {
 	return file_waypoint_v1_project_proto_rawDescData
 }
 
-var file_waypoint_v1_project_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_waypoint_v1_project_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_waypoint_v1_project_proto_goTypes = []any{
-	(*Project)(nil),               // 0: waypoint.v1.Project
-	(*App)(nil),                   // 1: waypoint.v1.App
-	(*Workspace)(nil),             // 2: waypoint.v1.Workspace
-	(*UpsertProjectRequest)(nil),  // 3: waypoint.v1.UpsertProjectRequest
-	(*UpsertProjectResponse)(nil), // 4: waypoint.v1.UpsertProjectResponse
-	(*GetProjectRequest)(nil),     // 5: waypoint.v1.GetProjectRequest
-	(*GetProjectResponse)(nil),    // 6: waypoint.v1.GetProjectResponse
-	(*ListProjectsRequest)(nil),   // 7: waypoint.v1.ListProjectsRequest
-	(*ListProjectsResponse)(nil),  // 8: waypoint.v1.ListProjectsResponse
-	nil,                           // 9: waypoint.v1.Project.LabelsEntry
-	nil,                           // 10: waypoint.v1.App.LabelsEntry
-	(*DataSource)(nil),            // 11: waypoint.v1.DataSource
-	(*Page)(nil),                  // 12: waypoint.v1.Page
+	(*Project)(nil),                // 0: waypoint.v1.Project
+	(*App)(nil),                    // 1: waypoint.v1.App
+	(*Workspace)(nil),              // 2: waypoint.v1.Workspace
+	(*UpsertProjectRequest)(nil),   // 3: waypoint.v1.UpsertProjectRequest
+	(*UpsertProjectResponse)(nil),  // 4: waypoint.v1.UpsertProjectResponse
+	(*GetProjectRequest)(nil),      // 5: waypoint.v1.GetProjectRequest
+	(*GetProjectResponse)(nil),     // 6: waypoint.v1.GetProjectResponse
+	(*DestroyProjectRequest)(nil),  // 7: waypoint.v1.DestroyProjectRequest
+	(*DestroyProjectResponse)(nil), // 8: waypoint.v1.DestroyProjectResponse
+	(*ListProjectsRequest)(nil),    // 9: waypoint.v1.ListProjectsRequest
+	(*ListProjectsResponse)(nil),   // 10: waypoint.v1.ListProjectsResponse
+	nil,                            // 11: waypoint.v1.Project.LabelsEntry
+	nil,                            // 12: waypoint.v1.App.LabelsEntry
+	(*DataSource)(nil),             // 13: waypoint.v1.DataSource
+	(*Page)(nil),                   // 14: waypoint.v1.Page
 }
 var file_waypoint_v1_project_proto_depIdxs = []int32{
-	11, // 0: waypoint.v1.Project.data_source:type_name -> waypoint.v1.DataSource
-	9,  // 1: waypoint.v1.Project.labels:type_name -> waypoint.v1.Project.LabelsEntry
-	10, // 2: waypoint.v1.App.labels:type_name -> waypoint.v1.App.LabelsEntry
+	13, // 0: waypoint.v1.Project.data_source:type_name -> waypoint.v1.DataSource
+	11, // 1: waypoint.v1.Project.labels:type_name -> waypoint.v1.Project.LabelsEntry
+	12, // 2: waypoint.v1.App.labels:type_name -> waypoint.v1.App.LabelsEntry
 	0,  // 3: waypoint.v1.UpsertProjectRequest.project:type_name -> waypoint.v1.Project
 	1,  // 4: waypoint.v1.UpsertProjectRequest.apps:type_name -> waypoint.v1.App
 	0,  // 5: waypoint.v1.UpsertProjectResponse.project:type_name -> waypoint.v1.Project
@@ -672,16 +801,18 @@ var file_waypoint_v1_project_proto_depIdxs = []int32{
 	0,  // 7: waypoint.v1.GetProjectResponse.project:type_name -> waypoint.v1.Project
 	1,  // 8: waypoint.v1.GetProjectResponse.apps:type_name -> waypoint.v1.App
 	2,  // 9: waypoint.v1.GetProjectResponse.workspaces:type_name -> waypoint.v1.Workspace
-	12, // 10: waypoint.v1.ListProjectsRequest.page:type_name -> waypoint.v1.Page
+	14, // 10: waypoint.v1.ListProjectsRequest.page:type_name -> waypoint.v1.Page
 	0,  // 11: waypoint.v1.ListProjectsResponse.projects:type_name -> waypoint.v1.Project
 	3,  // 12: waypoint.v1.ProjectService.UpsertProject:input_type -> waypoint.v1.UpsertProjectRequest
 	5,  // 13: waypoint.v1.ProjectService.GetProject:input_type -> waypoint.v1.GetProjectRequest
-	7,  // 14: waypoint.v1.ProjectService.ListProjects:input_type -> waypoint.v1.ListProjectsRequest
-	4,  // 15: waypoint.v1.ProjectService.UpsertProject:output_type -> waypoint.v1.UpsertProjectResponse
-	6,  // 16: waypoint.v1.ProjectService.GetProject:output_type -> waypoint.v1.GetProjectResponse
-	8,  // 17: waypoint.v1.ProjectService.ListProjects:output_type -> waypoint.v1.ListProjectsResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
+	7,  // 14: waypoint.v1.ProjectService.DestroyProject:input_type -> waypoint.v1.DestroyProjectRequest
+	9,  // 15: waypoint.v1.ProjectService.ListProjects:input_type -> waypoint.v1.ListProjectsRequest
+	4,  // 16: waypoint.v1.ProjectService.UpsertProject:output_type -> waypoint.v1.UpsertProjectResponse
+	6,  // 17: waypoint.v1.ProjectService.GetProject:output_type -> waypoint.v1.GetProjectResponse
+	8,  // 18: waypoint.v1.ProjectService.DestroyProject:output_type -> waypoint.v1.DestroyProjectResponse
+	10, // 19: waypoint.v1.ProjectService.ListProjects:output_type -> waypoint.v1.ListProjectsResponse
+	16, // [16:20] is the sub-list for method output_type
+	12, // [12:16] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -700,7 +831,7 @@ func file_waypoint_v1_project_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waypoint_v1_project_proto_rawDesc), len(file_waypoint_v1_project_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

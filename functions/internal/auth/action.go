@@ -34,6 +34,7 @@ var leastRole = map[Action]waypointv1.Role{
 	"log:read":            waypointv1.Role_ROLE_VIEWER,
 	"config:read":         waypointv1.Role_ROLE_VIEWER,
 	"project:write":       waypointv1.Role_ROLE_DEPLOYER,
+	"project:destroy":     waypointv1.Role_ROLE_ADMIN,
 	"job:create":          waypointv1.Role_ROLE_DEPLOYER,
 	JobCancel:             waypointv1.Role_ROLE_DEPLOYER,
 	"config:write":        waypointv1.Role_ROLE_DEPLOYER,

@@ -34,9 +34,11 @@ const (
 const (
 	configPrefix = "V#"
 	inputPrefix  = configPrefix + "i#"
+	// appsPrefix begins those of every app.
+	appsPrefix = "V@"
 )
 
-func configAppPrefix(app string) string { return "V@" + app + "#" }
+func configAppPrefix(app string) string { return appsPrefix + app + "#" }
 
 // configVarKey is where a variable of that scope and name stands.
 func configVarKey(scope *waypointv1.ConfigScope, name string) store.Key {

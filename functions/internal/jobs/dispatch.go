@@ -85,13 +85,9 @@ func alive(ctx context.Context, db *store.DB, ran bool) (bool, error) {
 // Due lists jobs for which something is owed by now, the longest overdue of each partition of the work index first,
 // at most most from each.
 func (dp *Dispatcher) Due(ctx context.Context, most int) ([]string, error) {
-	pools, err := dp.runners.Pools(ctx)
+	partitions, err := dp.workPartitions(ctx)
 	if err != nil {
 		return nil, err
-	}
-	partitions := []string{store.WorkIndex, store.PoolWork("")}
-	for _, p := range pools {
-		partitions = append(partitions, store.PoolWork(p.Name))
 	}
 	var ids []string
 	for _, pk := range partitions {

@@ -82,7 +82,7 @@ func (st *Store) Queue(ctx context.Context, sealer store.Sealer, in NewJob) (Que
 	if err != nil {
 		return out, err
 	}
-	extra := append(parts, store.Check(store.ProjectMeta(in.Spec.GetProject()), store.Exists()).Named("project"))
+	extra := append(parts, projects.MayWork(in.Spec.GetProject()).Named("project"))
 	if app := in.Spec.GetApp(); app != "" {
 		extra = append(extra, store.Check(store.App(in.Spec.GetProject(), app), store.Exists()).Named("app"))
 	}
@@ -117,7 +117,7 @@ func (st *Store) Queue(ctx context.Context, sealer store.Sealer, in NewJob) (Que
 		return Queued{Earlier: ids["job"]}, reuse
 	}
 	if _, failed := store.Failed(err, "project"); failed {
-		return out, projects.NotFound(in.Spec.GetProject())
+		return out, projects.New(st.db).Unfit(ctx, in.Spec.GetProject())
 	}
 	if _, failed := store.Failed(err, "app"); failed {
 		return out, projects.AppNotFound(in.Spec.GetProject(), in.Spec.GetApp())

@@ -190,3 +190,14 @@ func (st *Store) Tailed(ctx context.Context, deployment string) (bool, error) {
 	var item tailedItem
 	return st.db.Get(ctx, store.Tailed(deployment), false, &item)
 }
+
+// Remove removes at most most batches of a deployment's logs. Fewer than most: none is left.
+func (st *Store) Remove(ctx context.Context, deployment string, most int) (removed int, err error) {
+	for shard := range logShards {
+		n, err := st.db.RemoveItems(ctx, store.LogPK(deployment, shard), "", most-removed)
+		if removed += n; err != nil || removed == most {
+			return removed, err
+		}
+	}
+	return removed, nil
+}

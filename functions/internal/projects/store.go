@@ -29,12 +29,14 @@ type projectItem struct {
 	Secrets []byte            `dynamodbav:"secrets,omitempty"`
 	Labels  map[string]string `dynamodbav:"labels,omitempty"`
 	// HCL is packed.
-	HCL      []byte `dynamodbav:"hcl,omitempty"`
-	Created  int64  `dynamodbav:"created"`
-	Updated  int64  `dynamodbav:"updated"`
-	Version  int64  `dynamodbav:"ver"`
-	Index1PK string `dynamodbav:"gsi1pk"`
-	Index1SK string `dynamodbav:"gsi1sk"`
+	HCL     []byte `dynamodbav:"hcl,omitempty"`
+	Created int64  `dynamodbav:"created"`
+	Updated int64  `dynamodbav:"updated"`
+	Version int64  `dynamodbav:"ver"`
+	// Destroying is set from when it is being destroyed.
+	Destroying Stage  `dynamodbav:"destroying,omitempty"`
+	Index1PK   string `dynamodbav:"gsi1pk"`
+	Index1SK   string `dynamodbav:"gsi1sk"`
 }
 
 type appItem struct {
@@ -74,7 +76,7 @@ func (i *projectItem) message() (*waypointv1.Project, error) {
 	}
 	return &waypointv1.Project{
 		Name: i.Name, RemoteEnabled: i.Remote, DataSource: src, Labels: i.Labels, WaypointHcl: hcl,
-		CreatedUnix: i.Created, UpdatedUnix: i.Updated,
+		CreatedUnix: i.Created, UpdatedUnix: i.Updated, Destroying: i.Destroying != NotDestroying,
 	}, nil
 }
 

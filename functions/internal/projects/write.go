@@ -35,6 +35,9 @@ func (st *Store) Upsert(ctx context.Context, req *waypointv1.UpsertProjectReques
 		if err != nil {
 			return nil, err
 		}
+		if old.Destroying != NotDestroying {
+			return nil, beingDestroyed(name, old.Destroying)
+		}
 		next := old
 		if err := st.changeProject(ctx, &next, req, sealer, exists); err != nil {
 			return nil, err

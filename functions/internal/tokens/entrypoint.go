@@ -160,3 +160,16 @@ func (st *Store) entrypointEnded(ctx context.Context, item tokenItem) (bool, err
 	}
 	return m.State != job.Running || lease == nil || !lease.Live || lease.Attempt != item.Attempt, nil
 }
+
+// RevokeOfDeployment ends the token of a deployment's entrypoints, if it has one that has not ended.
+func (st *Store) RevokeOfDeployment(ctx context.Context, deployment string) error {
+	tok, had, err := st.deploymentToken(ctx, deployment)
+	if err != nil || !had {
+		return err
+	}
+	var tx store.Tx
+	if tok.found && tok.item.Revoked == 0 {
+		tx.Add(st.revoke(store.Token(tok.hash), tok.item))
+	}
+	return st.db.Commit(ctx, *tx.Add(store.Delete(store.DeploymentToken(deployment))))
+}

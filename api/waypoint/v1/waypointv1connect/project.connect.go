@@ -39,6 +39,9 @@ const (
 	// ProjectServiceGetProjectProcedure is the fully-qualified name of the ProjectService's GetProject
 	// RPC.
 	ProjectServiceGetProjectProcedure = "/waypoint.v1.ProjectService/GetProject"
+	// ProjectServiceDestroyProjectProcedure is the fully-qualified name of the ProjectService's
+	// DestroyProject RPC.
+	ProjectServiceDestroyProjectProcedure = "/waypoint.v1.ProjectService/DestroyProject"
 	// ProjectServiceListProjectsProcedure is the fully-qualified name of the ProjectService's
 	// ListProjects RPC.
 	ProjectServiceListProjectsProcedure = "/waypoint.v1.ProjectService/ListProjects"
@@ -49,6 +52,9 @@ type ProjectServiceClient interface {
 	// Creates or updates a project: fields that are set replace, apps are added, never removed.
 	UpsertProject(context.Context, *connect.Request[v1.UpsertProjectRequest]) (*connect.Response[v1.UpsertProjectResponse], error)
 	GetProject(context.Context, *connect.Request[v1.GetProjectRequest]) (*connect.Response[v1.GetProjectResponse], error)
+	// Removes a project with its apps, workspaces, records, configuration and logs; its jobs stay. Answers after a bounded part
+	// of the work: it is called again, with the same request, until done. From the first call on the project takes no jobs.
+	DestroyProject(context.Context, *connect.Request[v1.DestroyProjectRequest]) (*connect.Response[v1.DestroyProjectResponse], error)
 	// By name.
 	ListProjects(context.Context, *connect.Request[v1.ListProjectsRequest]) (*connect.Response[v1.ListProjectsResponse], error)
 }
@@ -76,6 +82,12 @@ func NewProjectServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(projectServiceMethods.ByName("GetProject")),
 			connect.WithClientOptions(opts...),
 		),
+		destroyProject: connect.NewClient[v1.DestroyProjectRequest, v1.DestroyProjectResponse](
+			httpClient,
+			baseURL+ProjectServiceDestroyProjectProcedure,
+			connect.WithSchema(projectServiceMethods.ByName("DestroyProject")),
+			connect.WithClientOptions(opts...),
+		),
 		listProjects: connect.NewClient[v1.ListProjectsRequest, v1.ListProjectsResponse](
 			httpClient,
 			baseURL+ProjectServiceListProjectsProcedure,
@@ -87,9 +99,10 @@ func NewProjectServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 
 // projectServiceClient implements ProjectServiceClient.
 type projectServiceClient struct {
-	upsertProject *connect.Client[v1.UpsertProjectRequest, v1.UpsertProjectResponse]
-	getProject    *connect.Client[v1.GetProjectRequest, v1.GetProjectResponse]
-	listProjects  *connect.Client[v1.ListProjectsRequest, v1.ListProjectsResponse]
+	upsertProject  *connect.Client[v1.UpsertProjectRequest, v1.UpsertProjectResponse]
+	getProject     *connect.Client[v1.GetProjectRequest, v1.GetProjectResponse]
+	destroyProject *connect.Client[v1.DestroyProjectRequest, v1.DestroyProjectResponse]
+	listProjects   *connect.Client[v1.ListProjectsRequest, v1.ListProjectsResponse]
 }
 
 // UpsertProject calls waypoint.v1.ProjectService.UpsertProject.
@@ -102,6 +115,11 @@ func (c *projectServiceClient) GetProject(ctx context.Context, req *connect.Requ
 	return c.getProject.CallUnary(ctx, req)
 }
 
+// DestroyProject calls waypoint.v1.ProjectService.DestroyProject.
+func (c *projectServiceClient) DestroyProject(ctx context.Context, req *connect.Request[v1.DestroyProjectRequest]) (*connect.Response[v1.DestroyProjectResponse], error) {
+	return c.destroyProject.CallUnary(ctx, req)
+}
+
 // ListProjects calls waypoint.v1.ProjectService.ListProjects.
 func (c *projectServiceClient) ListProjects(ctx context.Context, req *connect.Request[v1.ListProjectsRequest]) (*connect.Response[v1.ListProjectsResponse], error) {
 	return c.listProjects.CallUnary(ctx, req)
@@ -112,6 +130,9 @@ type ProjectServiceHandler interface {
 	// Creates or updates a project: fields that are set replace, apps are added, never removed.
 	UpsertProject(context.Context, *connect.Request[v1.UpsertProjectRequest]) (*connect.Response[v1.UpsertProjectResponse], error)
 	GetProject(context.Context, *connect.Request[v1.GetProjectRequest]) (*connect.Response[v1.GetProjectResponse], error)
+	// Removes a project with its apps, workspaces, records, configuration and logs; its jobs stay. Answers after a bounded part
+	// of the work: it is called again, with the same request, until done. From the first call on the project takes no jobs.
+	DestroyProject(context.Context, *connect.Request[v1.DestroyProjectRequest]) (*connect.Response[v1.DestroyProjectResponse], error)
 	// By name.
 	ListProjects(context.Context, *connect.Request[v1.ListProjectsRequest]) (*connect.Response[v1.ListProjectsResponse], error)
 }
@@ -135,6 +156,12 @@ func NewProjectServiceHandler(svc ProjectServiceHandler, opts ...connect.Handler
 		connect.WithSchema(projectServiceMethods.ByName("GetProject")),
 		connect.WithHandlerOptions(opts...),
 	)
+	projectServiceDestroyProjectHandler := connect.NewUnaryHandler(
+		ProjectServiceDestroyProjectProcedure,
+		svc.DestroyProject,
+		connect.WithSchema(projectServiceMethods.ByName("DestroyProject")),
+		connect.WithHandlerOptions(opts...),
+	)
 	projectServiceListProjectsHandler := connect.NewUnaryHandler(
 		ProjectServiceListProjectsProcedure,
 		svc.ListProjects,
@@ -147,6 +174,8 @@ func NewProjectServiceHandler(svc ProjectServiceHandler, opts ...connect.Handler
 			projectServiceUpsertProjectHandler.ServeHTTP(w, r)
 		case ProjectServiceGetProjectProcedure:
 			projectServiceGetProjectHandler.ServeHTTP(w, r)
+		case ProjectServiceDestroyProjectProcedure:
+			projectServiceDestroyProjectHandler.ServeHTTP(w, r)
 		case ProjectServiceListProjectsProcedure:
 			projectServiceListProjectsHandler.ServeHTTP(w, r)
 		default:
@@ -164,6 +193,10 @@ func (UnimplementedProjectServiceHandler) UpsertProject(context.Context, *connec
 
 func (UnimplementedProjectServiceHandler) GetProject(context.Context, *connect.Request[v1.GetProjectRequest]) (*connect.Response[v1.GetProjectResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("waypoint.v1.ProjectService.GetProject is not implemented"))
+}
+
+func (UnimplementedProjectServiceHandler) DestroyProject(context.Context, *connect.Request[v1.DestroyProjectRequest]) (*connect.Response[v1.DestroyProjectResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("waypoint.v1.ProjectService.DestroyProject is not implemented"))
 }
 
 func (UnimplementedProjectServiceHandler) ListProjects(context.Context, *connect.Request[v1.ListProjectsRequest]) (*connect.Response[v1.ListProjectsResponse], error) {

@@ -3,47 +3,98 @@ package initialize
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
 	"github.com/waypoint-serverless/waypoint/cli/render"
 	"github.com/waypoint-serverless/waypoint/cli/starter"
+	"github.com/waypoint-serverless/waypoint/runner/plugins/schema"
 )
 
-// begin writes a waypoint.hcl for what is in the directory. found reports whether it fits an app, so that it can be used
-// as it is; otherwise it is one to begin with.
+// begin makes a waypoint.hcl where there is none: it shows what the directory has, asks about what is not clear, and writes
+// the file and what it needs beside it. found is false where it could only write a template.
 func begin(sh Host) (found bool, err error) {
 	name := starter.Name(filepath.Base(sh.Env().Dir), "my-project")
-	apps, err := starter.Inspect(os.DirFS(sh.Env().Dir), render.OrElse(sh.Flags().App, "web"))
+	dir := os.DirFS(sh.Env().Dir)
+	here, err := starter.Inspect(dir, render.OrElse(sh.Flags().App, "web"), runnable(sh))
 	if err != nil {
 		return false, err
 	}
+	show(sh, here)
 	project, err := askName(sh, "project", "Name of the project", render.OrElse(sh.Flags().Project, name))
 	if err != nil {
 		return false, err
 	}
-	text := []byte(blank(project))
-	if len(apps) > 0 {
-		choices, err := choose(sh, project, apps)
+	text, files := []byte(blank(project)), map[string]string{}
+	var hints []string
+	if len(here.Apps) > 0 {
+		choices, err := choose(sh, project, here.Apps)
 		if err != nil {
 			return false, err
 		}
-		text = starter.File(project, choices)
+		text = starter.File(project, choices, here.Notes)
+		for _, c := range choices {
+			maps.Copy(files, starter.Beside(dir, c))
+			hints = append(hints, starter.Hints(dir, c, len(choices) == 1)...)
+		}
 	}
 	path := filepath.Join(sh.Env().Dir, "waypoint.hcl")
 	if err := writeNew(path, text); err != nil {
 		return false, err
 	}
-	if len(apps) > 0 {
-		sh.Progressf("%s has been written:\n\n%s\n", path, indent(string(text)))
-		return true, nil
+	if len(here.Apps) == 0 {
+		sh.Progressf("This directory had no waypoint.hcl, so a template has been written to %s.\n", path)
+		sh.Progressf("Next: adapt it to your app, then run `waypoint init` again.\n")
+		return false, nil
 	}
-	sh.Progressf("This directory had no waypoint.hcl, so a template has been written to %s.\n", path)
-	sh.Progressf("Next: adapt it to your app, then run `waypoint init` again.\n")
-	return false, nil
+	sh.Progressf("%s has been written:\n\n%s\n", path, indent(string(text)))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writeNew(filepath.Join(sh.Env().Dir, filepath.FromSlash(name)), []byte(files[name])); err != nil {
+			return false, err
+		}
+		sh.Progressf("\n%s has been written:\n\n%s\n", name, indent(files[name]))
+	}
+	for _, hint := range hints {
+		sh.Progressf("\n%s\n", hint)
+	}
+	sh.Progressf("\n")
+	return true, nil
+}
+
+// runnable reports which components this binary can run.
+func runnable(sh Host) func(starter.Component) bool {
+	plugins := sh.Deps().Catalog()
+	return func(c starter.Component) bool {
+		component, known := plugins.Schema(schema.Kind(c.Kind), c.Plugin)
+		return known && !component.Planned
+	}
+}
+
+// show prints what was found in the directory, before anything is asked.
+func show(sh Host, found starter.Found) {
+	if len(found.Apps) > 0 {
+		sh.Progressf("Found in this directory:\n")
+	}
+	for _, a := range found.Apps {
+		at := ""
+		if a.Path != "." {
+			at = a.Path + ": "
+		}
+		for _, w := range a.Ways {
+			sh.Progressf("  %s%s\n", at, w.Because)
+		}
+	}
+	if len(found.Notes) > 0 {
+		sh.Progressf("Left out:\n")
+	}
+	for _, note := range found.Notes {
+		sh.Progressf("  %s.\n", note)
+	}
 }
 
 func indent(text string) string {
@@ -54,11 +105,11 @@ func indent(text string) string {
 func writeNew(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fmt.Errorf("writing waypoint.hcl: %w", err)
+		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing waypoint.hcl: %w", err)
+		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }

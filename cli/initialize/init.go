@@ -30,8 +30,10 @@ func New(sh Host) *cobra.Command {
 		Use: "init", Short: "Register the project of this directory, or create one", Args: shell.ArgCount(0, 0),
 		Long: `Checks waypoint.hcl and the server, and registers the project and its apps.
 
-In a directory without a waypoint.hcl it inspects the files (Dockerfile, go.mod, package.json, a Helm chart, …), asks
-about what is not clear, and writes one. Without a terminal it takes the first answer to each question.`,
+In a directory without a waypoint.hcl it inspects the files (a Compose file, Dockerfile, go.mod, package.json, index.html, …),
+shows what it found, asks about what is not clear, and writes one, with comments on what was left out. It proposes only what
+this version can run. Where the directory has files that should not be deployed, such as .env, it writes a .waypointignore
+too. Without a terminal it takes the first answer to each question.`,
 		Example: "  waypoint init\n  waypoint -project shop -app web init",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), sh, o) },
 	}

@@ -23,6 +23,32 @@ type Way struct {
 	Image bool
 
 	build, deploy, release string
+	// file is what it was found by.
+	file string
+	// uses are the plugins that it needs.
+	uses []Component
+	// whole reports whether the directory itself is kept as the artifact, so that a .waypointignore matters.
+	whole bool
+	// ignore are patterns of what the app does not need when it runs.
+	ignore []string
+	// files are written beside waypoint.hcl, unless they are there.
+	files map[string]string
+}
+
+// Component is a kind of component, such as "builder", of a plugin.
+type Component struct{ Kind, Plugin string }
+
+func components(builder, platform string) []Component {
+	return []Component{{"builder", builder}, {"platform", platform}}
+}
+
+func dockerUses() []Component { return components("docker", "docker") }
+
+// Found is what is in a directory.
+type Found struct {
+	Apps []App
+	// Notes say what was left out and why, a sentence each without a full stop.
+	Notes []string
 }
 
 // App is one app that was found.
@@ -39,16 +65,30 @@ func skipped(name string) bool {
 		slices.Contains([]string{"node_modules", "vendor", "testdata", "dist", "target", "build", "bin"}, name)
 }
 
-// Inspect finds the apps in a directory: the directory itself, else those up to two levels below it (services/web).
-func Inspect(dir fs.FS, name string) ([]App, error) {
-	ways, err := waysOf(dir, ".")
+// Inspect finds the apps in a directory: those of a Compose file, else the directory itself, else those up to two levels
+// below it (services/web). What needs a component that cannot run is not proposed, but noted.
+func Inspect(dir fs.FS, name string, runs func(Component) bool) (found Found, err error) {
+	apps, notes := compose(dir)
+	found.Notes = notes
+	for _, a := range apps {
+		ways, err := waysOf(dir, a.Path, runs, &found)
+		if err != nil {
+			return found, err
+		}
+		a.Ways = append(a.Ways, slices.DeleteFunc(ways, func(w Way) bool { return w.Image })...)
+		found.Apps = append(found.Apps, a)
+	}
+	if len(apps) > 0 {
+		return found, nil
+	}
+	ways, err := waysOf(dir, ".", runs, &found)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	if len(ways) > 0 {
-		return []App{{Name: name, Path: ".", Ways: ways}}, nil
+		found.Apps = []App{{Name: name, Path: ".", Ways: ways}}
+		return found, nil
 	}
-	var apps []App
 	err = fs.WalkDir(dir, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -58,15 +98,16 @@ func Inspect(dir fs.FS, name string) ([]App, error) {
 		case skipped(d.Name()), strings.Count(p, "/") > 1:
 			return fs.SkipDir
 		}
-		ways, err := waysOf(dir, p)
+		ways, err := waysOf(dir, p, runs, &found)
 		if err != nil || len(ways) == 0 {
 			return err
 		}
-		apps = append(apps, App{Name: appName(d.Name()), Path: p, Ways: ways})
+		found.Apps = append(found.Apps, App{Name: appName(d.Name()), Path: p, Ways: ways})
 		return fs.SkipDir
 	})
-	slices.SortFunc(apps, func(a, b App) int { return cmp.Compare(a.Path, b.Path) })
-	return distinct(apps), err
+	slices.SortFunc(found.Apps, func(a, b App) int { return cmp.Compare(a.Path, b.Path) })
+	found.Apps = distinct(found.Apps)
+	return found, err
 }
 
 // distinct gives apps of one name that of their parent directory before it.
@@ -108,10 +149,16 @@ type Choice struct {
 	Image string
 }
 
-// File writes a waypoint.hcl.
-func File(project string, apps []Choice) []byte {
+// File writes a waypoint.hcl. The notes stand in it as comments.
+func File(project string, apps []Choice, notes []string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The name of the project on the server.\nproject = %q\n", project)
+	if len(notes) > 0 {
+		b.WriteString("\n# What `waypoint init` left out:\n")
+		for _, note := range notes {
+			fmt.Fprintf(&b, "# - %s.\n", strings.ReplaceAll(note, "\n", " "))
+		}
+	}
 	for _, a := range apps {
 		fmt.Fprintf(&b, "\napp %q {\n", a.Name)
 		if a.Path != "." {
@@ -146,9 +193,14 @@ func use(plugin string, lines ...string) string {
 func list(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		quoted[i] = fmt.Sprintf("%q", strings.NewReplacer("${", "$${", "%{", "%%{").Replace(w))
+		quoted[i] = word(w)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// word is a text in HCL.
+func word(text string) string {
+	return fmt.Sprintf("%q", strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text))
 }
 
 func exists(dir fs.FS, p string) bool {

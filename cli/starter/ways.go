@@ -6,13 +6,12 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // waysOf finds the ways to build and run what is in a directory, the best first: an image that the project describes
-// itself, then a process of this machine, then buildpacks.
-func waysOf(dir fs.FS, at string) ([]Way, error) {
+// itself, then a process of this machine, then buildpacks. Ways that need what cannot run are noted in found.
+func waysOf(dir fs.FS, at string, runs func(Component) bool, found *Found) ([]Way, error) {
 	entries, err := fs.ReadDir(dir, at)
 	if err != nil {
 		return nil, fmt.Errorf("reading the directory: %w", err)
@@ -22,65 +21,131 @@ func waysOf(dir fs.FS, at string) ([]Way, error) {
 		names = append(names, e.Name())
 	}
 	var ways []Way
-	for _, look := range []func(fs.FS, string, []string) (Way, bool){image, goProgram, node, rust, python, procfile} {
-		if w, ok := look(dir, at, names); ok {
-			ways = append(ways, w)
-		}
+	for _, look := range []func(fs.FS, string, []string) []Way{images, one(goProgram), one(node), one(rust), one(python), one(procfile)} {
+		ways = append(ways, look(dir, at, names)...)
 	}
 	if w, ok := buildpacks(names); ok {
 		ways = append(ways, w)
 	}
-	return ways, nil
+	if len(ways) == 0 {
+		ways = static(dir, at, names)
+	}
+	var able []Way
+	var unable []string
+	for _, w := range ways {
+		missing := slices.IndexFunc(w.uses, func(c Component) bool { return !runs(c) })
+		switch {
+		case missing < 0:
+			able = append(able, w)
+		case w.file != "":
+			unable = append(unable, fmt.Sprintf("%s: the plugin %q, which would use it, cannot run as a %s in this version",
+				path.Join(at, w.file), w.uses[missing].Plugin, w.uses[missing].Kind))
+		}
+	}
+	if len(able) == 0 && len(unable) > 0 {
+		unable[len(unable)-1] += "; with a Dockerfile the app is built by docker"
+	}
+	// Buildpacks are one way among others: they are worth a note only where nothing else is there.
+	if len(able) > 0 {
+		unable = slices.DeleteFunc(unable, func(note string) bool { return strings.Contains(note, `"pack"`) })
+	}
+	found.Notes = append(found.Notes, unable...)
+	return able, nil
 }
 
-// image is for a Dockerfile: built by docker, and run by what the directory has a description for.
-func image(dir fs.FS, at string, names []string) (Way, bool) {
+// one is for a search that finds one way at most.
+func one(look func(fs.FS, string, []string) (Way, bool)) func(fs.FS, string, []string) []Way {
+	return func(dir fs.FS, at string, names []string) []Way {
+		if w, ok := look(dir, at, names); ok {
+			return []Way{w}
+		}
+		return nil
+	}
+}
+
+// images are the ways for a Dockerfile: built by docker, and run by what the directory has a description for, or as a
+// container.
+func images(dir fs.FS, at string, names []string) []Way {
 	i := slices.IndexFunc(names, func(n string) bool { return n == "Dockerfile" || n == "Containerfile" })
 	if i < 0 {
-		return Way{}, false
+		return nil
 	}
-	file := names[i]
-	w := Way{Name: "docker", Image: true, build: use("docker")}
+	file, build := names[i], use("docker")
 	if file != "Dockerfile" {
-		w.build = use("docker", fmt.Sprintf("dockerfile = %q", file))
+		build = use("docker", fmt.Sprintf("dockerfile = %q", file))
 	}
-	w.deploy, w.release, w.Because = runs(dir, at, names, exposed(read(dir, path.Join(at, file))))
-	w.Because = file + ": an image, " + w.Because
-	return w, true
+	ways := append(described(dir, at, names), container(exposed(read(dir, path.Join(at, file)), "")))
+	for i := range ways {
+		w := &ways[i]
+		w.Name, w.Image, w.build = "docker", true, build
+		w.Because = file + ": an image, " + w.Because
+		if w.uses == nil {
+			w.uses = dockerUses()
+		}
+	}
+	return ways
 }
 
-// runs is what runs an image.
-func runs(dir fs.FS, at string, names []string, port int) (deploy, release, because string) {
+// described are the ways to run an image that a directory has a description for.
+func described(dir fs.FS, at string, names []string) (ways []Way) {
+	add := func(file, plugin, because string, lines ...string) {
+		ways = append(ways, Way{file: file, Because: because, deploy: use(plugin, lines...), uses: components("docker", plugin)})
+	}
 	for _, n := range names {
 		switch {
 		case n == "Chart.yaml":
-			return use("helm", "name = app.name", "chart = path.app"), "", "installed with its Helm chart"
+			add(n, "helm", "installed with its Helm chart", "name = app.name", "chart = path.app")
 		case strings.HasSuffix(n, ".nomad"), strings.HasSuffix(n, ".nomad.hcl"), strings.HasSuffix(n, ".nomad.tpl"):
-			return use("nomad-jobspec", fmt.Sprintf("jobspec = templatefile(\"${path.app}/%s\")", n)), "", "run by the Nomad job " + n
+			add(n, "nomad-jobspec", "run by the Nomad job "+n, fmt.Sprintf("jobspec = templatefile(\"${path.app}/%s\")", n))
 		case n == "k8s", n == "kubernetes", n == "manifests":
 			if files, err := fs.Glob(dir, path.Join(at, n, "*.y*ml")); err == nil && len(files) > 0 {
-				return use("kubernetes-apply", fmt.Sprintf("path = templatedir(\"${path.app}/%s\")", n), `prune_label = "app=${app.name}"`), "", "applied with the manifests in " + n
+				add(n, "kubernetes-apply", "applied with the manifests in "+n,
+					fmt.Sprintf("path = templatedir(\"${path.app}/%s\")", n), `prune_label = "app=${app.name}"`)
 			}
 		}
 	}
-	if port > 0 {
-		return use("docker", fmt.Sprintf("service_port = %d", port)), "", fmt.Sprintf("run as a container that listens on port %d", port)
-	}
-	return use("docker"), "", "run as a container that listens on $PORT (3000)"
+	return ways
 }
 
-// exposed is the first port that a Dockerfile exposes; 0 without one.
-func exposed(dockerfile string) int {
-	for line := range strings.Lines(dockerfile) {
-		words := strings.Fields(line)
-		if len(words) > 1 && strings.EqualFold(words[0], "EXPOSE") {
-			port, _, _ := strings.Cut(words[1], "/")
-			if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 65536 {
-				return n
-			}
-		}
+// container runs an image in the Docker engine.
+func container(port int) Way {
+	if port > 0 {
+		return Way{deploy: use("docker", fmt.Sprintf("service_port = %d", port)), Because: fmt.Sprintf("run as a container that listens on port %d", port)}
 	}
-	return 0
+	return Way{deploy: use("docker"), Because: "run as a container that listens on $PORT (3000)"}
+}
+
+// static is for a web site of files alone: served by Python's server on this machine, or by nginx in a container.
+func static(dir fs.FS, at string, names []string) []Way {
+	site := ""
+	switch {
+	case slices.Contains(names, "index.html"):
+	case exists(dir, path.Join(at, "public/index.html")):
+		site = "public"
+	default:
+		return nil
+	}
+	page, from := "index.html", "."
+	build := use("process")
+	if site != "" {
+		page, from, build = site+"/index.html", site, use("process", fmt.Sprintf("path = %q", site))
+	}
+	return []Way{
+		{
+			Name: "process", Because: page + ": files that `python3 -m http.server` serves on this machine", whole: site == "",
+			build:  build,
+			deploy: use("process", "command = "+list("sh", "-c", "exec python3 -m http.server --bind 127.0.0.1 $PORT")),
+			ignore: []string{"waypoint.hcl", ".waypointignore"}, uses: components("process", "process"),
+		},
+		{
+			Name: "docker", Image: true, Because: page + ": files in an image of nginx, run as a container",
+			build: use("docker"), deploy: use("docker", "service_port = 80"), uses: dockerUses(),
+			files: map[string]string{
+				"Dockerfile":    "FROM nginx:alpine\nCOPY " + from + " /usr/share/nginx/html\n",
+				".dockerignore": ".*\nDockerfile\nwaypoint.hcl\n",
+			},
+		},
+	}
 }
 
 func goProgram(dir fs.FS, at string, names []string) (Way, bool) {
@@ -103,7 +168,7 @@ func goProgram(dir fs.FS, at string, names []string) (Way, bool) {
 	}
 	return Way{
 		Name: "process", Because: "go.mod: `go build " + pkg + "`, run on this machine",
-		build:  use("process", "command = "+list("go", "build", "-o", "bin/app", pkg), `path = "bin"`),
+		build: use("process", "command = "+list("go", "build", "-o", "bin/app", pkg), `path = "bin"`), uses: components("process", "process"),
 		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list("./app")),
 	}, true
 }
@@ -182,9 +247,13 @@ func rust(dir fs.FS, at string, names []string) (Way, bool) {
 	return Way{
 		Name: "process", Because: "Cargo.toml: `cargo install`, run on this machine",
 		build:  use("process", "command = "+list("cargo", "install", "--path", ".", "--root", "bin"), `path = "bin/bin"`),
+		uses:   components("process", "process"),
 		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list("./"+bin)),
 	}, true
 }
+
+// pythonLeaves are what Python and its tools leave in a directory and a deployed app does not need.
+var pythonLeaves = []string{".venv", "venv", "__pycache__", "**/__pycache__", ".pytest_cache", ".tox"}
 
 func python(dir fs.FS, at string, names []string) (Way, bool) {
 	install := ""
@@ -193,8 +262,6 @@ func python(dir fs.FS, at string, names []string) (Way, bool) {
 		install = "python3 -m pip install --target .packages -r requirements.txt"
 	case slices.Contains(names, "pyproject.toml"):
 		install = "python3 -m pip install --target .packages ."
-	default:
-		return Way{}, false
 	}
 	run := ""
 	switch {
@@ -207,8 +274,10 @@ func python(dir fs.FS, at string, names []string) (Way, bool) {
 	default:
 		return Way{}, false
 	}
-	w := process("Python", install, []string{"sh", "-c", "PYTHONPATH=.packages exec " + run})
-	return w, true
+	if install == "" {
+		return process("Python", "", []string{"sh", "-c", "exec " + run}, pythonLeaves...), true
+	}
+	return process("Python", install, []string{"sh", "-c", "PYTHONPATH=.packages exec " + run}, pythonLeaves...), true
 }
 
 func procfile(dir fs.FS, at string, names []string) (Way, bool) {
@@ -223,11 +292,12 @@ func procfile(dir fs.FS, at string, names []string) (Way, bool) {
 	return Way{}, false
 }
 
-// process builds with a line for the shell, keeps the whole directory, and runs a command of it.
-func process(found, build string, command []string) Way {
+// process builds with a line for the shell, keeps the whole directory but what is to be ignored, and runs a command of it.
+func process(found, build string, command []string, ignore ...string) Way {
 	w := Way{
 		Name: "process", Because: fmt.Sprintf("%s: `%s`, run on this machine", found, strings.TrimPrefix(strings.Join(command, " "), "sh -c ")),
-		build:  use("process"),
+		build: use("process"),
+		whole: true, ignore: ignore, uses: components("process", "process"),
 		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list(command...)),
 	}
 	if build != "" {
@@ -243,7 +313,7 @@ func buildpacks(names []string) (Way, bool) {
 		case "Gemfile", "pom.xml", "build.gradle", "build.gradle.kts", "composer.json", "go.mod", "package.json", "requirements.txt", "Pipfile":
 			return Way{
 				Name: "pack", Image: true, Because: n + ": an image made by Cloud Native Buildpacks, run as a container",
-				build: use("pack"), deploy: use("docker"),
+				file: n, build: use("pack"), deploy: use("docker"), uses: components("pack", "docker"),
 			}, true
 		}
 	}

@@ -53,6 +53,7 @@ var planned = []plan{
 	{pattern: `^waypoint up`},
 	{pattern: `^waypoint config set -app web -sensitive`, stdin: "SECRET=hidden\n"},
 	{pattern: `^waypoint config set -runner -sensitive`, stdin: "CREDENTIAL=hidden\n"},
+	{pattern: `^waypoint config set (X|%s)$`, as: "waypoint config set -env-file -", stdin: "FROM_HINT=c\n"},
 	{pattern: `^waypoint config set -env-file .env$`, as: "waypoint config set -env-file -", stdin: "export FROM_FILE='a b' # comment\n"},
 	{pattern: `^waypoint config set`},
 	{pattern: ``},

@@ -128,7 +128,7 @@ func rendered(sh Host, o *options, p reference.Plugin) string {
 func listPlugins(sh Host, all []reference.Plugin) {
 	first := true
 	for _, kind := range schema.Kinds() {
-		table := terminal.Table{Columns: []terminal.Column{{Title: "PLUGIN"}, {Title: "RUNS"}, {Title: "WHAT IT DOES"}}}
+		table := terminal.Table{Columns: []terminal.Column{{Title: "PLUGIN"}, {Title: "RUNS"}, {Title: "WHAT IT DOES", Prose: true}}}
 		for _, p := range all {
 			for _, c := range p.Components {
 				if c.Kind != kind {

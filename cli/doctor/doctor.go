@@ -135,9 +135,9 @@ func showChecks(sh Host, checks []infra.Check, json bool) error {
 		if json {
 			continue
 		}
-		sh.Printf("%s  %-14s %s\n", terminal.Paint(fmt.Sprintf("%-7s", c.Status), styles[c.Status], color), c.Name, c.Detail)
+		sh.Prosef(24, "%s  %-14s %s\n", terminal.Paint(fmt.Sprintf("%-7s", c.Status), styles[c.Status], color), c.Name, c.Detail)
 		if c.Fix != "" {
-			sh.Printf("         %-14s → %s\n", "", c.Fix)
+			sh.Prosef(2, "         %-14s → %s\n", "", c.Fix)
 		}
 	}
 	if json {

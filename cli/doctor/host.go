@@ -18,7 +18,7 @@ type Host interface {
 	Env() *shell.Env
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
-	Printf(format string, args ...any)
+	Prosef(hang int, format string, args ...any)
 	Probe(c contexts.Context) (*client.Client, error)
 	Server() *shell.Server
 }

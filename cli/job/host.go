@@ -25,6 +25,7 @@ type Host interface {
 	ReadClient(ctx context.Context) (*client.Client, error)
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
+	NamedValues(pairs [][2]string)
 	Printf(format string, args ...any)
 	Progressf(format string, args ...any)
 	Table(t terminal.Table)

@@ -112,9 +112,7 @@ func runInspect(ctx context.Context, sh Host, o *options, id string) error {
 	if o.json {
 		return sh.PrintJSON(render.Object(j))
 	}
-	for _, line := range terminal.NamedValues(jobFacts(sh, j), sh.OutSetting().Color()) {
-		sh.Printf("%s\n", line)
-	}
+	sh.NamedValues(jobFacts(sh, j))
 	if len(j.GetSteps()) > 0 {
 		t := terminal.Table{Columns: []terminal.Column{{Title: "STEP"}, {Title: "STARTED"}, {Title: "TOOK"}, {Title: "ATTEMPT"}, {Title: "RECORD", Rank: 1}}}
 		for _, s := range j.GetSteps() {

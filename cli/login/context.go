@@ -206,9 +206,7 @@ func runContextInspect(sh Host, o *contextOptions, args []string) error {
 	if c.Dir != "" {
 		facts = append(facts, [2]string{"Data", c.Dir})
 	}
-	for _, line := range terminal.NamedValues(facts, sh.OutSetting().Color()) {
-		sh.Printf("%s\n", line)
-	}
+	sh.NamedValues(facts)
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Host interface {
 	NoServer(store contexts.Store) error
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
+	NamedValues(pairs [][2]string)
 	Printf(format string, args ...any)
 	Probe(c contexts.Context) (*client.Client, error)
 	ReadAnswer(read func() (string, error)) (string, error)

@@ -17,4 +17,5 @@ type Host interface {
 	Ago(t time.Time) string
 	MustConfirm(question string, approved bool, json bool) error
 	PrintJSON(v any) error
+	NamedValues(pairs [][2]string)
 }

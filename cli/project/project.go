@@ -96,8 +96,6 @@ func runInspect(ctx context.Context, sh Host, asJSON bool, args []string) error 
 		{"Runs", render.WhereRuns(p)}, {"Source", render.SourceText(p.GetDataSource())}, {"Labels", render.LabelText(p.GetLabels())},
 		{"Created", sh.Ago(render.Unix(p.GetCreatedUnix()))},
 	}
-	for _, line := range terminal.NamedValues(facts, sh.OutSetting().Color()) {
-		sh.Printf("%s\n", line)
-	}
+	sh.NamedValues(facts)
 	return nil
 }

@@ -29,6 +29,7 @@ type Host interface {
 	NewGuard(token string, logger *slog.Logger) *guard.Guard
 	OutSetting() terminal.Setting
 	PrintJSON(v any) error
+	NamedValues(pairs [][2]string)
 	Printf(format string, args ...any)
 	Server() *shell.Server
 }

@@ -298,8 +298,6 @@ func runInspect(ctx context.Context, sh Host, asJSON bool, id string) error {
 		{"Projects", render.ProjectText(r.GetProjects(), r.GetAllProjects())}, {"Labels", render.LabelText(r.GetLabels())}, {"Running", runningWord(r)},
 		{"Registered", sh.Ago(render.Unix(r.GetRegisteredUnix()))}, {"Last seen", sh.Ago(render.UnixMS(r.GetLastSeenUnixMs()))}, {"Version", r.GetVersion()},
 	}
-	for _, line := range terminal.NamedValues(facts, sh.OutSetting().Color()) {
-		sh.Printf("%s\n", line)
-	}
+	sh.NamedValues(facts)
 	return nil
 }

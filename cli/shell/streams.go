@@ -49,6 +49,19 @@ func (s *Streams) Printf(format string, args ...any) {
 	s.Write(terminal.CleanLines(fmt.Sprintf(format, args...), s.OutSetting().Color()))
 }
 
+// Prosef is Printf for sentences: on a terminal they are wrapped at words, and further lines are indented by hang more.
+func (s *Streams) Prosef(hang int, format string, args ...any) {
+	text := terminal.CleanLines(fmt.Sprintf(format, args...), s.OutSetting().Color())
+	s.Write(terminal.WrapLines(text, s.proseColumns(s.env.OutTTY), hang))
+}
+
+// NamedValues prints the facts about one thing, a line for each.
+func (s *Streams) NamedValues(pairs [][2]string) {
+	for _, line := range terminal.NamedValues(pairs, s.proseColumns(s.env.OutTTY), s.OutSetting().Color()) {
+		s.Printf("%s\n", line)
+	}
+}
+
 // Write writes data to stdout unchanged, for programs that read it.
 func (s *Streams) Write(data string) {
 	if _, err := io.WriteString(s.env.Out, data); err != nil && s.writeErr == nil {
@@ -56,9 +69,22 @@ func (s *Streams) Write(data string) {
 	}
 }
 
-// Progressf writes progress to stderr. Errors of writing are ignored.
+// Progressf writes progress to stderr, wrapped at words on a terminal. Errors of writing are ignored.
 func (s *Streams) Progressf(format string, args ...any) {
-	_, _ = io.WriteString(stderr{s}, terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color()))
+	text := terminal.CleanLines(fmt.Sprintf(format, args...), s.ErrSetting().Color())
+	_, _ = io.WriteString(stderr{s}, terminal.WrapLines(text, s.proseColumns(s.env.ErrTTY), 2))
+}
+
+// proseColumns is how wide prose is on a stream; 0: as long as it is.
+func (s *Streams) proseColumns(tty bool) int {
+	if !tty {
+		return 0
+	}
+	columns := s.env.Columns
+	if s.env.Size != nil {
+		columns, _ = s.env.Size()
+	}
+	return terminal.ProseColumns(columns)
 }
 
 // stderr is where remarks and logs go: above what is being drawn there.

@@ -90,9 +90,7 @@ func runInspect(ctx context.Context, sh Host, name string, asJSON bool) error {
 	for _, app := range names {
 		facts = append(facts, [2]string{"App " + app, apps[app]})
 	}
-	for _, line := range terminal.NamedValues(facts, sh.OutSetting().Color()) {
-		sh.Printf("%s\n", line)
-	}
+	sh.NamedValues(facts)
 	return nil
 }
 

@@ -101,7 +101,7 @@ func (b *Block) Event(ev *waypointv1.OutputEvent) {
 		for _, v := range e.NamedValues.GetValues() {
 			pairs = append(pairs, [2]string{Clean(v.GetName(), false), v.GetValue()})
 		}
-		for _, l := range NamedValues(pairs, color) {
+		for _, l := range NamedValues(pairs, b.proseColumns(), color) {
 			out = append(out, "   "+l)
 		}
 	case *waypointv1.OutputEvent_Table_:
@@ -112,11 +112,7 @@ func (b *Block) Event(ev *waypointv1.OutputEvent) {
 	case *waypointv1.OutputEvent_Step_:
 		out = b.onStep(e.Step, at)
 	case *waypointv1.OutputEvent_Raw_:
-		from := &b.stdout
-		if e.Raw.GetStderr() {
-			from = &b.stderr
-		}
-		out = b.rawLines(from.write(e.Raw.GetData()))
+		out = b.onRaw(e.Raw)
 	}
 	b.print(out)
 }
@@ -204,22 +200,36 @@ func (b *Block) styled(style Style, text string) []string {
 	b.owner = ""
 	var out []string
 	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		line = Clean(strings.TrimSuffix(line, "\r"), b.r.o.Color)
+		line, hang := Clean(strings.TrimSuffix(line, "\r"), b.r.o.Color), 0
 		if i == 0 {
+			hang = 2
 			switch style {
 			case Header:
-				line = "==> " + line
+				line, hang = "==> "+line, 4
 			case Warning:
 				line = "Warning: " + strings.TrimPrefix(line, "Warning: ")
 			case Failure:
 				line = "Error: " + strings.TrimPrefix(line, "Error: ")
 			case Success:
 				line = b.r.signs.done + " " + line
+			default:
+				hang = 0
 			}
 		}
-		out = append(out, Paint(line, style, b.r.o.Color))
+		for _, part := range Wrap(line, b.proseColumns(), hang) {
+			out = append(out, Paint(part, style, b.r.o.Color))
+		}
 	}
 	return out
+}
+
+// proseColumns is how wide a line of ours is; 0: as long as it is.
+func (b *Block) proseColumns() int {
+	columns, _ := b.r.size()
+	if columns == 0 {
+		return 0
+	}
+	return max(1, ProseColumns(columns)-Width(b.prefix()))
 }
 
 func (b *Block) onStatus(s *waypointv1.OutputEvent_Status) []string {
@@ -275,7 +285,7 @@ func (b *Block) onStep(e *waypointv1.OutputEvent_Step, at time.Time) (out []stri
 	s := b.steps[i]
 	ended := e.GetState() > waypointv1.OutputEvent_STEP_STATE_RUNNING
 	if b.r.folds() {
-		if s.fold.write(e.GetOutput()); ended {
+		if s.fold.write(stepOutput, e.GetOutput()); ended {
 			out = append(out, b.unfold(s, e.GetState())...)
 		}
 	}
@@ -347,6 +357,19 @@ func (b *Block) outputLines(s *step, lines []string) (out []string) {
 		out = append(out, "   "+Paint(b.r.signs.bar, Dim, b.r.o.Color)+" "+Clean(line, b.r.o.Color))
 	}
 	return out
+}
+
+// onRaw shows what a command printed. Where output is folded, it belongs to the step that was started last.
+func (b *Block) onRaw(e *waypointv1.OutputEvent_Raw) []string {
+	from, stream := &b.stdout, rawStdout
+	if e.GetStderr() {
+		from, stream = &b.stderr, rawStderr
+	}
+	if b.r.folds() && len(b.steps) > 0 {
+		b.steps[len(b.steps)-1].fold.write(stream, e.GetData())
+		return nil
+	}
+	return b.rawLines(from.write(e.GetData()))
 }
 
 func (b *Block) rawLines(lines []string) (out []string) {

@@ -5,17 +5,46 @@ import (
 	"unicode/utf8"
 )
 
-// fold keeps the output of a running step, whose last lines stand in a window. A lone "\r" begins the line again, as on a
-// terminal: of a progress bar its last state is one line.
+// fold keeps the output of a running step, whose last lines stand in a window: what the step itself shows, and what
+// commands print meanwhile.
 type fold struct {
 	kept    []string
 	bytes   int // of kept
 	dropped int // lines before the kept ones
-	// partial has no line end yet.
+	// streams have unfinished lines of their own.
+	streams [streamCount]unfinished
+}
+
+// The streams of a fold.
+const (
+	stepOutput = iota
+	rawStdout
+	rawStderr
+	streamCount
+)
+
+// unfinished is the line of a stream that has no end yet. A lone "\r" begins it again, as on a terminal: of a progress bar
+// its last state is one line.
+type unfinished struct {
 	partial []byte
 	// bar is what "\r" ended: the next text takes its place, a "\n" makes it a line.
 	bar   string
 	isBar bool
+}
+
+// text is the line as a terminal shows it now.
+func (u *unfinished) text() string {
+	if len(u.partial) > 0 {
+		return string(u.partial)
+	}
+	return u.bar
+}
+
+// take ends the line and returns it.
+func (u *unfinished) take() string {
+	text := u.text()
+	u.partial, u.bar, u.isBar = u.partial[:0], "", false
+	return text
 }
 
 const (
@@ -26,32 +55,28 @@ const (
 	mostKeptBytes = 2 << 20
 )
 
-func (f *fold) write(data []byte) {
+func (f *fold) write(stream int, data []byte) {
+	u := &f.streams[stream]
 	for _, c := range data {
 		switch c {
 		case '\n':
-			f.endLine()
+			f.keep(u.take())
 		case '\r':
-			if len(f.partial) > 0 || !f.isBar {
-				f.bar, f.isBar = string(f.partial), true
-				f.partial = f.partial[:0]
+			if len(u.partial) > 0 || !u.isBar {
+				u.bar, u.isBar = string(u.partial), true
+				u.partial = u.partial[:0]
 			}
 		default:
-			f.partial = append(f.partial, c)
-			if n := len(f.partial); n >= maxPartial && (utf8.Valid(f.partial) || n >= maxPartial+utf8.UTFMax) {
-				f.endLine()
+			u.partial = append(u.partial, c)
+			if n := len(u.partial); n >= maxPartial && (utf8.Valid(u.partial) || n >= maxPartial+utf8.UTFMax) {
+				f.keep(u.take())
 			}
 		}
 	}
 }
 
-// endLine makes a line of what stands there.
-func (f *fold) endLine() {
-	text := string(f.partial)
-	if f.isBar && text == "" {
-		text = f.bar
-	}
-	f.partial, f.bar, f.isBar = f.partial[:0], "", false
+// keep adds a line, and drops the first ones where there are too many.
+func (f *fold) keep(text string) {
 	f.kept = append(f.kept, text)
 	f.bytes += len(text)
 	drop := 0
@@ -63,26 +88,28 @@ func (f *fold) endLine() {
 	f.kept = f.kept[drop:]
 }
 
-// flush makes a line of what has no end.
+// flush makes lines of what has no end.
 func (f *fold) flush() {
-	if len(f.partial) > 0 || f.isBar && f.bar != "" {
-		f.endLine()
+	for i := range f.streams {
+		if u := &f.streams[i]; u.text() != "" {
+			f.keep(u.take())
+		}
 	}
 }
 
 // total is how many lines there were.
 func (f *fold) total() int { return f.dropped + len(f.kept) }
 
-// tail are the last lines, at most n, as a terminal shows them now: with the one that has no end yet.
+// tail are the last lines, at most n, as a terminal shows them now: with those that have no end yet.
 func (f *fold) tail(n int) []string {
 	var last []string
-	if len(f.partial) > 0 {
-		last = []string{string(f.partial)}
-	} else if f.isBar && f.bar != "" {
-		last = []string{f.bar}
+	for i := range f.streams {
+		if text := f.streams[i].text(); text != "" {
+			last = append(last, text)
+		}
 	}
-	if n <= 0 {
-		return nil
+	if n <= len(last) {
+		return last[len(last)-max(0, n):]
 	}
 	before := min(len(f.kept), n-len(last))
 	return append(append([]string(nil), f.kept[len(f.kept)-before:]...), last...)

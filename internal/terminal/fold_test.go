@@ -168,6 +168,26 @@ func TestASuccessfulStepFoldsAndAFailedOneStays(t *testing.T) {
 	}
 }
 
+func TestWhatCommandsPrintBelongsToTheRunningStep(t *testing.T) {
+	d := newDisplay(80, 24, true)
+	raw := func(text string, stderr bool) {
+		d.Event(&waypointv1.OutputEvent{Event: &waypointv1.OutputEvent_Raw_{Raw: &waypointv1.OutputEvent_Raw{Data: []byte(text), Stderr: stderr}}})
+	}
+	raw("before\n", false)
+	d.step("1", "Building", running, "own\n")
+	raw("a\nb", false)
+	raw("error\n", true)
+	raw("c\n10%\r20%\r", false)
+	if got, want := steady(d.text()), "before\n * Building\n   │ own\n   │ a\n   │ error\n   │ bc\n   │ 20%\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	d.step("1", "", done, "")
+	raw("after\n", false)
+	if got, want := d.end(), "before\n ✓ Building (5 lines folded)\nafter\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func TestAStepThatWasCutOffKeepsItsLastLines(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -237,7 +257,7 @@ func TestResizingLeavesNoStaleLines(t *testing.T) {
 			case 1:
 				d.step(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "step"), "Step", running, line.Draw(t, "output")+"\n")
 			case 2:
-				text := fmt.Sprintf("stays %d", i)
+				text := fmt.Sprintf("stays%d", i)
 				d.Line(terminal.Normal, text)
 				want.WriteString(text + "\n")
 			case 3:

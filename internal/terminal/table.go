@@ -14,9 +14,11 @@ type Column struct {
 	Rank int
 	// Right aligns numbers.
 	Right bool
+	// Prose is wrapped at words where the table is too wide, onto lines of its own.
+	Prose bool
 }
 
-// Table is what a list command prints. Cells are single lines.
+// Table is what a list command prints. Cells are single lines, but in columns of prose.
 type Table struct {
 	Columns []Column
 	Rows    [][]string
@@ -25,7 +27,7 @@ type Table struct {
 const gap = "  "
 
 // Layout gives the table's lines for a terminal of that many columns (0: no limit, for pipes). It drops
-// columns before it shortens cells, and never wraps, so that each row is one line that grep finds.
+// columns before it shortens cells, and wraps only prose, so that each row is one line that grep finds.
 func (t Table) Layout(columns int, color bool) []string {
 	rows := make([][]string, len(t.Rows))
 	for i, row := range t.Rows {
@@ -54,7 +56,29 @@ func (t Table) Layout(columns int, color bool) []string {
 	}
 	out = append(out, Paint(t.line(titles, keep, widths), Header, color))
 	for _, row := range rows {
-		out = append(out, t.line(row, keep, widths))
+		for _, cells := range t.wrapped(row, keep, widths) {
+			out = append(out, t.line(cells, keep, widths))
+		}
+	}
+	return out
+}
+
+// wrapped splits a row into those that its prose takes.
+func (t Table) wrapped(row []string, keep, widths []int) [][]string {
+	out := [][]string{row}
+	for _, j := range keep {
+		if !t.Columns[j].Prose || Width(row[j]) <= widths[j] {
+			continue
+		}
+		for i, text := range Wrap(row[j], widths[j], 0) {
+			if i == len(out) {
+				out = append(out, make([]string, len(row)))
+			}
+			if i == 0 {
+				out[0] = slices.Clone(row)
+			}
+			out[i][j] = text
+		}
 	}
 	return out
 }
@@ -94,7 +118,7 @@ func (t Table) fit(keep, widths []int, columns int) []int {
 func (t Table) line(cells []string, keep, widths []int) string {
 	parts := make([]string, 0, len(keep))
 	for _, j := range keep {
-		cell := truncate(cells[j], widths[j])
+		cell := truncateWords(cells[j], widths[j])
 		if t.Columns[j].Right {
 			cell = strings.Repeat(" ", max(0, widths[j]-Width(cell))) + cell
 		}
@@ -109,8 +133,8 @@ func (t Table) Write(w io.Writer, columns int, color bool) error {
 	return err
 }
 
-// NamedValues lays out pairs, names aligned.
-func NamedValues(pairs [][2]string, color bool) []string {
+// NamedValues lays out pairs, names aligned, and values wrapped at words for so many columns (0: not wrapped).
+func NamedValues(pairs [][2]string, columns int, color bool) []string {
 	w := 0
 	for _, p := range pairs {
 		w = max(w, Width(p[0]))
@@ -118,7 +142,11 @@ func NamedValues(pairs [][2]string, color bool) []string {
 	out := make([]string, 0, len(pairs))
 	for _, p := range pairs {
 		name := pad(p[0]+":", w+1)
-		for i, line := range strings.Split(p[1], "\n") {
+		value := p[1]
+		if columns > 0 {
+			value = WrapLines(CleanLines(value, color), max(1, columns-w-2), 0)
+		}
+		for i, line := range strings.Split(value, "\n") {
 			if i > 0 {
 				name = strings.Repeat(" ", w+1)
 			}

@@ -114,7 +114,7 @@ func (h *humanSink) endOutput(job *waypointv1.Job) {
 func (h *humanSink) showFolded(job *waypointv1.Job) {
 	if n := h.r.Folded() - h.folded; n > 0 {
 		h.folded += n
-		h.r.Line(terminal.Dim, fmt.Sprintf("   %d lines of output are folded: `waypoint job get-stream %s` prints them. With -v none are folded.",
+		h.r.Line(terminal.Dim, fmt.Sprintf("   %d lines are folded (-v folds none). See them with `waypoint job get-stream %s`.",
 			n, job.GetId()))
 	}
 }

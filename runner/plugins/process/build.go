@@ -48,7 +48,11 @@ func (b *builder) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, 
 		step.Fail("")
 		return nil, err
 	}
-	step.Done("Kept %d files as artifact %s", a.Files, a.Digest)
+	files := "files"
+	if a.Files == 1 {
+		files = "file"
+	}
+	step.Done("Kept %d %s as artifact %s", a.Files, files, a.Digest)
 	return &plugin.Result{
 		State:    a,
 		Template: map[string]any{"path": a.Path, "digest": a.Digest},

@@ -260,6 +260,7 @@ func TestARunnerTokenOfAnotherProjectGetsNothing(t *testing.T) {
 		"RunnerAgentService/BeginStep":             {"{" + fence + `,"name":"build"}`, "{" + fence + `,"name":"build","again":true}`},
 		"RunnerAgentService/EndStep":               {"{" + fence + `,"name":"build"}`},
 		"RunnerAgentService/PutRecord":             {"{" + fence + `,"record":` + meta + `}`, "{" + fence + `}`},
+		"RunnerAgentService/MatchFingerprints":     {"{" + fence + fmt.Sprintf(`,"records":[{"kind":"RECORD_KIND_DEPLOYMENT","recordId":%q}]}`, d)},
 		"RunnerAgentService/PutStatusReport":       {"{" + fence + fmt.Sprintf(`,"report":{"deploymentId":%q}}`, d)},
 		"RunnerAgentService/ReportJob":             {"{" + fence + "}"},
 		"RunnerAgentService/CreateEntrypointToken": {"{" + fence + fmt.Sprintf(`,"deploymentId":%q}`, d)},

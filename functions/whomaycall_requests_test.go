@@ -124,6 +124,9 @@ var whoRequests = map[string]func(*testing.T, *whoCell) string{
 	"RunnerAgentService/PutRecord": func(t *testing.T, c *whoCell) string {
 		return c.withFence(t, fmt.Sprintf(`,"record":{"build":{"meta":{"id":%q,"state":"RECORD_STATE_SUCCESS"}}}`, c.ID(t)))
 	},
+	"RunnerAgentService/MatchFingerprints": func(t *testing.T, c *whoCell) string {
+		return c.withFence(t, fmt.Sprintf(`,"records":[{"kind":"RECORD_KIND_DEPLOYMENT","recordId":%q}]`, c.deployment))
+	},
 	"RunnerAgentService/PutStatusReport": func(t *testing.T, c *whoCell) string {
 		return c.withFence(t, fmt.Sprintf(`,"report":{"deploymentId":%q}`, c.deployment))
 	},

@@ -84,7 +84,10 @@ func ShortResult(in *waypointv1.JobResult) *waypointv1.JobResult {
 	if in == nil {
 		return nil
 	}
-	out := &waypointv1.JobResult{DeployUrl: Shorten(in.GetDeployUrl(), maxText), ReleaseUrl: Shorten(in.GetReleaseUrl(), maxText), Destroyed: in.GetDestroyed()}
+	out := &waypointv1.JobResult{
+		DeployUrl: Shorten(in.GetDeployUrl(), maxText), ReleaseUrl: Shorten(in.GetReleaseUrl(), maxText), Destroyed: in.GetDestroyed(),
+		UpToDate: in.GetUpToDate(),
+	}
 	if b := in.GetBuild(); b != nil {
 		out.Build = &waypointv1.Build{Meta: ShortMeta(b.GetMeta())}
 	}

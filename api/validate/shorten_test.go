@@ -47,13 +47,13 @@ func TestAResultNamesRecordsWithoutWhatPluginsKeep(t *testing.T) {
 	out := validate.ShortResult(&waypointv1.JobResult{
 		Build: &waypointv1.Build{Meta: meta, Result: state}, Artifact: &waypointv1.Artifact{Meta: meta, Result: state, BuildId: "b"},
 		Deployment: &waypointv1.Deployment{Meta: meta, Result: state, Url: "http://d"}, Release: &waypointv1.Release{Meta: meta, Result: state, Url: "http://r"},
-		DeployUrl: "http://d", ReleaseUrl: "http://r", Destroyed: 2,
+		DeployUrl: "http://d", ReleaseUrl: "http://r", Destroyed: 2, UpToDate: true,
 	})
 	if n := proto.Size(out); n > validate.MaxResult {
 		t.Errorf("it has %d bytes", n)
 	}
 	if d := out.GetDeployment(); d.GetMeta().GetSequence() != 7 || d.GetMeta().GetPlugin() != "docker" || d.GetUrl() != "http://d" || d.GetResult() != nil ||
-		out.GetReleaseUrl() != "http://r" || out.GetDestroyed() != 2 || out.GetArtifact().GetBuildId() != "b" {
+		out.GetReleaseUrl() != "http://r" || out.GetDestroyed() != 2 || !out.GetUpToDate() || out.GetArtifact().GetBuildId() != "b" {
 		t.Errorf("%.300v", out)
 	}
 	if validate.ShortResult(nil) != nil {

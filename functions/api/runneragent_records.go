@@ -75,7 +75,11 @@ func (s *RecordWrites) PutRecord(ctx context.Context, req *connect.Request[waypo
 	if err := checkRecord(req.Msg.GetRecord(), of); err != nil {
 		return nil, err
 	}
-	record, err := s.Writer.Put(ctx, fence, req.Msg.GetRecord())
+	sealed, err := s.sealFingerprint(ctx, req.Msg.GetRecord(), req.Msg.GetFingerprint())
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.Writer.Put(ctx, fence, req.Msg.GetRecord(), sealed)
 	if err != nil {
 		return nil, s.staleLease(ctx, fence, err)
 	}

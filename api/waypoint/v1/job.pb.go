@@ -873,8 +873,10 @@ func (x *ReleaseOp) GetRepeat() bool {
 }
 
 type UpOp struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Prune         *Prune                 `protobuf:"bytes,1,opt,name=prune,proto3" json:"prune,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Prune *Prune                 `protobuf:"bytes,1,opt,name=prune,proto3" json:"prune,omitempty"`
+	// Deploy and release even if nothing has changed since the deployment that serves.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -914,6 +916,13 @@ func (x *UpOp) GetPrune() *Prune {
 		return x.Prune
 	}
 	return nil
+}
+
+func (x *UpOp) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
 }
 
 type Prune struct {
@@ -1368,14 +1377,17 @@ func (x *JobError) GetStep() string {
 }
 
 type JobResult struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Build         *Build                 `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`
-	Artifact      *Artifact              `protobuf:"bytes,2,opt,name=artifact,proto3" json:"artifact,omitempty"`
-	Deployment    *Deployment            `protobuf:"bytes,3,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	Release       *Release               `protobuf:"bytes,4,opt,name=release,proto3" json:"release,omitempty"`
-	DeployUrl     string                 `protobuf:"bytes,5,opt,name=deploy_url,json=deployUrl,proto3" json:"deploy_url,omitempty"`
-	ReleaseUrl    string                 `protobuf:"bytes,6,opt,name=release_url,json=releaseUrl,proto3" json:"release_url,omitempty"`
-	Destroyed     int32                  `protobuf:"varint,7,opt,name=destroyed,proto3" json:"destroyed,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Build      *Build                 `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`
+	Artifact   *Artifact              `protobuf:"bytes,2,opt,name=artifact,proto3" json:"artifact,omitempty"`
+	Deployment *Deployment            `protobuf:"bytes,3,opt,name=deployment,proto3" json:"deployment,omitempty"`
+	Release    *Release               `protobuf:"bytes,4,opt,name=release,proto3" json:"release,omitempty"`
+	DeployUrl  string                 `protobuf:"bytes,5,opt,name=deploy_url,json=deployUrl,proto3" json:"deploy_url,omitempty"`
+	ReleaseUrl string                 `protobuf:"bytes,6,opt,name=release_url,json=releaseUrl,proto3" json:"release_url,omitempty"`
+	Destroyed  int32                  `protobuf:"varint,7,opt,name=destroyed,proto3" json:"destroyed,omitempty"`
+	// An up found that deployment, which serves and is ready, to be made of the same things: it deployed and released
+	// nothing. deployment and release are those that serve.
+	UpToDate      bool `protobuf:"varint,8,opt,name=up_to_date,json=upToDate,proto3" json:"up_to_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1457,6 +1469,13 @@ func (x *JobResult) GetDestroyed() int32 {
 		return x.Destroyed
 	}
 	return 0
+}
+
+func (x *JobResult) GetUpToDate() bool {
+	if x != nil {
+		return x.UpToDate
+	}
+	return false
 }
 
 type JobStep struct {
@@ -2448,9 +2467,10 @@ const file_waypoint_v1_job_proto_rawDesc = "" +
 	"\tReleaseOp\x12#\n" +
 	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\x12(\n" +
 	"\x05prune\x18\x02 \x01(\v2\x12.waypoint.v1.PruneR\x05prune\x12\x16\n" +
-	"\x06repeat\x18\x03 \x01(\bR\x06repeat\"0\n" +
+	"\x06repeat\x18\x03 \x01(\bR\x06repeat\"F\n" +
 	"\x04UpOp\x12(\n" +
-	"\x05prune\x18\x01 \x01(\v2\x12.waypoint.v1.PruneR\x05prune\"9\n" +
+	"\x05prune\x18\x01 \x01(\v2\x12.waypoint.v1.PruneR\x05prune\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"9\n" +
 	"\x05Prune\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x05R\x06retain\"H\n" +
@@ -2487,7 +2507,7 @@ const file_waypoint_v1_job_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04hint\x18\x03 \x01(\tR\x04hint\x12\x12\n" +
-	"\x04step\x18\x04 \x01(\tR\x04step\"\xaf\x02\n" +
+	"\x04step\x18\x04 \x01(\tR\x04step\"\xcd\x02\n" +
 	"\tJobResult\x12(\n" +
 	"\x05build\x18\x01 \x01(\v2\x12.waypoint.v1.BuildR\x05build\x121\n" +
 	"\bartifact\x18\x02 \x01(\v2\x15.waypoint.v1.ArtifactR\bartifact\x127\n" +
@@ -2499,7 +2519,9 @@ const file_waypoint_v1_job_proto_rawDesc = "" +
 	"deploy_url\x18\x05 \x01(\tR\tdeployUrl\x12\x1f\n" +
 	"\vrelease_url\x18\x06 \x01(\tR\n" +
 	"releaseUrl\x12\x1c\n" +
-	"\tdestroyed\x18\a \x01(\x05R\tdestroyed\"\xc0\x01\n" +
+	"\tdestroyed\x18\a \x01(\x05R\tdestroyed\x12\x1c\n" +
+	"\n" +
+	"up_to_date\x18\b \x01(\bR\bupToDate\"\xc0\x01\n" +
 	"\aJobStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0fstarted_unix_ms\x18\x02 \x01(\x03R\rstartedUnixMs\x12\"\n" +

@@ -397,7 +397,9 @@ type PluginResult struct {
 	// What templates see as artifact.* or deploy.*: a JSON object.
 	TemplateJson []byte `protobuf:"bytes,2,opt,name=template_json,json=templateJson,proto3" json:"template_json,omitempty"`
 	// Whether another machine can use it (an image in a registry: yes; a directory: no).
-	Portable      bool `protobuf:"varint,3,opt,name=portable,proto3" json:"portable,omitempty"`
+	Portable bool `protobuf:"varint,3,opt,name=portable,proto3" json:"portable,omitempty"`
+	// Digest of the content, such as a registry's "sha256:…". Empty: unknown; a tag or a path is not one.
+	Digest        string `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +453,13 @@ func (x *PluginResult) GetPortable() bool {
 		return x.Portable
 	}
 	return false
+}
+
+func (x *PluginResult) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
 }
 
 type Build struct {
@@ -2262,12 +2271,13 @@ const file_waypoint_v1_record_proto_rawDesc = "" +
 	"\x06source\x18\r \x01(\v2\x16.waypoint.v1.SourceRefR\x06source\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"n\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x01\n" +
 	"\fPluginResult\x12\x1d\n" +
 	"\n" +
 	"state_json\x18\x01 \x01(\fR\tstateJson\x12#\n" +
 	"\rtemplate_json\x18\x02 \x01(\fR\ftemplateJson\x12\x1a\n" +
-	"\bportable\x18\x03 \x01(\bR\bportable\"g\n" +
+	"\bportable\x18\x03 \x01(\bR\bportable\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\tR\x06digest\"g\n" +
 	"\x05Build\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.waypoint.v1.RecordMetaR\x04meta\x121\n" +
 	"\x06result\x18\x02 \x01(\v2\x19.waypoint.v1.PluginResultR\x06result\"\xac\x01\n" +

@@ -1570,7 +1570,10 @@ type PutRecordRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Fence *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
 	// meta.id: ULID made by the runner. A record with that id is replaced.
-	Record        *Record `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
+	Record *Record `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
+	// SHA-256 of everything that the record was made of, secret settings included; empty if that is not known. The server
+	// keeps it encrypted and gives it to nobody: MatchFingerprints compares. A record that is replaced loses its own.
+	Fingerprint   []byte `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1615,6 +1618,13 @@ func (x *PutRecordRequest) GetFence() *Fence {
 func (x *PutRecordRequest) GetRecord() *Record {
 	if x != nil {
 		return x.Record
+	}
+	return nil
+}
+
+func (x *PutRecordRequest) GetFingerprint() []byte {
+	if x != nil {
+		return x.Fingerprint
 	}
 	return nil
 }
@@ -1664,6 +1674,164 @@ func (x *PutRecordResponse) GetRecord() *Record {
 	return nil
 }
 
+type MatchFingerprintsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Fence *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	// 1 to 4.
+	Records       []*RecordFingerprint `protobuf:"bytes,2,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchFingerprintsRequest) Reset() {
+	*x = MatchFingerprintsRequest{}
+	mi := &file_waypoint_v1_runner_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchFingerprintsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchFingerprintsRequest) ProtoMessage() {}
+
+func (x *MatchFingerprintsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_runner_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchFingerprintsRequest.ProtoReflect.Descriptor instead.
+func (*MatchFingerprintsRequest) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *MatchFingerprintsRequest) GetFence() *Fence {
+	if x != nil {
+		return x.Fence
+	}
+	return nil
+}
+
+func (x *MatchFingerprintsRequest) GetRecords() []*RecordFingerprint {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type RecordFingerprint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          RecordKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=waypoint.v1.RecordKind" json:"kind,omitempty"`
+	RecordId      string                 `protobuf:"bytes,2,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
+	Fingerprint   []byte                 `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordFingerprint) Reset() {
+	*x = RecordFingerprint{}
+	mi := &file_waypoint_v1_runner_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordFingerprint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordFingerprint) ProtoMessage() {}
+
+func (x *RecordFingerprint) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_runner_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordFingerprint.ProtoReflect.Descriptor instead.
+func (*RecordFingerprint) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RecordFingerprint) GetKind() RecordKind {
+	if x != nil {
+		return x.Kind
+	}
+	return RecordKind_RECORD_KIND_UNSPECIFIED
+}
+
+func (x *RecordFingerprint) GetRecordId() string {
+	if x != nil {
+		return x.RecordId
+	}
+	return ""
+}
+
+func (x *RecordFingerprint) GetFingerprint() []byte {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return nil
+}
+
+type MatchFingerprintsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every record is there and has the fingerprint. One without a fingerprint matches none.
+	Match         bool `protobuf:"varint,1,opt,name=match,proto3" json:"match,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchFingerprintsResponse) Reset() {
+	*x = MatchFingerprintsResponse{}
+	mi := &file_waypoint_v1_runner_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchFingerprintsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchFingerprintsResponse) ProtoMessage() {}
+
+func (x *MatchFingerprintsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waypoint_v1_runner_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchFingerprintsResponse.ProtoReflect.Descriptor instead.
+func (*MatchFingerprintsResponse) Descriptor() ([]byte, []int) {
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *MatchFingerprintsResponse) GetMatch() bool {
+	if x != nil {
+		return x.Match
+	}
+	return false
+}
+
 type PutStatusReportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Fence         *Fence                 `protobuf:"bytes,1,opt,name=fence,proto3" json:"fence,omitempty"`
@@ -1674,7 +1842,7 @@ type PutStatusReportRequest struct {
 
 func (x *PutStatusReportRequest) Reset() {
 	*x = PutStatusReportRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[24]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1854,7 @@ func (x *PutStatusReportRequest) String() string {
 func (*PutStatusReportRequest) ProtoMessage() {}
 
 func (x *PutStatusReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[24]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1867,7 @@ func (x *PutStatusReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutStatusReportRequest.ProtoReflect.Descriptor instead.
 func (*PutStatusReportRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{24}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PutStatusReportRequest) GetFence() *Fence {
@@ -1724,7 +1892,7 @@ type PutStatusReportResponse struct {
 
 func (x *PutStatusReportResponse) Reset() {
 	*x = PutStatusReportResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[25]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1904,7 @@ func (x *PutStatusReportResponse) String() string {
 func (*PutStatusReportResponse) ProtoMessage() {}
 
 func (x *PutStatusReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[25]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1917,7 @@ func (x *PutStatusReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutStatusReportResponse.ProtoReflect.Descriptor instead.
 func (*PutStatusReportResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{25}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{28}
 }
 
 type ReportJobRequest struct {
@@ -1763,7 +1931,7 @@ type ReportJobRequest struct {
 
 func (x *ReportJobRequest) Reset() {
 	*x = ReportJobRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[26]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1775,7 +1943,7 @@ func (x *ReportJobRequest) String() string {
 func (*ReportJobRequest) ProtoMessage() {}
 
 func (x *ReportJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[26]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1788,7 +1956,7 @@ func (x *ReportJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportJobRequest.ProtoReflect.Descriptor instead.
 func (*ReportJobRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{26}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReportJobRequest) GetFence() *Fence {
@@ -1820,7 +1988,7 @@ type ReportJobResponse struct {
 
 func (x *ReportJobResponse) Reset() {
 	*x = ReportJobResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[27]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +2000,7 @@ func (x *ReportJobResponse) String() string {
 func (*ReportJobResponse) ProtoMessage() {}
 
 func (x *ReportJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[27]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +2013,7 @@ func (x *ReportJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportJobResponse.ProtoReflect.Descriptor instead.
 func (*ReportJobResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{27}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{30}
 }
 
 type CreateEntrypointTokenRequest struct {
@@ -1858,7 +2026,7 @@ type CreateEntrypointTokenRequest struct {
 
 func (x *CreateEntrypointTokenRequest) Reset() {
 	*x = CreateEntrypointTokenRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[28]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2038,7 @@ func (x *CreateEntrypointTokenRequest) String() string {
 func (*CreateEntrypointTokenRequest) ProtoMessage() {}
 
 func (x *CreateEntrypointTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[28]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2051,7 @@ func (x *CreateEntrypointTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEntrypointTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateEntrypointTokenRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{28}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CreateEntrypointTokenRequest) GetFence() *Fence {
@@ -1909,7 +2077,7 @@ type CreateEntrypointTokenResponse struct {
 
 func (x *CreateEntrypointTokenResponse) Reset() {
 	*x = CreateEntrypointTokenResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[29]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2089,7 @@ func (x *CreateEntrypointTokenResponse) String() string {
 func (*CreateEntrypointTokenResponse) ProtoMessage() {}
 
 func (x *CreateEntrypointTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[29]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2102,7 @@ func (x *CreateEntrypointTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEntrypointTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateEntrypointTokenResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{29}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CreateEntrypointTokenResponse) GetToken() string {
@@ -1956,7 +2124,7 @@ type SyncConfigRequest struct {
 
 func (x *SyncConfigRequest) Reset() {
 	*x = SyncConfigRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[30]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1968,7 +2136,7 @@ func (x *SyncConfigRequest) String() string {
 func (*SyncConfigRequest) ProtoMessage() {}
 
 func (x *SyncConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[30]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1981,7 +2149,7 @@ func (x *SyncConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncConfigRequest.ProtoReflect.Descriptor instead.
 func (*SyncConfigRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{30}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SyncConfigRequest) GetFence() *Fence {
@@ -2021,7 +2189,7 @@ type ConfigEntry struct {
 
 func (x *ConfigEntry) Reset() {
 	*x = ConfigEntry{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[31]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2033,7 +2201,7 @@ func (x *ConfigEntry) String() string {
 func (*ConfigEntry) ProtoMessage() {}
 
 func (x *ConfigEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[31]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2046,7 +2214,7 @@ func (x *ConfigEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigEntry.ProtoReflect.Descriptor instead.
 func (*ConfigEntry) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{31}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConfigEntry) GetName() string {
@@ -2106,7 +2274,7 @@ type SyncConfigResponse struct {
 
 func (x *SyncConfigResponse) Reset() {
 	*x = SyncConfigResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[32]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2118,7 +2286,7 @@ func (x *SyncConfigResponse) String() string {
 func (*SyncConfigResponse) ProtoMessage() {}
 
 func (x *SyncConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[32]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2131,7 +2299,7 @@ func (x *SyncConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncConfigResponse.ProtoReflect.Descriptor instead.
 func (*SyncConfigResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{32}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{35}
 }
 
 type CompleteJobRequest struct {
@@ -2148,7 +2316,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[33]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2328,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[33]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2341,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{33}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CompleteJobRequest) GetFence() *Fence {
@@ -2213,7 +2381,7 @@ type CompleteJobResponse struct {
 
 func (x *CompleteJobResponse) Reset() {
 	*x = CompleteJobResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[34]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2393,7 @@ func (x *CompleteJobResponse) String() string {
 func (*CompleteJobResponse) ProtoMessage() {}
 
 func (x *CompleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[34]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +2406,7 @@ func (x *CompleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobResponse.ProtoReflect.Descriptor instead.
 func (*CompleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{34}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CompleteJobResponse) GetState() JobState {
@@ -2260,7 +2428,7 @@ type HandBackJobRequest struct {
 
 func (x *HandBackJobRequest) Reset() {
 	*x = HandBackJobRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[35]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2440,7 @@ func (x *HandBackJobRequest) String() string {
 func (*HandBackJobRequest) ProtoMessage() {}
 
 func (x *HandBackJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[35]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2453,7 @@ func (x *HandBackJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandBackJobRequest.ProtoReflect.Descriptor instead.
 func (*HandBackJobRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{35}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HandBackJobRequest) GetFence() *Fence {
@@ -2311,7 +2479,7 @@ type HandBackJobResponse struct {
 
 func (x *HandBackJobResponse) Reset() {
 	*x = HandBackJobResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[36]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2491,7 @@ func (x *HandBackJobResponse) String() string {
 func (*HandBackJobResponse) ProtoMessage() {}
 
 func (x *HandBackJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[36]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2504,7 @@ func (x *HandBackJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandBackJobResponse.ProtoReflect.Descriptor instead.
 func (*HandBackJobResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{36}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HandBackJobResponse) GetState() JobState {
@@ -2355,7 +2523,7 @@ type DeregisterRequest struct {
 
 func (x *DeregisterRequest) Reset() {
 	*x = DeregisterRequest{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[37]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2535,7 @@ func (x *DeregisterRequest) String() string {
 func (*DeregisterRequest) ProtoMessage() {}
 
 func (x *DeregisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[37]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2548,7 @@ func (x *DeregisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeregisterRequest.ProtoReflect.Descriptor instead.
 func (*DeregisterRequest) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{37}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DeregisterRequest) GetRunnerId() string {
@@ -2398,7 +2566,7 @@ type DeregisterResponse struct {
 
 func (x *DeregisterResponse) Reset() {
 	*x = DeregisterResponse{}
-	mi := &file_waypoint_v1_runner_proto_msgTypes[38]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +2578,7 @@ func (x *DeregisterResponse) String() string {
 func (*DeregisterResponse) ProtoMessage() {}
 
 func (x *DeregisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waypoint_v1_runner_proto_msgTypes[38]
+	mi := &file_waypoint_v1_runner_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2423,7 +2591,7 @@ func (x *DeregisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeregisterResponse.ProtoReflect.Descriptor instead.
 func (*DeregisterResponse) Descriptor() ([]byte, []int) {
-	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{38}
+	return file_waypoint_v1_runner_proto_rawDescGZIP(), []int{41}
 }
 
 var File_waypoint_v1_runner_proto protoreflect.FileDescriptor
@@ -2556,12 +2724,22 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1b\n" +
 	"\trecord_id\x18\x03 \x01(\tR\brecordId\"\x11\n" +
-	"\x0fEndStepResponse\"i\n" +
+	"\x0fEndStepResponse\"\x8b\x01\n" +
 	"\x10PutRecordRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x12+\n" +
-	"\x06record\x18\x02 \x01(\v2\x13.waypoint.v1.RecordR\x06record\"@\n" +
+	"\x06record\x18\x02 \x01(\v2\x13.waypoint.v1.RecordR\x06record\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\fR\vfingerprint\"@\n" +
 	"\x11PutRecordResponse\x12+\n" +
-	"\x06record\x18\x01 \x01(\v2\x13.waypoint.v1.RecordR\x06record\"u\n" +
+	"\x06record\x18\x01 \x01(\v2\x13.waypoint.v1.RecordR\x06record\"~\n" +
+	"\x18MatchFingerprintsRequest\x12(\n" +
+	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x128\n" +
+	"\arecords\x18\x02 \x03(\v2\x1e.waypoint.v1.RecordFingerprintR\arecords\"\x7f\n" +
+	"\x11RecordFingerprint\x12+\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x17.waypoint.v1.RecordKindR\x04kind\x12\x1b\n" +
+	"\trecord_id\x18\x02 \x01(\tR\brecordId\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\fR\vfingerprint\"1\n" +
+	"\x19MatchFingerprintsResponse\x12\x14\n" +
+	"\x05match\x18\x01 \x01(\bR\x05match\"u\n" +
 	"\x16PutStatusReportRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x121\n" +
 	"\x06report\x18\x02 \x01(\v2\x19.waypoint.v1.StatusReportR\x06report\"\x19\n" +
@@ -2616,7 +2794,7 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\vListRunners\x12\x1f.waypoint.v1.ListRunnersRequest\x1a .waypoint.v1.ListRunnersResponse\"\x1c\xa2\xbb\x18\x18\n" +
 	"\x02\x02\x03\x12\vrunner:read\x1a\x03any(\x01\x12h\n" +
 	"\tGetRunner\x12\x1d.waypoint.v1.GetRunnerRequest\x1a\x1e.waypoint.v1.GetRunnerResponse\"\x1c\xa2\xbb\x18\x18\n" +
-	"\x02\x02\x03\x12\vrunner:read\x1a\x03any(\x012\xb1\x0e\n" +
+	"\x02\x02\x03\x12\vrunner:read\x1a\x03any(\x012\xb5\x0f\n" +
 	"\x12RunnerAgentService\x12f\n" +
 	"\bRegister\x12\x1c.waypoint.v1.RegisterRequest\x1a\x1d.waypoint.v1.RegisterResponse\"\x1d\xa2\xbb\x18\x19\n" +
 	"\x02\x02\x03\x12\n" +
@@ -2645,7 +2823,10 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"runner:act\x1a\x05lease(\x020\x01\x12k\n" +
 	"\tPutRecord\x12\x1d.waypoint.v1.PutRecordRequest\x1a\x1e.waypoint.v1.PutRecordResponse\"\x1f\xa2\xbb\x18\x1b\n" +
 	"\x02\x02\x03\x12\n" +
-	"runner:act\x1a\x05lease(\x020\x01\x12}\n" +
+	"runner:act\x1a\x05lease(\x020\x01\x12\x81\x01\n" +
+	"\x11MatchFingerprints\x12%.waypoint.v1.MatchFingerprintsRequest\x1a&.waypoint.v1.MatchFingerprintsResponse\"\x1d\xa2\xbb\x18\x19\n" +
+	"\x02\x02\x03\x12\n" +
+	"runner:act\x1a\x05lease(\x02\x12}\n" +
 	"\x0fPutStatusReport\x12#.waypoint.v1.PutStatusReportRequest\x1a$.waypoint.v1.PutStatusReportResponse\"\x1f\xa2\xbb\x18\x1b\n" +
 	"\x02\x02\x03\x12\n" +
 	"runner:act\x1a\x05lease(\x020\x01\x12k\n" +
@@ -2683,7 +2864,7 @@ func file_waypoint_v1_runner_proto_rawDescGZIP() []byte {
 }
 
 var file_waypoint_v1_runner_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_waypoint_v1_runner_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_waypoint_v1_runner_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_waypoint_v1_runner_proto_goTypes = []any{
 	(RunnerKind)(0),                       // 0: waypoint.v1.RunnerKind
 	(ClaimJobResponse_Outcome)(0),         // 1: waypoint.v1.ClaimJobResponse.Outcome
@@ -2711,115 +2892,124 @@ var file_waypoint_v1_runner_proto_goTypes = []any{
 	(*EndStepResponse)(nil),               // 23: waypoint.v1.EndStepResponse
 	(*PutRecordRequest)(nil),              // 24: waypoint.v1.PutRecordRequest
 	(*PutRecordResponse)(nil),             // 25: waypoint.v1.PutRecordResponse
-	(*PutStatusReportRequest)(nil),        // 26: waypoint.v1.PutStatusReportRequest
-	(*PutStatusReportResponse)(nil),       // 27: waypoint.v1.PutStatusReportResponse
-	(*ReportJobRequest)(nil),              // 28: waypoint.v1.ReportJobRequest
-	(*ReportJobResponse)(nil),             // 29: waypoint.v1.ReportJobResponse
-	(*CreateEntrypointTokenRequest)(nil),  // 30: waypoint.v1.CreateEntrypointTokenRequest
-	(*CreateEntrypointTokenResponse)(nil), // 31: waypoint.v1.CreateEntrypointTokenResponse
-	(*SyncConfigRequest)(nil),             // 32: waypoint.v1.SyncConfigRequest
-	(*ConfigEntry)(nil),                   // 33: waypoint.v1.ConfigEntry
-	(*SyncConfigResponse)(nil),            // 34: waypoint.v1.SyncConfigResponse
-	(*CompleteJobRequest)(nil),            // 35: waypoint.v1.CompleteJobRequest
-	(*CompleteJobResponse)(nil),           // 36: waypoint.v1.CompleteJobResponse
-	(*HandBackJobRequest)(nil),            // 37: waypoint.v1.HandBackJobRequest
-	(*HandBackJobResponse)(nil),           // 38: waypoint.v1.HandBackJobResponse
-	(*DeregisterRequest)(nil),             // 39: waypoint.v1.DeregisterRequest
-	(*DeregisterResponse)(nil),            // 40: waypoint.v1.DeregisterResponse
-	nil,                                   // 41: waypoint.v1.Runner.LabelsEntry
-	nil,                                   // 42: waypoint.v1.RegisterRequest.LabelsEntry
-	nil,                                   // 43: waypoint.v1.ClaimJobResponse.RunnerEnvEntry
-	(*Page)(nil),                          // 44: waypoint.v1.Page
-	(*Job)(nil),                           // 45: waypoint.v1.Job
-	(*DataSource)(nil),                    // 46: waypoint.v1.DataSource
-	(*Variable)(nil),                      // 47: waypoint.v1.Variable
-	(*OutputEvent)(nil),                   // 48: waypoint.v1.OutputEvent
-	(*Record)(nil),                        // 49: waypoint.v1.Record
-	(*StatusReport)(nil),                  // 50: waypoint.v1.StatusReport
-	(*SourceRef)(nil),                     // 51: waypoint.v1.SourceRef
-	(*VariableUsed)(nil),                  // 52: waypoint.v1.VariableUsed
-	(*JobError)(nil),                      // 53: waypoint.v1.JobError
-	(*JobResult)(nil),                     // 54: waypoint.v1.JobResult
-	(JobState)(0),                         // 55: waypoint.v1.JobState
+	(*MatchFingerprintsRequest)(nil),      // 26: waypoint.v1.MatchFingerprintsRequest
+	(*RecordFingerprint)(nil),             // 27: waypoint.v1.RecordFingerprint
+	(*MatchFingerprintsResponse)(nil),     // 28: waypoint.v1.MatchFingerprintsResponse
+	(*PutStatusReportRequest)(nil),        // 29: waypoint.v1.PutStatusReportRequest
+	(*PutStatusReportResponse)(nil),       // 30: waypoint.v1.PutStatusReportResponse
+	(*ReportJobRequest)(nil),              // 31: waypoint.v1.ReportJobRequest
+	(*ReportJobResponse)(nil),             // 32: waypoint.v1.ReportJobResponse
+	(*CreateEntrypointTokenRequest)(nil),  // 33: waypoint.v1.CreateEntrypointTokenRequest
+	(*CreateEntrypointTokenResponse)(nil), // 34: waypoint.v1.CreateEntrypointTokenResponse
+	(*SyncConfigRequest)(nil),             // 35: waypoint.v1.SyncConfigRequest
+	(*ConfigEntry)(nil),                   // 36: waypoint.v1.ConfigEntry
+	(*SyncConfigResponse)(nil),            // 37: waypoint.v1.SyncConfigResponse
+	(*CompleteJobRequest)(nil),            // 38: waypoint.v1.CompleteJobRequest
+	(*CompleteJobResponse)(nil),           // 39: waypoint.v1.CompleteJobResponse
+	(*HandBackJobRequest)(nil),            // 40: waypoint.v1.HandBackJobRequest
+	(*HandBackJobResponse)(nil),           // 41: waypoint.v1.HandBackJobResponse
+	(*DeregisterRequest)(nil),             // 42: waypoint.v1.DeregisterRequest
+	(*DeregisterResponse)(nil),            // 43: waypoint.v1.DeregisterResponse
+	nil,                                   // 44: waypoint.v1.Runner.LabelsEntry
+	nil,                                   // 45: waypoint.v1.RegisterRequest.LabelsEntry
+	nil,                                   // 46: waypoint.v1.ClaimJobResponse.RunnerEnvEntry
+	(*Page)(nil),                          // 47: waypoint.v1.Page
+	(*Job)(nil),                           // 48: waypoint.v1.Job
+	(*DataSource)(nil),                    // 49: waypoint.v1.DataSource
+	(*Variable)(nil),                      // 50: waypoint.v1.Variable
+	(*OutputEvent)(nil),                   // 51: waypoint.v1.OutputEvent
+	(*Record)(nil),                        // 52: waypoint.v1.Record
+	(RecordKind)(0),                       // 53: waypoint.v1.RecordKind
+	(*StatusReport)(nil),                  // 54: waypoint.v1.StatusReport
+	(*SourceRef)(nil),                     // 55: waypoint.v1.SourceRef
+	(*VariableUsed)(nil),                  // 56: waypoint.v1.VariableUsed
+	(*JobError)(nil),                      // 57: waypoint.v1.JobError
+	(*JobResult)(nil),                     // 58: waypoint.v1.JobResult
+	(JobState)(0),                         // 59: waypoint.v1.JobState
 }
 var file_waypoint_v1_runner_proto_depIdxs = []int32{
-	41, // 0: waypoint.v1.Runner.labels:type_name -> waypoint.v1.Runner.LabelsEntry
+	44, // 0: waypoint.v1.Runner.labels:type_name -> waypoint.v1.Runner.LabelsEntry
 	0,  // 1: waypoint.v1.Runner.kind:type_name -> waypoint.v1.RunnerKind
-	44, // 2: waypoint.v1.ListRunnersRequest.page:type_name -> waypoint.v1.Page
+	47, // 2: waypoint.v1.ListRunnersRequest.page:type_name -> waypoint.v1.Page
 	2,  // 3: waypoint.v1.ListRunnersResponse.runners:type_name -> waypoint.v1.Runner
 	2,  // 4: waypoint.v1.GetRunnerResponse.runner:type_name -> waypoint.v1.Runner
-	42, // 5: waypoint.v1.RegisterRequest.labels:type_name -> waypoint.v1.RegisterRequest.LabelsEntry
+	45, // 5: waypoint.v1.RegisterRequest.labels:type_name -> waypoint.v1.RegisterRequest.LabelsEntry
 	0,  // 6: waypoint.v1.RegisterRequest.kind:type_name -> waypoint.v1.RunnerKind
 	2,  // 7: waypoint.v1.RegisterResponse.runner:type_name -> waypoint.v1.Runner
 	1,  // 8: waypoint.v1.ClaimJobResponse.outcome:type_name -> waypoint.v1.ClaimJobResponse.Outcome
 	15, // 9: waypoint.v1.ClaimJobResponse.fence:type_name -> waypoint.v1.Fence
-	45, // 10: waypoint.v1.ClaimJobResponse.job:type_name -> waypoint.v1.Job
-	46, // 11: waypoint.v1.ClaimJobResponse.data_source:type_name -> waypoint.v1.DataSource
-	43, // 12: waypoint.v1.ClaimJobResponse.runner_env:type_name -> waypoint.v1.ClaimJobResponse.RunnerEnvEntry
-	47, // 13: waypoint.v1.ClaimJobResponse.server_variables:type_name -> waypoint.v1.Variable
+	48, // 10: waypoint.v1.ClaimJobResponse.job:type_name -> waypoint.v1.Job
+	49, // 11: waypoint.v1.ClaimJobResponse.data_source:type_name -> waypoint.v1.DataSource
+	46, // 12: waypoint.v1.ClaimJobResponse.runner_env:type_name -> waypoint.v1.ClaimJobResponse.RunnerEnvEntry
+	50, // 13: waypoint.v1.ClaimJobResponse.server_variables:type_name -> waypoint.v1.Variable
 	15, // 14: waypoint.v1.RenewLeaseRequest.fence:type_name -> waypoint.v1.Fence
 	15, // 15: waypoint.v1.AppendOutputRequest.fence:type_name -> waypoint.v1.Fence
-	48, // 16: waypoint.v1.AppendOutputRequest.events:type_name -> waypoint.v1.OutputEvent
+	51, // 16: waypoint.v1.AppendOutputRequest.events:type_name -> waypoint.v1.OutputEvent
 	15, // 17: waypoint.v1.BeginStepRequest.fence:type_name -> waypoint.v1.Fence
 	15, // 18: waypoint.v1.EndStepRequest.fence:type_name -> waypoint.v1.Fence
 	15, // 19: waypoint.v1.PutRecordRequest.fence:type_name -> waypoint.v1.Fence
-	49, // 20: waypoint.v1.PutRecordRequest.record:type_name -> waypoint.v1.Record
-	49, // 21: waypoint.v1.PutRecordResponse.record:type_name -> waypoint.v1.Record
-	15, // 22: waypoint.v1.PutStatusReportRequest.fence:type_name -> waypoint.v1.Fence
-	50, // 23: waypoint.v1.PutStatusReportRequest.report:type_name -> waypoint.v1.StatusReport
-	15, // 24: waypoint.v1.ReportJobRequest.fence:type_name -> waypoint.v1.Fence
-	51, // 25: waypoint.v1.ReportJobRequest.source:type_name -> waypoint.v1.SourceRef
-	52, // 26: waypoint.v1.ReportJobRequest.variables_used:type_name -> waypoint.v1.VariableUsed
-	15, // 27: waypoint.v1.CreateEntrypointTokenRequest.fence:type_name -> waypoint.v1.Fence
-	15, // 28: waypoint.v1.SyncConfigRequest.fence:type_name -> waypoint.v1.Fence
-	33, // 29: waypoint.v1.SyncConfigRequest.entries:type_name -> waypoint.v1.ConfigEntry
-	15, // 30: waypoint.v1.CompleteJobRequest.fence:type_name -> waypoint.v1.Fence
-	53, // 31: waypoint.v1.CompleteJobRequest.error:type_name -> waypoint.v1.JobError
-	54, // 32: waypoint.v1.CompleteJobRequest.result:type_name -> waypoint.v1.JobResult
-	55, // 33: waypoint.v1.CompleteJobResponse.state:type_name -> waypoint.v1.JobState
-	15, // 34: waypoint.v1.HandBackJobRequest.fence:type_name -> waypoint.v1.Fence
-	55, // 35: waypoint.v1.HandBackJobResponse.state:type_name -> waypoint.v1.JobState
-	3,  // 36: waypoint.v1.RunnerService.ListRunners:input_type -> waypoint.v1.ListRunnersRequest
-	5,  // 37: waypoint.v1.RunnerService.GetRunner:input_type -> waypoint.v1.GetRunnerRequest
-	7,  // 38: waypoint.v1.RunnerAgentService.Register:input_type -> waypoint.v1.RegisterRequest
-	9,  // 39: waypoint.v1.RunnerAgentService.Beat:input_type -> waypoint.v1.BeatRequest
-	11, // 40: waypoint.v1.RunnerAgentService.GetQueueCredentials:input_type -> waypoint.v1.GetQueueCredentialsRequest
-	13, // 41: waypoint.v1.RunnerAgentService.ClaimJob:input_type -> waypoint.v1.ClaimJobRequest
-	16, // 42: waypoint.v1.RunnerAgentService.RenewLease:input_type -> waypoint.v1.RenewLeaseRequest
-	18, // 43: waypoint.v1.RunnerAgentService.AppendOutput:input_type -> waypoint.v1.AppendOutputRequest
-	20, // 44: waypoint.v1.RunnerAgentService.BeginStep:input_type -> waypoint.v1.BeginStepRequest
-	22, // 45: waypoint.v1.RunnerAgentService.EndStep:input_type -> waypoint.v1.EndStepRequest
-	24, // 46: waypoint.v1.RunnerAgentService.PutRecord:input_type -> waypoint.v1.PutRecordRequest
-	26, // 47: waypoint.v1.RunnerAgentService.PutStatusReport:input_type -> waypoint.v1.PutStatusReportRequest
-	28, // 48: waypoint.v1.RunnerAgentService.ReportJob:input_type -> waypoint.v1.ReportJobRequest
-	30, // 49: waypoint.v1.RunnerAgentService.CreateEntrypointToken:input_type -> waypoint.v1.CreateEntrypointTokenRequest
-	32, // 50: waypoint.v1.RunnerAgentService.SyncConfig:input_type -> waypoint.v1.SyncConfigRequest
-	35, // 51: waypoint.v1.RunnerAgentService.CompleteJob:input_type -> waypoint.v1.CompleteJobRequest
-	37, // 52: waypoint.v1.RunnerAgentService.HandBackJob:input_type -> waypoint.v1.HandBackJobRequest
-	39, // 53: waypoint.v1.RunnerAgentService.Deregister:input_type -> waypoint.v1.DeregisterRequest
-	4,  // 54: waypoint.v1.RunnerService.ListRunners:output_type -> waypoint.v1.ListRunnersResponse
-	6,  // 55: waypoint.v1.RunnerService.GetRunner:output_type -> waypoint.v1.GetRunnerResponse
-	8,  // 56: waypoint.v1.RunnerAgentService.Register:output_type -> waypoint.v1.RegisterResponse
-	10, // 57: waypoint.v1.RunnerAgentService.Beat:output_type -> waypoint.v1.BeatResponse
-	12, // 58: waypoint.v1.RunnerAgentService.GetQueueCredentials:output_type -> waypoint.v1.GetQueueCredentialsResponse
-	14, // 59: waypoint.v1.RunnerAgentService.ClaimJob:output_type -> waypoint.v1.ClaimJobResponse
-	17, // 60: waypoint.v1.RunnerAgentService.RenewLease:output_type -> waypoint.v1.RenewLeaseResponse
-	19, // 61: waypoint.v1.RunnerAgentService.AppendOutput:output_type -> waypoint.v1.AppendOutputResponse
-	21, // 62: waypoint.v1.RunnerAgentService.BeginStep:output_type -> waypoint.v1.BeginStepResponse
-	23, // 63: waypoint.v1.RunnerAgentService.EndStep:output_type -> waypoint.v1.EndStepResponse
-	25, // 64: waypoint.v1.RunnerAgentService.PutRecord:output_type -> waypoint.v1.PutRecordResponse
-	27, // 65: waypoint.v1.RunnerAgentService.PutStatusReport:output_type -> waypoint.v1.PutStatusReportResponse
-	29, // 66: waypoint.v1.RunnerAgentService.ReportJob:output_type -> waypoint.v1.ReportJobResponse
-	31, // 67: waypoint.v1.RunnerAgentService.CreateEntrypointToken:output_type -> waypoint.v1.CreateEntrypointTokenResponse
-	34, // 68: waypoint.v1.RunnerAgentService.SyncConfig:output_type -> waypoint.v1.SyncConfigResponse
-	36, // 69: waypoint.v1.RunnerAgentService.CompleteJob:output_type -> waypoint.v1.CompleteJobResponse
-	38, // 70: waypoint.v1.RunnerAgentService.HandBackJob:output_type -> waypoint.v1.HandBackJobResponse
-	40, // 71: waypoint.v1.RunnerAgentService.Deregister:output_type -> waypoint.v1.DeregisterResponse
-	54, // [54:72] is the sub-list for method output_type
-	36, // [36:54] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	52, // 20: waypoint.v1.PutRecordRequest.record:type_name -> waypoint.v1.Record
+	52, // 21: waypoint.v1.PutRecordResponse.record:type_name -> waypoint.v1.Record
+	15, // 22: waypoint.v1.MatchFingerprintsRequest.fence:type_name -> waypoint.v1.Fence
+	27, // 23: waypoint.v1.MatchFingerprintsRequest.records:type_name -> waypoint.v1.RecordFingerprint
+	53, // 24: waypoint.v1.RecordFingerprint.kind:type_name -> waypoint.v1.RecordKind
+	15, // 25: waypoint.v1.PutStatusReportRequest.fence:type_name -> waypoint.v1.Fence
+	54, // 26: waypoint.v1.PutStatusReportRequest.report:type_name -> waypoint.v1.StatusReport
+	15, // 27: waypoint.v1.ReportJobRequest.fence:type_name -> waypoint.v1.Fence
+	55, // 28: waypoint.v1.ReportJobRequest.source:type_name -> waypoint.v1.SourceRef
+	56, // 29: waypoint.v1.ReportJobRequest.variables_used:type_name -> waypoint.v1.VariableUsed
+	15, // 30: waypoint.v1.CreateEntrypointTokenRequest.fence:type_name -> waypoint.v1.Fence
+	15, // 31: waypoint.v1.SyncConfigRequest.fence:type_name -> waypoint.v1.Fence
+	36, // 32: waypoint.v1.SyncConfigRequest.entries:type_name -> waypoint.v1.ConfigEntry
+	15, // 33: waypoint.v1.CompleteJobRequest.fence:type_name -> waypoint.v1.Fence
+	57, // 34: waypoint.v1.CompleteJobRequest.error:type_name -> waypoint.v1.JobError
+	58, // 35: waypoint.v1.CompleteJobRequest.result:type_name -> waypoint.v1.JobResult
+	59, // 36: waypoint.v1.CompleteJobResponse.state:type_name -> waypoint.v1.JobState
+	15, // 37: waypoint.v1.HandBackJobRequest.fence:type_name -> waypoint.v1.Fence
+	59, // 38: waypoint.v1.HandBackJobResponse.state:type_name -> waypoint.v1.JobState
+	3,  // 39: waypoint.v1.RunnerService.ListRunners:input_type -> waypoint.v1.ListRunnersRequest
+	5,  // 40: waypoint.v1.RunnerService.GetRunner:input_type -> waypoint.v1.GetRunnerRequest
+	7,  // 41: waypoint.v1.RunnerAgentService.Register:input_type -> waypoint.v1.RegisterRequest
+	9,  // 42: waypoint.v1.RunnerAgentService.Beat:input_type -> waypoint.v1.BeatRequest
+	11, // 43: waypoint.v1.RunnerAgentService.GetQueueCredentials:input_type -> waypoint.v1.GetQueueCredentialsRequest
+	13, // 44: waypoint.v1.RunnerAgentService.ClaimJob:input_type -> waypoint.v1.ClaimJobRequest
+	16, // 45: waypoint.v1.RunnerAgentService.RenewLease:input_type -> waypoint.v1.RenewLeaseRequest
+	18, // 46: waypoint.v1.RunnerAgentService.AppendOutput:input_type -> waypoint.v1.AppendOutputRequest
+	20, // 47: waypoint.v1.RunnerAgentService.BeginStep:input_type -> waypoint.v1.BeginStepRequest
+	22, // 48: waypoint.v1.RunnerAgentService.EndStep:input_type -> waypoint.v1.EndStepRequest
+	24, // 49: waypoint.v1.RunnerAgentService.PutRecord:input_type -> waypoint.v1.PutRecordRequest
+	26, // 50: waypoint.v1.RunnerAgentService.MatchFingerprints:input_type -> waypoint.v1.MatchFingerprintsRequest
+	29, // 51: waypoint.v1.RunnerAgentService.PutStatusReport:input_type -> waypoint.v1.PutStatusReportRequest
+	31, // 52: waypoint.v1.RunnerAgentService.ReportJob:input_type -> waypoint.v1.ReportJobRequest
+	33, // 53: waypoint.v1.RunnerAgentService.CreateEntrypointToken:input_type -> waypoint.v1.CreateEntrypointTokenRequest
+	35, // 54: waypoint.v1.RunnerAgentService.SyncConfig:input_type -> waypoint.v1.SyncConfigRequest
+	38, // 55: waypoint.v1.RunnerAgentService.CompleteJob:input_type -> waypoint.v1.CompleteJobRequest
+	40, // 56: waypoint.v1.RunnerAgentService.HandBackJob:input_type -> waypoint.v1.HandBackJobRequest
+	42, // 57: waypoint.v1.RunnerAgentService.Deregister:input_type -> waypoint.v1.DeregisterRequest
+	4,  // 58: waypoint.v1.RunnerService.ListRunners:output_type -> waypoint.v1.ListRunnersResponse
+	6,  // 59: waypoint.v1.RunnerService.GetRunner:output_type -> waypoint.v1.GetRunnerResponse
+	8,  // 60: waypoint.v1.RunnerAgentService.Register:output_type -> waypoint.v1.RegisterResponse
+	10, // 61: waypoint.v1.RunnerAgentService.Beat:output_type -> waypoint.v1.BeatResponse
+	12, // 62: waypoint.v1.RunnerAgentService.GetQueueCredentials:output_type -> waypoint.v1.GetQueueCredentialsResponse
+	14, // 63: waypoint.v1.RunnerAgentService.ClaimJob:output_type -> waypoint.v1.ClaimJobResponse
+	17, // 64: waypoint.v1.RunnerAgentService.RenewLease:output_type -> waypoint.v1.RenewLeaseResponse
+	19, // 65: waypoint.v1.RunnerAgentService.AppendOutput:output_type -> waypoint.v1.AppendOutputResponse
+	21, // 66: waypoint.v1.RunnerAgentService.BeginStep:output_type -> waypoint.v1.BeginStepResponse
+	23, // 67: waypoint.v1.RunnerAgentService.EndStep:output_type -> waypoint.v1.EndStepResponse
+	25, // 68: waypoint.v1.RunnerAgentService.PutRecord:output_type -> waypoint.v1.PutRecordResponse
+	28, // 69: waypoint.v1.RunnerAgentService.MatchFingerprints:output_type -> waypoint.v1.MatchFingerprintsResponse
+	30, // 70: waypoint.v1.RunnerAgentService.PutStatusReport:output_type -> waypoint.v1.PutStatusReportResponse
+	32, // 71: waypoint.v1.RunnerAgentService.ReportJob:output_type -> waypoint.v1.ReportJobResponse
+	34, // 72: waypoint.v1.RunnerAgentService.CreateEntrypointToken:output_type -> waypoint.v1.CreateEntrypointTokenResponse
+	37, // 73: waypoint.v1.RunnerAgentService.SyncConfig:output_type -> waypoint.v1.SyncConfigResponse
+	39, // 74: waypoint.v1.RunnerAgentService.CompleteJob:output_type -> waypoint.v1.CompleteJobResponse
+	41, // 75: waypoint.v1.RunnerAgentService.HandBackJob:output_type -> waypoint.v1.HandBackJobResponse
+	43, // 76: waypoint.v1.RunnerAgentService.Deregister:output_type -> waypoint.v1.DeregisterResponse
+	58, // [58:77] is the sub-list for method output_type
+	39, // [39:58] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_waypoint_v1_runner_proto_init() }
@@ -2832,14 +3022,14 @@ func file_waypoint_v1_runner_proto_init() {
 	file_waypoint_v1_job_proto_init()
 	file_waypoint_v1_output_proto_init()
 	file_waypoint_v1_record_proto_init()
-	file_waypoint_v1_runner_proto_msgTypes[30].OneofWrappers = []any{}
+	file_waypoint_v1_runner_proto_msgTypes[33].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waypoint_v1_runner_proto_rawDesc), len(file_waypoint_v1_runner_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   42,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -54,7 +54,10 @@ type recordItem struct {
 	State     int32  `dynamodbav:"state"`
 	Physical  int32  `dynamodbav:"physical,omitempty"`
 	// Body is a waypointv1.Record.
-	Body     []byte `dynamodbav:"body"`
+	Body []byte `dynamodbav:"body"`
+	// Fingerprint is what the record was made of, sealed: it is a plain hash of settings that can be secret.
+	Fingerprint []byte `dynamodbav:"fingerprint,omitempty"`
+
 	Index1PK string `dynamodbav:"gsi1pk"`
 	Index1SK string `dynamodbav:"gsi1sk"`
 	Index2PK string `dynamodbav:"gsi2pk"`

@@ -40,11 +40,11 @@ const (
 	recordLabel  = "record"
 )
 
-// Put writes a record of a job under its fence and returns it with its sequence. A new id gets the next
+// Put writes a record of a job under its fence and returns it with its sequence; fingerprint is sealed, or nil. A new id gets the next
 // number of its app and kind; a known one replaces the record. The LATEST item of the workspace moves in the
 // same transaction if the record succeeded and its number is greater. Records of another app are refused by
 // the caller; a lost lease is a ConditionError for FenceLost.
-func (w *Writer) Put(ctx context.Context, fence jobs.Fence, record *waypointv1.Record) (*waypointv1.Record, error) {
+func (w *Writer) Put(ctx context.Context, fence jobs.Fence, record *waypointv1.Record, fingerprint []byte) (*waypointv1.Record, error) {
 	record = proto.CloneOf(record)
 	kind, meta, _ := Parts(record)
 	given := meta.GetSequence()
@@ -57,7 +57,7 @@ func (w *Writer) Put(ctx context.Context, fence jobs.Fence, record *waypointv1.R
 		if err != nil {
 			return nil, err
 		}
-		if err := w.addRecord(ctx, record, isNew, &tx); err != nil {
+		if err := w.addRecord(ctx, newRecord{record, fingerprint, isNew}, &tx); err != nil {
 			return nil, err
 		}
 		if kind == Deployments {
@@ -150,10 +150,17 @@ func (w *Writer) takeNumber(ctx context.Context, known store.Key, kind Kind, met
 	return nil
 }
 
+// newRecord is a record to write, with its sealed fingerprint; isNew: none has its number yet.
+type newRecord struct {
+	record      *waypointv1.Record
+	fingerprint []byte
+	isNew       bool
+}
+
 // addRecord adds the record itself and, if it is now the latest that succeeded, the LATEST item.
-func (w *Writer) addRecord(ctx context.Context, record *waypointv1.Record, isNew bool, tx *store.Tx) error {
-	kind, meta, physical := Parts(record)
-	body, err := proto.Marshal(record)
+func (w *Writer) addRecord(ctx context.Context, r newRecord, tx *store.Tx) error {
+	kind, meta, physical := Parts(r.record)
+	body, err := proto.Marshal(r.record)
 	if err != nil {
 		return fmt.Errorf("storing the %s: %w", kind, err)
 	}
@@ -163,11 +170,11 @@ func (w *Writer) addRecord(ctx context.Context, record *waypointv1.Record, isNew
 	project, app, workspace, n := meta.GetProject(), meta.GetApp(), meta.GetWorkspace(), meta.GetSequence()
 	item := recordItem{
 		ID: meta.GetId(), N: n, Workspace: workspace, JobID: meta.GetJobId(), State: int32(meta.GetState()), Physical: int32(physical),
-		Body: body, Index1PK: store.RecordsIndex(project, app, workspace, string(kind)), Index1SK: store.RecordSort(n),
+		Body: body, Fingerprint: r.fingerprint, Index1PK: store.RecordsIndex(project, app, workspace, string(kind)), Index1SK: store.RecordSort(n),
 		Index2PK: store.RecordIDIndex(meta.GetId()), Index2SK: store.RecordIDSort,
 	}
 	cond := store.Absent()
-	if !isNew {
+	if !r.isNew {
 		cond = store.If("#id = ? AND #workspace = ?", item.ID, workspace)
 	}
 	tx.Add(store.Put(store.Record(project, app, string(kind), n), item, cond).Named(recordLabel))

@@ -66,6 +66,9 @@ const (
 	// RunnerAgentServicePutRecordProcedure is the fully-qualified name of the RunnerAgentService's
 	// PutRecord RPC.
 	RunnerAgentServicePutRecordProcedure = "/waypoint.v1.RunnerAgentService/PutRecord"
+	// RunnerAgentServiceMatchFingerprintsProcedure is the fully-qualified name of the
+	// RunnerAgentService's MatchFingerprints RPC.
+	RunnerAgentServiceMatchFingerprintsProcedure = "/waypoint.v1.RunnerAgentService/MatchFingerprints"
 	// RunnerAgentServicePutStatusReportProcedure is the fully-qualified name of the
 	// RunnerAgentService's PutStatusReport RPC.
 	RunnerAgentServicePutStatusReportProcedure = "/waypoint.v1.RunnerAgentService/PutStatusReport"
@@ -203,6 +206,8 @@ type RunnerAgentServiceClient interface {
 	// Writes a build, artifact, deployment or release of this job: new (its
 	// sequence is given by the server) or, with the id that it was given, again.
 	PutRecord(context.Context, *connect.Request[v1.PutRecordRequest]) (*connect.Response[v1.PutRecordResponse], error)
+	// Reports whether records of the job's app and workspace were written with these fingerprints.
+	MatchFingerprints(context.Context, *connect.Request[v1.MatchFingerprintsRequest]) (*connect.Response[v1.MatchFingerprintsResponse], error)
 	PutStatusReport(context.Context, *connect.Request[v1.PutStatusReportRequest]) (*connect.Response[v1.PutStatusReportResponse], error)
 	// Reports what the job resolved: source, variables.
 	ReportJob(context.Context, *connect.Request[v1.ReportJobRequest]) (*connect.Response[v1.ReportJobResponse], error)
@@ -282,6 +287,12 @@ func NewRunnerAgentServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithSchema(runnerAgentServiceMethods.ByName("PutRecord")),
 			connect.WithClientOptions(opts...),
 		),
+		matchFingerprints: connect.NewClient[v1.MatchFingerprintsRequest, v1.MatchFingerprintsResponse](
+			httpClient,
+			baseURL+RunnerAgentServiceMatchFingerprintsProcedure,
+			connect.WithSchema(runnerAgentServiceMethods.ByName("MatchFingerprints")),
+			connect.WithClientOptions(opts...),
+		),
 		putStatusReport: connect.NewClient[v1.PutStatusReportRequest, v1.PutStatusReportResponse](
 			httpClient,
 			baseURL+RunnerAgentServicePutStatusReportProcedure,
@@ -338,6 +349,7 @@ type runnerAgentServiceClient struct {
 	beginStep             *connect.Client[v1.BeginStepRequest, v1.BeginStepResponse]
 	endStep               *connect.Client[v1.EndStepRequest, v1.EndStepResponse]
 	putRecord             *connect.Client[v1.PutRecordRequest, v1.PutRecordResponse]
+	matchFingerprints     *connect.Client[v1.MatchFingerprintsRequest, v1.MatchFingerprintsResponse]
 	putStatusReport       *connect.Client[v1.PutStatusReportRequest, v1.PutStatusReportResponse]
 	reportJob             *connect.Client[v1.ReportJobRequest, v1.ReportJobResponse]
 	createEntrypointToken *connect.Client[v1.CreateEntrypointTokenRequest, v1.CreateEntrypointTokenResponse]
@@ -390,6 +402,11 @@ func (c *runnerAgentServiceClient) EndStep(ctx context.Context, req *connect.Req
 // PutRecord calls waypoint.v1.RunnerAgentService.PutRecord.
 func (c *runnerAgentServiceClient) PutRecord(ctx context.Context, req *connect.Request[v1.PutRecordRequest]) (*connect.Response[v1.PutRecordResponse], error) {
 	return c.putRecord.CallUnary(ctx, req)
+}
+
+// MatchFingerprints calls waypoint.v1.RunnerAgentService.MatchFingerprints.
+func (c *runnerAgentServiceClient) MatchFingerprints(ctx context.Context, req *connect.Request[v1.MatchFingerprintsRequest]) (*connect.Response[v1.MatchFingerprintsResponse], error) {
+	return c.matchFingerprints.CallUnary(ctx, req)
 }
 
 // PutStatusReport calls waypoint.v1.RunnerAgentService.PutStatusReport.
@@ -445,6 +462,8 @@ type RunnerAgentServiceHandler interface {
 	// Writes a build, artifact, deployment or release of this job: new (its
 	// sequence is given by the server) or, with the id that it was given, again.
 	PutRecord(context.Context, *connect.Request[v1.PutRecordRequest]) (*connect.Response[v1.PutRecordResponse], error)
+	// Reports whether records of the job's app and workspace were written with these fingerprints.
+	MatchFingerprints(context.Context, *connect.Request[v1.MatchFingerprintsRequest]) (*connect.Response[v1.MatchFingerprintsResponse], error)
 	PutStatusReport(context.Context, *connect.Request[v1.PutStatusReportRequest]) (*connect.Response[v1.PutStatusReportResponse], error)
 	// Reports what the job resolved: source, variables.
 	ReportJob(context.Context, *connect.Request[v1.ReportJobRequest]) (*connect.Response[v1.ReportJobResponse], error)
@@ -520,6 +539,12 @@ func NewRunnerAgentServiceHandler(svc RunnerAgentServiceHandler, opts ...connect
 		connect.WithSchema(runnerAgentServiceMethods.ByName("PutRecord")),
 		connect.WithHandlerOptions(opts...),
 	)
+	runnerAgentServiceMatchFingerprintsHandler := connect.NewUnaryHandler(
+		RunnerAgentServiceMatchFingerprintsProcedure,
+		svc.MatchFingerprints,
+		connect.WithSchema(runnerAgentServiceMethods.ByName("MatchFingerprints")),
+		connect.WithHandlerOptions(opts...),
+	)
 	runnerAgentServicePutStatusReportHandler := connect.NewUnaryHandler(
 		RunnerAgentServicePutStatusReportProcedure,
 		svc.PutStatusReport,
@@ -582,6 +607,8 @@ func NewRunnerAgentServiceHandler(svc RunnerAgentServiceHandler, opts ...connect
 			runnerAgentServiceEndStepHandler.ServeHTTP(w, r)
 		case RunnerAgentServicePutRecordProcedure:
 			runnerAgentServicePutRecordHandler.ServeHTTP(w, r)
+		case RunnerAgentServiceMatchFingerprintsProcedure:
+			runnerAgentServiceMatchFingerprintsHandler.ServeHTTP(w, r)
 		case RunnerAgentServicePutStatusReportProcedure:
 			runnerAgentServicePutStatusReportHandler.ServeHTTP(w, r)
 		case RunnerAgentServiceReportJobProcedure:
@@ -639,6 +666,10 @@ func (UnimplementedRunnerAgentServiceHandler) EndStep(context.Context, *connect.
 
 func (UnimplementedRunnerAgentServiceHandler) PutRecord(context.Context, *connect.Request[v1.PutRecordRequest]) (*connect.Response[v1.PutRecordResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("waypoint.v1.RunnerAgentService.PutRecord is not implemented"))
+}
+
+func (UnimplementedRunnerAgentServiceHandler) MatchFingerprints(context.Context, *connect.Request[v1.MatchFingerprintsRequest]) (*connect.Response[v1.MatchFingerprintsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("waypoint.v1.RunnerAgentService.MatchFingerprints is not implemented"))
 }
 
 func (UnimplementedRunnerAgentServiceHandler) PutStatusReport(context.Context, *connect.Request[v1.PutStatusReportRequest]) (*connect.Response[v1.PutStatusReportResponse], error) {

@@ -28,6 +28,23 @@ type Generation interface {
 	Generation(ctx context.Context, call *Call) (string, error)
 }
 
+// UnchangedDeployer is a Platform whose deployments are determined by what they are made of, so that an `up` that would
+// make the same one again need not deploy. The lifecycle compares the artifact's digest, the settings, hooks and labels of
+// all stages, the entrypoint, and the versions of the plugins; the platform adds what else there is.
+type UnchangedDeployer interface {
+	// DeployInputs returns what a deployment with this configuration is made of besides that. It changes nothing, so a
+	// repeat is harmless.
+	DeployInputs(ctx context.Context, call *Call) (*DeployInputs, error)
+}
+
+// DeployInputs are what a deployment is made of.
+type DeployInputs struct {
+	// Known is false where the configuration makes that unknowable: the app is then always deployed.
+	Known bool
+	// Values may be secret: they reach the server as part of one hash.
+	Values []string
+}
+
 // DefaultReleaser is a Platform that brings its own releaser for apps without a release stanza.
 type DefaultReleaser interface {
 	// DefaultReleaser returns the releaser, configured. It decides at once and calls nobody.

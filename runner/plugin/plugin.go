@@ -81,6 +81,9 @@ type Result struct {
 	Template map[string]any
 	// Labels are merged into the record's labels.
 	Labels map[string]string
+	// Digest is that of the content, such as a registry's "sha256:…": equal digests are the same content, whatever names it
+	// has. Empty: it is not known, and what is made of the result is never taken for unchanged.
+	Digest string
 	// Portable reports whether another machine can use the result: an image in a registry can be used, a directory cannot.
 	Portable bool
 }

@@ -13,6 +13,7 @@ type result struct {
 	State     json.RawMessage   `json:"state"`
 	Template  map[string]any    `json:"template,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
+	Digest    string            `json:"digest,omitempty"`
 	Portable  bool              `json:"portable,omitempty"`
 	URL       string            `json:"url,omitempty"`
 	Resources []plugin.Resource `json:"resources,omitempty"`
@@ -107,6 +108,9 @@ func methods() map[string]method {
 		"generation": with(func(i invocation, c plugin.Generation, _ *none) (any, error) {
 			return c.Generation(i.ctx, i.call)
 		}),
+		"deploy_inputs": with(func(i invocation, c plugin.UnchangedDeployer, _ *none) (any, error) {
+			return c.DeployInputs(i.ctx, i.call)
+		}),
 		"destroy_deployment": with(func(i invocation, c plugin.DeploymentDestroyer, a *plugin.Deployment) (any, error) {
 			return none{}, c.DestroyDeployment(i.ctx, i.call, a)
 		}),
@@ -166,5 +170,5 @@ func (i invocation) located(r *plugin.Result, url string, resources []plugin.Res
 	if err != nil {
 		return nil, err
 	}
-	return result{State: state, Template: r.Template, Labels: r.Labels, Portable: r.Portable, URL: url, Resources: resources}, nil
+	return result{State: state, Template: r.Template, Labels: r.Labels, Digest: r.Digest, Portable: r.Portable, URL: url, Resources: resources}, nil
 }

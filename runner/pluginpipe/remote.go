@@ -98,6 +98,8 @@ func (r *remote) As(target any) bool {
 		return set[plugin.RerunnableReleaser](r, t, r.offers("RerunnableReleaser"))
 	case *plugin.Generation:
 		return set[plugin.Generation](r, t, r.offers("Generation"))
+	case *plugin.UnchangedDeployer:
+		return set[plugin.UnchangedDeployer](r, t, r.offers("UnchangedDeployer"))
 	case *plugin.DefaultReleaser:
 		return set[plugin.DefaultReleaser](r, t, r.offers("DefaultReleaser"))
 	case *plugin.DeploymentDestroyer:
@@ -209,6 +211,14 @@ func (r *remote) Generation(ctx context.Context, c *plugin.Call) (name string, e
 	return name, r.call(ctx, c, request{method: "generation"}, &name)
 }
 
+func (r *remote) DeployInputs(ctx context.Context, c *plugin.Call) (*plugin.DeployInputs, error) {
+	out := &plugin.DeployInputs{}
+	if err := r.call(ctx, c, request{method: "deploy_inputs"}, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (r *remote) DefaultReleaser() plugin.Releaser {
 	return &remote{process: r.process, plugin: r.plugin, kind: defaultReleaser, config: r.config}
 }
@@ -271,5 +281,5 @@ func (r *result) toResult() *plugin.Result {
 	if r == nil {
 		return nil
 	}
-	return &plugin.Result{State: r.State, Template: r.Template, Labels: r.Labels, Portable: r.Portable}
+	return &plugin.Result{State: r.State, Template: r.Template, Labels: r.Labels, Digest: r.Digest, Portable: r.Portable}
 }

@@ -212,6 +212,7 @@ func optionalOf(c plugin.Component) []string {
 	note(has1[plugin.RerunnableDeployer](c, "RerunnableDeployer"))
 	note(has1[plugin.RerunnableReleaser](c, "RerunnableReleaser"))
 	note(has1[plugin.Generation](c, "Generation"))
+	note(has1[plugin.UnchangedDeployer](c, "UnchangedDeployer"))
 	note(has1[plugin.DefaultReleaser](c, "DefaultReleaser"))
 	note(has1[plugin.DeploymentDestroyer](c, "DeploymentDestroyer"))
 	note(has1[plugin.ReleaseDestroyer](c, "ReleaseDestroyer"))

@@ -144,6 +144,10 @@ func (p *samplePlatform) Generation(_ context.Context, call *plugin.Call) (strin
 	return call.App, nil
 }
 
+func (p *samplePlatform) DeployInputs(_ context.Context, call *plugin.Call) (*plugin.DeployInputs, error) {
+	return &plugin.DeployInputs{Known: true, Values: []string{call.App}}, nil
+}
+
 func (p *samplePlatform) DefaultReleaser() plugin.Releaser {
 	return &sampleReleaser{sample: p.sample}
 }

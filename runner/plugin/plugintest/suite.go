@@ -393,6 +393,21 @@ func (s *suite) checkStatus(t *testing.T, c plugin.Component, call *plugin.Call,
 	if err != nil || st.Health == "" {
 		t.Errorf("its status: %+v, %v", st, err)
 	}
+	s.checkInputs(t, c, call)
+}
+
+// checkInputs: what a deployment is made of is the same until something changes.
+func (s *suite) checkInputs(t *testing.T, c plugin.Component, call *plugin.Call) {
+	t.Helper()
+	asker, ok := plugin.As[plugin.UnchangedDeployer](c)
+	if !ok {
+		return
+	}
+	one, err := asker.DeployInputs(t.Context(), call)
+	two, again := asker.DeployInputs(t.Context(), call)
+	if err != nil || again != nil || !reflect.DeepEqual(one, two) || one == nil || !one.Known {
+		t.Errorf("its inputs: %+v, %v, and then %+v, %v", one, err, two, again)
+	}
 }
 
 func (s *suite) destroyWorkspace(t *testing.T, call *plugin.Call, owner plugin.WorkspaceDestroyer) {

@@ -74,6 +74,12 @@ func (c *creation) fetch(ctx context.Context, force bool) error {
 		if about, err = c.pull(ctx, name); err != nil {
 			return err
 		}
+		if !force && c.image.Digest != "" && !hasDigest(about.RepoDigests, c.image.Digest) {
+			// The tag was moved since the artifact was made, which is what is to be deployed.
+			if about, err = c.pull(ctx, c.image.Image+"@"+c.image.Digest); err != nil {
+				return err
+			}
+		}
 	}
 	if err != nil {
 		return c.engine.explain("looking at the image "+name, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,28 @@ func (p *platform) Config() any { return &p.config }
 
 // DeployRerunnable says yes: the container's name is the deployment's id.
 func (p *platform) DeployRerunnable() bool { return true }
+
+// DeployInputs are the engine and the proxies that the container is told of. With force_pull it runs what the image's tag
+// names at that time, which nobody knows before.
+func (p *platform) DeployInputs(ctx context.Context, env *plugin.Call) (*plugin.DeployInputs, error) {
+	if p.config.ForcePull {
+		return &plugin.DeployInputs{}, nil
+	}
+	e, err := connect(ctx, env.Environ, p.config.ClientConfig)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	proxies, err := image.Proxies(env, e.host)
+	if err != nil {
+		return nil, err
+	}
+	values := []string{e.host}
+	for _, name := range slices.Sorted(maps.Keys(proxies)) {
+		values = append(values, name+"="+proxies[name])
+	}
+	return &plugin.DeployInputs{Known: true, Values: values}, nil
+}
 
 // DefaultReleaser gives apps without a release stanza a stable port too.
 func (p *platform) DefaultReleaser() plugin.Releaser {

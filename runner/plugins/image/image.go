@@ -67,8 +67,21 @@ func (i Image) Result() *plugin.Result {
 		Template: map[string]any{
 			"image": i.Image, "tag": i.Tag, "name": i.Name(), "digest": i.Digest, "architecture": i.Architecture, "location": i.Location,
 		},
+		Digest:   i.digest(),
 		Portable: i.Location == InRegistry,
 	}
+}
+
+// digest is the registry's, or the engine's id of an image that it has, which is a digest of the content, too. An image
+// without the entrypoint that it is to get is neither yet.
+func (i Image) digest() string {
+	switch {
+	case i.Inject:
+		return ""
+	case i.Location == InEngine:
+		return i.ID
+	}
+	return i.Digest
 }
 
 // FromArtifact reads the image that an earlier stage made. by names who wants it: `the registry "docker"`.

@@ -56,6 +56,7 @@ func (b *builder) Build(ctx context.Context, env *plugin.Call) (*plugin.Result, 
 	return &plugin.Result{
 		State:    a,
 		Template: map[string]any{"path": a.Path, "digest": a.Digest},
+		Digest:   a.Digest,
 		Portable: false,
 	}, nil
 }

@@ -30,6 +30,11 @@ func (p *platform) Config() any { return &p.config }
 // DeployRerunnable: the deployment's id names its directory, in which a second attempt finds what the first left.
 func (p *platform) DeployRerunnable() bool { return true }
 
+// DeployInputs: the app is started in an environment that the runner's own is a part of.
+func (p *platform) DeployInputs(_ context.Context, env *plugin.Call) (*plugin.DeployInputs, error) {
+	return &plugin.DeployInputs{Known: true, Values: env.AppBase()}, nil
+}
+
 // DefaultReleaser gives apps without a release stanza a stable port too.
 func (p *platform) DefaultReleaser() plugin.Releaser { return newReleaser(p.options) }
 

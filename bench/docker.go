@@ -68,7 +68,7 @@ func (b *bench) dockerRows(ctx context.Context, n counts, s *stack, engine *clie
 	if err != nil {
 		return err
 	}
-	locals, err := s.times(ctx, n.ups, local, "up")
+	locals, err := s.times(ctx, n.ups, local, "up", "-force")
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (b *bench) dockerRows(ctx context.Context, n counts, s *stack, engine *clie
 	if _, _, _, err := s.waypoint(ctx, remote, "init", "-update"); err != nil {
 		return err
 	}
-	remotes, err := s.times(ctx, n.ups, remote, "up")
+	remotes, err := s.times(ctx, n.ups, remote, "up", "-force")
 	if err != nil {
 		return err
 	}

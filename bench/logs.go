@@ -57,7 +57,7 @@ func (b *bench) logs(ctx context.Context, n counts) error {
 // firstLines brings the app up so many times and returns how long after each `up` its first line could be read.
 func (s *stack) firstLines(ctx context.Context, dir string, count int) (waits []time.Duration, err error) {
 	for i := range count {
-		if _, _, _, err := s.waypoint(ctx, dir, "up", "-plain"); err != nil {
+		if _, _, _, err := s.waypoint(ctx, dir, "up", "-plain", "-force"); err != nil {
 			return nil, err
 		}
 		source := fmt.Sprintf(" v%d/", i+1)

@@ -188,6 +188,7 @@ func jobFacts(sh Host, j *waypointv1.Job) [][2]string {
 		add("Error", text)
 		add("Failed at", e.GetStep())
 	}
+	add("Outcome", render.UpToDate(j.GetSpec().GetApp(), j.GetResult()))
 	for _, line := range render.MadeLines(j.GetResult()) {
 		add("Made", line)
 	}

@@ -11,6 +11,7 @@ import (
 type upOptions struct {
 	operation.Flags
 	operation.PruneFlags
+	force bool
 }
 
 // NewUp makes the command up.
@@ -20,6 +21,10 @@ func NewUp(sh Host) *cobra.Command {
 		Use: "up", Short: "Build, deploy and release", Args: shell.ArgCount(0, 0),
 		Long: `Builds, deploys and releases each app of the project in turn.
 
+An app is up to date if the deployment that serves was made of the same artifact, settings, hooks, labels and versions,
+and its status, read just now, is ready: it is then neither deployed nor released, which -force does all the same. Only
+platforms and releases whose status can be checked are compared.
+
 The operation runs on this machine, from this directory, unless the project is set up to run remotely and a standing
 runner is online; --local and --local=false override this.`,
 		Example: "  waypoint up\n  waypoint up -app web -var tag=1.2\n  waypoint up --json | tail -1",
@@ -27,6 +32,7 @@ runner is online; --local and --local=false override this.`,
 	}
 	o.Flags.Register(cmd)
 	o.PruneFlags.Register(cmd)
+	cmd.Flags().BoolVar(&o.force, "force", false, "deploy and release even if the app is up to date")
 	return cmd
 }
 
@@ -37,6 +43,6 @@ func runUp(cmd *cobra.Command, sh Host, o *upOptions) error {
 	return operation.Run(cmd, sh, &o.Flags, operation.Operation{
 		Name: "up", Doing: "Bringing up", Done: "Brought up",
 		Next: []string{"`waypoint status`", "`waypoint logs`"},
-		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Up{Up: &waypointv1.UpOp{Prune: o.Message()}}}),
+		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Up{Up: &waypointv1.UpOp{Prune: o.Message(), Force: o.force}}}),
 	})
 }

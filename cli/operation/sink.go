@@ -85,7 +85,11 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 		}
 		return
 	}
-	h.r.Line(terminal.Success, fmt.Sprintf("%s %s in %s", op.Done, o.app, terminal.Duration(o.took)))
+	done := op.Done + " " + o.app
+	if same := render.UpToDate(o.app, o.job.GetResult()); same != "" {
+		done = same + ", checked"
+	}
+	h.r.Line(terminal.Success, done+" in "+terminal.Duration(o.took))
 	if steps := stepTimes(o.job); steps != "" {
 		h.r.Line(terminal.Dim, "   "+steps)
 	}
@@ -218,7 +222,7 @@ func (j *jsonSink) appObject(op Operation, o *outcome) map[string]any {
 		}
 		m["job_id"], m["state"], m["steps_ms"] = o.job.GetId(), render.Enum(o.job.GetState().String(), "JOB_STATE_"), steps
 		if res := o.job.GetResult(); res != nil && o.err == nil {
-			m["result"] = render.Object(res)
+			m["result"], m["up_to_date"] = render.Object(res), res.GetUpToDate()
 			m["deployment_url"], m["release_url"] = res.GetDeployUrl(), res.GetReleaseUrl()
 		}
 		if used := o.job.GetVariablesUsed(); len(used) > 0 {

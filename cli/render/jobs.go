@@ -66,6 +66,14 @@ func StepTime(s *waypointv1.JobStep) time.Duration {
 	return time.Duration(s.GetEndedUnixMs()-s.GetStartedUnixMs()) * time.Millisecond
 }
 
+// UpToDate says of a job's result that its app is up to date, and with what; empty if the job deployed.
+func UpToDate(app string, res *waypointv1.JobResult) string {
+	if !res.GetUpToDate() {
+		return ""
+	}
+	return fmt.Sprintf("%s is up to date (v%d)", app, res.GetDeployment().GetMeta().GetSequence())
+}
+
 // MadeLines renders the records that a job made.
 func MadeLines(res *waypointv1.JobResult) (out []string) {
 	add := func(kind string, m *waypointv1.RecordMeta) {
@@ -75,8 +83,10 @@ func MadeLines(res *waypointv1.JobResult) (out []string) {
 	}
 	add("build", res.GetBuild().GetMeta())
 	add("artifact", res.GetArtifact().GetMeta())
-	add("deployment", res.GetDeployment().GetMeta())
-	add("release", res.GetRelease().GetMeta())
+	if !res.GetUpToDate() { // else they were made before
+		add("deployment", res.GetDeployment().GetMeta())
+		add("release", res.GetRelease().GetMeta())
+	}
 	var made []string
 	if len(out) > 0 {
 		made = append(made, strings.Join(out, ", "))

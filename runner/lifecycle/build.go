@@ -38,10 +38,12 @@ func (j *job) build(ctx context.Context) (*waypointv1.Build, error) {
 		return nil, err
 	}
 	build := &waypointv1.Build{Meta: meta}
+	j.prints[stepBuild] = j.fingerprint(stage, builder)
 	j.result.Build = build
 	j.ui.Line(plugin.Header, "Building %s", j.app.Name)
 	err = j.runStage(ctx, stageRun{
 		step: stepBuild, labels: stage.Labels, hooks: stage.Hooks, rerunnable: true, record: buildRecord(build),
+		fingerprint: func() []byte { return j.prints[stepBuild] },
 		act: func(ctx context.Context, env *plugin.Call) error {
 			return j.guarded(ctx, func(work context.Context) error {
 				result, err := builder.Build(work, env)
@@ -76,9 +78,14 @@ func (j *job) push(ctx context.Context, build *waypointv1.Build) (*waypointv1.Ar
 	if err != nil {
 		return nil, err
 	}
+	settings := j.fingerprint(stage, registry)
 	j.ui.Line(plugin.Header, "Pushing %s", j.app.Name)
 	err = j.runStage(ctx, stageRun{
 		step: stepPush, labels: stage.Labels, hooks: stage.Hooks, rerunnable: true, record: artifactRecord(artifact),
+		fingerprint: func() []byte {
+			j.prints[stepPush] = withDigest(settings, artifact.GetResult().GetDigest())
+			return j.prints[stepPush]
+		},
 		act: func(ctx context.Context, env *plugin.Call) error {
 			return j.guarded(ctx, func(work context.Context) error {
 				result, err := registry.Push(work, env, pluginArtifact(build.GetMeta(), build.GetResult()))
@@ -103,7 +110,8 @@ func (j *job) passThrough(ctx context.Context, build *waypointv1.Build) (*waypoi
 	artifact.Result = build.GetResult()
 	artifact.Meta.State = waypointv1.RecordState_RECORD_STATE_SUCCESS
 	artifact.Meta.CompletedUnixMs = j.h.Now().UnixMilli()
-	return artifact, j.put(ctx, artifactRecord(artifact))
+	j.prints[stepPush] = artifactFingerprint(artifact.GetResult())
+	return artifact, j.putWith(ctx, artifactRecord(artifact), j.prints[stepPush])
 }
 
 func (j *job) newArtifact(build *waypointv1.Build, pluginName string, labels map[string]string) (*waypointv1.Artifact, error) {

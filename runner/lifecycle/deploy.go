@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/waypoint-serverless/waypoint/api/validate"
@@ -39,6 +40,7 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 		PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_PENDING,
 	}
 	j.result.Artifact, j.result.Deployment = artifact, d
+	before := j.deployFingerprint(ctx, artifact)
 	rerun, _ := plugin.As[plugin.RerunnableDeployer](platform)
 	j.ui.Line(plugin.Header, "Deploying %s", j.app.Name)
 	if err := j.removals.removeLeftovers(ctx, d); err != nil {
@@ -48,6 +50,12 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 		step: stepDeploy, labels: stage.Labels, deploymentID: meta.GetId(), hooks: stage.Hooks, rerunnable: rerun != nil && rerun.DeployRerunnable(),
 		record: deploymentRecord(d),
 		act:    func(ctx context.Context, env *plugin.Call) error { return j.callPlatform(ctx, env, artifact, d) },
+		fingerprint: func() []byte {
+			if after := j.deployFingerprint(ctx, artifact); bytes.Equal(before, after) {
+				return after
+			}
+			return nil // something changed meanwhile: nobody knows with which of it the platform acted
+		},
 	})
 	if err != nil {
 		return d, err

@@ -49,6 +49,8 @@ type Host struct {
 	Environ  []string
 	Hostname string
 	Now      func() time.Time
+
+	entrypoint entrypointDigest
 }
 
 // Outcome of a run. Exactly one of these holds: Stale, HandBack, Err set, or the job succeeded.
@@ -88,7 +90,7 @@ func newJob(h *Host, claim *waypointv1.ClaimJobResponse, renewer *lease.Renewer,
 	}
 	s := &stages{&evaluation{
 		records: &records{attempt: a}, environ: environment(h.Environ, claim.GetRunnerEnv()), appEnviron: plugin.AppEnviron(h.Environ),
-	}}
+	}, fingerprints{}}
 	return &job{stages: s, reports: &reports{s}, removals: &removals{s}}
 }
 
@@ -172,13 +174,18 @@ func (j *job) operate(ctx context.Context) error {
 	}
 }
 
-// up is build, push, deploy, release in one job.
+// up is build, push, deploy, release in one job. What serves and would be made again is left as it is.
 func (j *job) up(ctx context.Context, op *waypointv1.UpOp) error {
 	var artifact *waypointv1.Artifact
 	if j.finished(stepDeploy) == nil {
 		var err error
 		if artifact, err = j.buildAndPush(ctx, true); err != nil {
 			return err
+		}
+		if !op.GetForce() {
+			if done, err := j.upToDate(ctx, artifact, op.GetPrune()); done || err != nil {
+				return err
+			}
 		}
 	}
 	deployment, err := j.deploy(ctx, artifact)

@@ -72,11 +72,15 @@ func metaOf(r *waypointv1.Record) *waypointv1.RecordMeta {
 
 // put writes a record and takes the sequence that the server gave it. One that is too large is refused here: it may be
 // larger than what the server reads at all.
-func (j *records) put(ctx context.Context, r *waypointv1.Record) error {
+func (j *records) put(ctx context.Context, r *waypointv1.Record) error { return j.putWith(ctx, r, nil) }
+
+// putWith writes a record with its fingerprint, which no other answer or record has.
+func (j *records) putWith(ctx context.Context, r *waypointv1.Record, fingerprint []byte) error {
 	if err := tooLarge(r); err != nil {
 		return err
 	}
-	res, err := call(ctx, j.attempt, j.h.Server.Agent.PutRecord, &waypointv1.PutRecordRequest{Fence: j.claim.GetFence(), Record: r})
+	req := &waypointv1.PutRecordRequest{Fence: j.claim.GetFence(), Record: r, Fingerprint: fingerprint}
+	res, err := call(ctx, j.attempt, j.h.Server.Agent.PutRecord, req)
 	if err != nil {
 		return err
 	}
@@ -154,7 +158,7 @@ func (j *records) keep(meta *waypointv1.RecordMeta, r *plugin.Result) (*waypoint
 	if !r.Portable && j.h.Hostname != "" {
 		meta.Labels[labelHost] = j.h.Hostname
 	}
-	return &waypointv1.PluginResult{StateJson: state, TemplateJson: shown, Portable: r.Portable}, nil
+	return &waypointv1.PluginResult{StateJson: state, TemplateJson: shown, Digest: r.Digest, Portable: r.Portable}, nil
 }
 
 // dropLabels takes labels of a plugin out of a record that the server would refuse: what was made must not be lost for
@@ -329,7 +333,7 @@ func pluginRelease(r *waypointv1.Release) *plugin.Release {
 
 // putEnd writes a record at the end of its stage, which failed with err, if that is not nil. A record that is too large
 // for what the plugin keeps in it is written without: it still says how the stage ended.
-func (j *records) putEnd(ctx context.Context, r *waypointv1.Record, err error) error {
+func (j *records) putEnd(ctx context.Context, r *waypointv1.Record, fingerprint func() []byte, err error) error {
 	if large := tooLarge(r); large != nil {
 		if err == nil {
 			err = large
@@ -337,7 +341,11 @@ func (j *records) putEnd(ctx context.Context, r *waypointv1.Record, err error) e
 		withoutResult(r)
 		metaOf(r).State, metaOf(r).Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), messageMost, j.secrets)
 	}
-	if putErr := j.put(ctx, r); putErr != nil && err == nil {
+	var hash []byte
+	if err == nil && fingerprint != nil {
+		hash = fingerprint()
+	}
+	if putErr := j.putWith(ctx, r, hash); putErr != nil && err == nil {
 		return putErr
 	}
 	return err

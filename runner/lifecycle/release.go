@@ -88,6 +88,7 @@ func (j *job) releaseStage(ctx context.Context, target *waypointv1.Deployment, r
 		act: func(ctx context.Context, env *plugin.Call) error {
 			return j.callReleaser(ctx, env, r.releaser, target, record)
 		},
+		fingerprint: func() []byte { return j.releaseFingerprint(r) },
 	})
 	if err != nil {
 		return err

@@ -30,6 +30,10 @@ func (j *stages) releaser(ctx context.Context, target *waypointv1.Deployment) (c
 	if err != nil {
 		return chosen{}, err
 	}
+	return j.releaserWith(in)
+}
+
+func (j *stages) releaserWith(in config.StageInput) (chosen, error) {
 	stage, err := j.stage(config.Release, in)
 	if err != nil {
 		return chosen{}, err

@@ -16,7 +16,11 @@ import (
 )
 
 // stages evaluates the stages of the app and runs them with their plugins and hooks.
-type stages struct{ *evaluation }
+type stages struct {
+	*evaluation
+	// prints are the fingerprints of the stages that the job has come to.
+	prints fingerprints
+}
 
 // stage evaluates a stage of the app; nil if the app has none of that kind.
 func (j *stages) stage(kind config.StageKind, in config.StageInput) (*config.Stage, error) {
@@ -86,6 +90,8 @@ type stageRun struct {
 	// record is written before and after; act completes it.
 	record *waypointv1.Record
 	act    func(ctx context.Context, env *plugin.Call) error
+	// fingerprint returns that of the record once act has completed it; nil: not known.
+	fingerprint func() []byte
 }
 
 // runStage runs a stage: its record says RUNNING, the hooks before, act, the hooks after, its record says how it ended.
@@ -110,7 +116,7 @@ func (j *stages) runStage(ctx context.Context, s stageRun) error {
 		if err != nil {
 			meta.State, meta.Error = waypointv1.RecordState_RECORD_STATE_ERROR, clip(err.Error(), messageMost, j.secrets)
 		}
-		return meta.GetId(), j.putEnd(ctx, s.record, err)
+		return meta.GetId(), j.putEnd(ctx, s.record, s.fingerprint, err)
 	})
 }
 

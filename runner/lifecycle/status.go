@@ -25,7 +25,7 @@ func (j *reports) status(ctx context.Context, op *waypointv1.StatusOp) error {
 		if err != nil {
 			return "", err
 		}
-		if err := j.askDeployment(ctx, platform, labels, deployment); err != nil {
+		if _, err := j.askDeployment(ctx, platform, labels, deployment); err != nil {
 			return "", err
 		}
 		release, err := j.findRelease(ctx, op.GetReleaseId())
@@ -37,37 +37,39 @@ func (j *reports) status(ctx context.Context, op *waypointv1.StatusOp) error {
 		if err != nil {
 			return "", err
 		}
-		return "", j.askRelease(ctx, c.releaser, c.labels, release)
+		_, err = j.askRelease(ctx, c.releaser, c.labels, release)
+		return "", err
 	})
 }
 
 // reportDeployment reports a deployment just made. Its failure is a warning: the deployment stands.
 func (j *reports) reportDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) {
-	if err := j.askDeployment(ctx, p, labels, d); err != nil && !stopped(err) {
+	if _, err := j.askDeployment(ctx, p, labels, d); err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "The deployment's status could not be read: %s", err)
 	}
 }
 
 func (j *reports) reportRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) {
-	if err := j.askRelease(ctx, r, labels, record); err != nil && !stopped(err) {
+	if _, err := j.askRelease(ctx, r, labels, record); err != nil && !stopped(err) {
 		j.ui.Line(plugin.Warning, "The release's status could not be read: %s", err)
 	}
 }
 
-func (j *reports) askDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) error {
+// askDeployment asks how a deployment is and reports it; its health is empty if nobody can be asked.
+func (j *reports) askDeployment(ctx context.Context, p plugin.Platform, labels map[string]string, d *waypointv1.Deployment) (plugin.Health, error) {
 	asker, ok := plugin.As[plugin.DeploymentStatusReporter](p)
 	if !ok {
-		return nil
+		return "", nil
 	}
 	return j.ask(ctx, &waypointv1.StatusReport{DeploymentId: d.GetMeta().GetId()}, func(work context.Context) (*plugin.Status, error) {
 		return asker.DeploymentStatus(work, j.env(labels, d.GetMeta().GetId()), pluginDeployment(d))
 	})
 }
 
-func (j *reports) askRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) error {
+func (j *reports) askRelease(ctx context.Context, r plugin.Releaser, labels map[string]string, record *waypointv1.Release) (plugin.Health, error) {
 	asker, ok := plugin.As[plugin.ReleaseStatusReporter](r)
 	if !ok || record.GetUnimplemented() {
-		return nil
+		return "", nil
 	}
 	report := &waypointv1.StatusReport{DeploymentId: record.GetDeploymentId(), ReleaseId: record.GetMeta().GetId()}
 	return j.ask(ctx, report, func(work context.Context) (*plugin.Status, error) {
@@ -75,14 +77,14 @@ func (j *reports) askRelease(ctx context.Context, r plugin.Releaser, labels map[
 	})
 }
 
-func (j *reports) ask(ctx context.Context, report *waypointv1.StatusReport, f func(context.Context) (*plugin.Status, error)) error {
+func (j *reports) ask(ctx context.Context, report *waypointv1.StatusReport, f func(context.Context) (*plugin.Status, error)) (plugin.Health, error) {
 	var status *plugin.Status
 	err := j.guarded(ctx, func(work context.Context) (err error) {
 		status, err = f(work)
 		return err
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	report.Health, report.HealthMessage = wireHealth(status.Health), status.Message
 	report.Resources = wireResources(status.Resources)
@@ -90,7 +92,7 @@ func (j *reports) ask(ctx context.Context, report *waypointv1.StatusReport, f fu
 	_, err = call(ctx, j.attempt, j.h.Server.Agent.PutStatusReport, &waypointv1.PutStatusReportRequest{
 		Fence: j.claim.GetFence(), Report: validate.ShortStatus(redact.Message(j.secrets, report)),
 	})
-	return err
+	return status.Health, err
 }
 
 func wireHealth(h plugin.Health) waypointv1.Health {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -186,11 +185,11 @@ func runUninstall(ctx context.Context, sh Host, o *options) error {
 	var left []string
 	var purging error // told at the end: the contexts lead nowhere now, whatever could not be removed
 	if o.purge {
-		state, err := sh.Env().StateDir()
+		state, err := sh.Env().RunnersDir()
 		if err != nil {
 			return err
 		}
-		left, purging = sh.Deps().PurgeMachine(ctx, filepath.Join(state, "runner"))
+		left, purging = sh.Deps().PurgeMachine(ctx, state)
 	}
 	gone, err := deleteContexts(sh, func(c contexts.Context) bool { return c.Dir == dir })
 	if err != nil {

@@ -52,11 +52,10 @@ func (l *localRunner) report(o *outcome, jobID string) (done func()) {
 
 // RunnerOptions returns the options that all runners of this binary share.
 func RunnerOptions(sh Host) (runner.Options, error) {
-	state, err := sh.Env().StateDir()
+	state, err := sh.Env().RunnersDir()
 	if err != nil {
 		return runner.Options{}, err
 	}
-	state = filepath.Join(state, "runner")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return runner.Options{}, fmt.Errorf("making the runner's directory: %w", err)
 	}

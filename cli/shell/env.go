@@ -110,9 +110,15 @@ func (e *Env) IsSet(name string) bool {
 // configDir is where contexts live: waypoint below $XDG_CONFIG_HOME (~/.config).
 func (e *Env) configDir() (string, error) { return e.xdg("XDG_CONFIG_HOME", ".config") }
 
-// StateDir is what this machine keeps for its runners: waypoint below $XDG_STATE_HOME (~/.local/state).
+// StateDir is what this machine keeps: waypoint below $XDG_STATE_HOME (~/.local/state).
 func (e *Env) StateDir() (string, error) {
 	return e.xdg("XDG_STATE_HOME", filepath.Join(".local", "state"))
+}
+
+// RunnersDir is what this machine's runners keep there.
+func (e *Env) RunnersDir() (string, error) {
+	dir, err := e.StateDir()
+	return filepath.Join(dir, "runner"), err
 }
 
 func (e *Env) xdg(name, below string) (string, error) {

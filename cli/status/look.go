@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/proxy"
 )
 
@@ -29,6 +30,7 @@ func lookAtApps(ctx context.Context, sh Host, all []*appStatus) (looked bool) {
 	}
 	var asking sync.WaitGroup
 	for _, a := range all {
+		a.readCrashes(sh)
 		at := a.localURL()
 		if at == "" {
 			continue
@@ -38,6 +40,7 @@ func lookAtApps(ctx context.Context, sh Host, all []*appStatus) (looked bool) {
 			err := probe(ctx, at)
 			if ctx.Err() == nil {
 				a.correct(at, err, sh.Env().Now())
+				a.addCrashes(sh.Env().Now())
 			}
 		})
 	}
@@ -82,6 +85,40 @@ func (a *appStatus) correct(at string, err error, now time.Time) {
 		return // nothing that was reported is contradicted
 	}
 	report.TimeUnixMs = now.UnixMilli()
+	a.report = report
+}
+
+// readCrashes reads how often the app was started again, if its platform is this machine and knows.
+func (a *appStatus) readCrashes(sh Host) {
+	if a.deployment == nil {
+		return
+	}
+	m := a.deployment.GetMeta()
+	platform, err := sh.Deps().Catalog().Platform(m.GetPlugin())
+	if err != nil {
+		return
+	}
+	if reader, ok := platform.(plugin.CrashReader); ok {
+		if state, err := sh.Env().RunnersDir(); err == nil {
+			a.crashes, _ = reader.ReadCrashes(state, &plugin.Deployment{ID: m.GetId()})
+		}
+	}
+}
+
+// addCrashes tells of an app that keeps crashing, whether it answers at this moment or not.
+func (a *appStatus) addCrashes(now time.Time) {
+	health, says := a.report.GetHealth(), ""
+	switch {
+	case health == waypointv1.Health_HEALTH_READY && a.crashes.Looping(now):
+		health, says = waypointv1.Health_HEALTH_PARTIAL, "It answers, but it keeps crashing: it "
+	case health == waypointv1.Health_HEALTH_DOWN && a.crashes.Restarts > 0:
+		says = "It crashed, and is started again: it "
+	default:
+		return
+	}
+	report := proto.CloneOf(a.report)
+	report.Health, report.TimeUnixMs = health, now.UnixMilli()
+	report.HealthMessage = says + a.crashes.Text(now) + ". `waypoint logs` shows what it printed."
 	a.report = report
 }
 

@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -90,6 +91,9 @@ func lastFailure(ctx context.Context, c *client.Client, sel *waypointv1.RecordSe
 func showNews(sh Host, all []*appStatus) {
 	for _, a := range all {
 		app := a.sel.GetApp()
+		if text := a.unwell(sh.Env().Now()); text != "" && sh.Flags().App == "" {
+			sh.Printf("%s: %s\n", app, text)
+		}
 		if a.newer != nil {
 			sh.Printf("%s: v%d is deployed, but v%d serves. `waypoint release -app %s` releases v%d.\n", app, a.newer.GetMeta().GetSequence(),
 				a.deployment.GetMeta().GetSequence(), app, a.newer.GetMeta().GetSequence())
@@ -99,6 +103,20 @@ func showNews(sh Host, all []*appStatus) {
 				failure(j.GetError()), j.GetId())
 		}
 	}
+}
+
+// unwell says why an app is not ready, or that it was started again; "" if there is nothing to say.
+func (a *appStatus) unwell(now time.Time) string {
+	switch a.report.GetHealth() {
+	case waypointv1.Health_HEALTH_ALIVE, waypointv1.Health_HEALTH_PARTIAL, waypointv1.Health_HEALTH_DOWN, waypointv1.Health_HEALTH_MISSING:
+		if m := a.report.GetHealthMessage(); m != "" {
+			return terminal.Clean(m, false)
+		}
+	}
+	if text := a.crashes.Text(now); text != "" {
+		return "it " + text + "."
+	}
+	return ""
 }
 
 // failure is why a job failed, as a sentence of one line.

@@ -18,6 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
+	"github.com/waypoint-serverless/waypoint/runner/plugin"
 )
 
 type options struct {
@@ -115,6 +116,8 @@ type appStatus struct {
 	newer   *waypointv1.Deployment
 	release *waypointv1.Release
 	report  *waypointv1.StatusReport
+	// crashes are those of an app of this machine's process plugin.
+	crashes plugin.Crashes
 	// failed is the last job, if it failed.
 	failed *waypointv1.Job
 	// problems are what running instances of the deployment report.

@@ -898,13 +898,20 @@ func TestWhyNot_WhatBecomesOfASilentRunnersJob(t *testing.T) {
 	lease := Lease{Live: true, Until: now.Add(-20 * time.Second).UnixMilli()}
 	toStop := lease
 	toStop.CancelRequested = 1
+	online := []RunnerView{{ID: "other", Projects: Projects{All: true}, Seen: now.UnixMilli()}}
+	gone := []RunnerView{
+		{ID: lease.RunnerID, Projects: Projects{All: true}, Seen: now.UnixMilli()},
+		{ID: "bound", Projects: Projects{Names: []string{"blog"}}, Seen: now.UnixMilli()},
+		{ID: "offline", Projects: Projects{All: true}, Seen: now.Add(-time.Hour).UnixMilli()},
+	}
 	deploy := []Step{{Name: "build", EndedAt: 1, Rerunnable: true}, {Name: "deploy"}}
 	for want, w := range map[string]Waiting{
-		"another runner takes the job over soon":                                                       {Meta: Meta{State: Running}, Lease: &lease},
-		"if it does not come back within 105 s, the job fails: step \"deploy\" cannot be run twice":    {Meta: Meta{State: Running}, Lease: &lease, Steps: deploy},
-		"if it does not come back within 105 s, the job fails, since nobody else can reach its source": {Meta: Meta{State: Running, Local: true}, Lease: &lease},
-		"the job was to be canceled and ends so soon":                                                  {Meta: Meta{State: Running}, Lease: &toStop, Steps: deploy},
-		"the job fails soon: it is the runner number 3 that was lost while it ran this job":            {Meta: Meta{State: Running, Lost: 2}, Lease: &lease},
+		"another runner takes the job over soon":                                                          {Meta: Meta{State: Running}, Lease: &lease, Runners: online},
+		"no other runner is online, so the job waits until this one comes back or another one is started": {Meta: Meta{State: Running}, Lease: &lease, Runners: gone},
+		"if it does not come back within 105 s, the job fails: step \"deploy\" cannot be run twice":       {Meta: Meta{State: Running}, Lease: &lease, Steps: deploy},
+		"if it does not come back within 105 s, the job fails, since nobody else can reach its source":    {Meta: Meta{State: Running, Local: true}, Lease: &lease},
+		"the job was to be canceled and ends so soon":                                                     {Meta: Meta{State: Running}, Lease: &toStop, Steps: deploy},
+		"the job fails soon: it is the runner number 3 that was lost while it ran this job":               {Meta: Meta{State: Running, Lost: 2}, Lease: &lease},
 	} {
 		if r, ok := WhyNot(w, now); !ok || !strings.HasSuffix(r.Message, "; "+want) {
 			t.Errorf("got %q, want %q", r.Message, want)

@@ -146,6 +146,9 @@ func whySilent(w Waiting, now time.Time) Reason {
 	}
 	cut, isCut := Cut(w.Steps)
 	what := "another runner takes the job over soon"
+	if !another(w, now) {
+		what = fmt.Sprintf("no other runner%s is online, so the job waits until this one comes back or another one is started", matching(m.Target))
+	}
 	switch {
 	case w.Lease.CancelRequested != 0:
 		what = "the job was to be canceled and ends so soon"
@@ -157,6 +160,16 @@ func whySilent(w Waiting, now time.Time) Reason {
 		what = fmt.Sprintf("the job fails soon: it is the runner number %d that was lost while it ran this job", MaxLost)
 	}
 	return Reason{Reason: fault.RunnerSilent, Message: who + what}
+}
+
+// another reports whether a runner other than the one that is silent could take the job over.
+func another(w Waiting, now time.Time) bool {
+	for _, r := range w.Runners {
+		if r.ID != w.Lease.RunnerID && Online(r.Seen, now) && r.Projects.Has(w.Meta.Project) {
+			return true
+		}
+	}
+	return false
 }
 
 func laneName(m Meta) string {

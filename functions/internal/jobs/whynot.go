@@ -35,6 +35,9 @@ func (st *Store) WhyNot(ctx context.Context, m job.Meta, lease *job.Lease) (*way
 			w.Steps, err = st.steps(inner, m.ID)
 			return err
 		})
+		if !m.Local {
+			g.Go(func() error { return st.runnersFor(inner, m, &w) })
+		}
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

@@ -264,6 +264,8 @@ func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *pl
 	health, message := judge(ctx, about, kept)
 	state := about.State
 	created, _ := time.Parse(time.RFC3339Nano, about.Created)
+	started, _ := time.Parse(time.RFC3339Nano, state.StartedAt)
+	health, message = plugin.Crashes{Restarts: about.RestartCount, Started: started}.Judge(health, message, time.Now())
 	return &plugin.Status{Health: health, Message: message, Resources: []plugin.Resource{{
 		ID: about.ID, Name: strings.TrimPrefix(about.Name, "/"), Type: "container", Platform: "docker",
 		Health: health, HealthMessage: message, Created: created,

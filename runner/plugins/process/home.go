@@ -27,6 +27,9 @@ const copying = ".copy-"
 // abandoned is the age at which such a directory is of a build that was killed.
 const abandoned = 24 * time.Hour
 
+// homeName is the name of the plugin's place below Env.StateDir.
+const homeName = "process"
+
 // home is the plugin's place below Env.StateDir.
 type home struct{ dir string }
 
@@ -37,7 +40,7 @@ func homeOf(env *plugin.Call) (home, error) {
 			Hint:    "Start the runner with one.",
 		}
 	}
-	h := home{dir: filepath.Join(env.StateDir, "process")}
+	h := home{dir: filepath.Join(env.StateDir, homeName)}
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		return home{}, fmt.Errorf("making the state directory: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 // stateDir. It is for the end of an installation: the records that knew of these deployments are gone, and a lane's
 // fence begins again.
 func Purge(ctx context.Context, stateDir string) error {
-	h := home{dir: filepath.Join(stateDir, "process")}
+	h := home{dir: filepath.Join(stateDir, homeName)}
 	failed := []error{stableport.Purge(ctx, stateDir)}
 	if _, err := os.Stat(h.dir); errors.Is(err, os.ErrNotExist) {
 		return failed[0]

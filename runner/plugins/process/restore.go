@@ -58,7 +58,7 @@ func Restore(ctx context.Context, o Options, stateDir string, sealer plugin.Seal
 	if err := stableport.Restore(ctx, stateDir, helper, plugin.AppEnviron(os.Environ())); err != nil {
 		log.WarnContext(ctx, "not all stable ports could be opened again", "error", err)
 	}
-	h := home{dir: filepath.Join(stateDir, "process")}
+	h := home{dir: filepath.Join(stateDir, homeName)}
 	all, err := h.deployments()
 	if err != nil {
 		return fmt.Errorf("looking for the apps of this machine: %w", err)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -37,12 +39,27 @@ func (p *platform) DeploymentStatus(ctx context.Context, env *plugin.Call, d *pl
 	}
 	kept.Process = st.Process
 	health, message := judge(ctx, kept, st)
+	health, message = crashes(st).Judge(health, message, time.Now())
 	r := resource(kept, health, message, st.Started)
 	r.State = map[string]any{
 		"pid": st.Process.PID, "port": kept.Port, "dir": kept.Dir, "log": kept.Log,
 		"restarts": st.Restarts, "exit_code": st.LastExit, "exits": st.Exits, "last_lines": supervise.Tail(dir, lastLines),
 	}
 	return &plugin.Status{Health: health, Message: message, Resources: []plugin.Resource{r}}, nil
+}
+
+func crashes(st supervise.Status) plugin.Crashes {
+	c := plugin.Crashes{Restarts: st.Restarts, Started: st.Started}
+	if st.Exits > 0 {
+		c.ExitCode = &st.LastExit
+	}
+	return c
+}
+
+// ReadCrashes reads what the supervisor of a deployment has noted.
+func (p *platform) ReadCrashes(stateDir string, d *plugin.Deployment) (c plugin.Crashes, ok bool) {
+	st, ok, err := supervise.ReadStatus(home{dir: filepath.Join(stateDir, homeName)}.deploymentDir(d.ID))
+	return crashes(st), ok && err == nil
 }
 
 func judge(ctx context.Context, d deployment, st supervise.Status) (plugin.Health, string) {

@@ -169,7 +169,7 @@ func goProgram(dir fs.FS, at string, names []string) (Way, bool) {
 	return Way{
 		Name: "process", Because: "go.mod: `go build " + pkg + "`, run on this machine",
 		build: use("process", "command = "+list("go", "build", "-o", "bin/app", pkg), `path = "bin"`), uses: components("process", "process"),
-		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list("./app")),
+		deploy: use("process", "# It must listen on the port in $PORT, or on one that is named here: port = 3000.", "command = "+list("./app")),
 	}, true
 }
 
@@ -248,7 +248,7 @@ func rust(dir fs.FS, at string, names []string) (Way, bool) {
 		Name: "process", Because: "Cargo.toml: `cargo install`, run on this machine",
 		build:  use("process", "command = "+list("cargo", "install", "--path", ".", "--root", "bin"), `path = "bin/bin"`),
 		uses:   components("process", "process"),
-		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list("./"+bin)),
+		deploy: use("process", "# It must listen on the port in $PORT, or on one that is named here: port = 3000.", "command = "+list("./"+bin)),
 	}, true
 }
 
@@ -298,7 +298,7 @@ func process(found, build string, command []string, ignore ...string) Way {
 		Name: "process", Because: fmt.Sprintf("%s: `%s`, run on this machine", found, strings.TrimPrefix(strings.Join(command, " "), "sh -c ")),
 		build: use("process"),
 		whole: true, ignore: ignore, uses: components("process", "process"),
-		deploy: use("process", "# It must listen on the port in $PORT.", "command = "+list(command...)),
+		deploy: use("process", "# It must listen on the port in $PORT, or on one that is named here: port = 3000.", "command = "+list(command...)),
 	}
 	if build != "" {
 		w.build = use("process", "command = "+list("sh", "-c", build))

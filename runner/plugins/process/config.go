@@ -25,8 +25,13 @@ type BuildConfig struct {
 // DeployConfig configures the platform.
 type DeployConfig struct {
 	// Program and arguments of the app; no shell reads them. A relative path with a slash is relative to the artifact's
-	// directory. The app must listen on the port in the environment variable PORT.
+	// directory. The app must listen on the port in the environment variable PORT, or on `port`.
 	Command []string `hcl:"command"`
+	// Port on which the app listens, for an app that cannot read PORT. Only one deployment can listen there at a time: the
+	// running one is stopped before the new one is started, so for a moment nothing answers. If the new one does not become
+	// healthy, the former one is started again. Without it each deployment has a free port of its own, and no request is
+	// lost.
+	Port int `hcl:"port,optional" default:"a free port, passed in PORT"`
 	// Environment variables of the app, besides PATH, HOME, LANG, LC_*, TZ and TMPDIR, which it has from the runner (on
 	// Windows, what the system sets), and its configuration. Nothing else of the runner's environment reaches it. Values
 	// that differ between environments, and secrets, are better kept with `waypoint config set`.
@@ -111,13 +116,14 @@ func duration(name, given string, fallback time.Duration) (time.Duration, error)
 type order struct {
 	command []string
 	env     map[string]string
+	port    int
 	health  checkup
 	grace   time.Duration
 	restart bool
 }
 
 func (c *DeployConfig) read() (order, error) {
-	o := order{command: c.Command, env: c.Env, restart: c.Restart == nil || *c.Restart}
+	o := order{command: c.Command, env: c.Env, port: c.Port, restart: c.Restart == nil || *c.Restart}
 	if len(c.Command) == 0 || c.Command[0] == "" {
 		return o, &plugin.Error{
 			Message: "the deploy stanza does not say what to run",
@@ -127,7 +133,14 @@ func (c *DeployConfig) read() (order, error) {
 	if _, set := c.Env["PORT"]; set {
 		return o, &plugin.Error{
 			Message: "PORT cannot be set: the platform chooses a free port for each deployment",
-			Hint:    "Take PORT out of env; for a fixed address use `port` in the release stanza.",
+			Hint: "Take PORT out of env. An app that always listens on the same port has it in `port` of the deploy stanza; " +
+				"a fixed address for users is `port` in the release stanza.",
+		}
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		return o, &plugin.Error{
+			Message: fmt.Sprintf("port = %d is not a valid port", c.Port),
+			Hint:    "Use a number from 1 to 65535: the port on which the app listens.",
 		}
 	}
 	var err error

@@ -56,11 +56,14 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.Dep
 	if err := errors.Join(h.remove(ctx, req.DeploymentID), h.collect(ctx, env)); err != nil {
 		return nil, err
 	}
-	d, err := p.deploy(ctx, env, req, h, o, source)
+	d, before, err := p.deploy(ctx, env, req, h, o, source)
+	if err == nil {
+		err = h.replaced(before)
+	}
 	if err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace+2*stopSlack)
 		defer cancel()
-		return nil, errors.Join(err, h.remove(cleanup, req.DeploymentID))
+		return nil, h.restoreFormer(ctx, env, p.options, before, errors.Join(err, h.remove(cleanup, req.DeploymentID)))
 	}
 	url := "http://" + d.target().Addr()
 	return &plugin.DeployResult{
@@ -73,25 +76,26 @@ func (p *platform) Deploy(ctx context.Context, env *plugin.Call, req *plugin.Dep
 	}, nil
 }
 
-func (p *platform) deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest, h home, o order, source string) (deployment, error) {
+func (p *platform) deploy(ctx context.Context, env *plugin.Call, req *plugin.DeployRequest, h home, o order, source string) (d deployment, before *former, err error) {
 	dir := h.deploymentDir(req.DeploymentID)
-	d := deployment{
+	d = deployment{
 		ID: req.DeploymentID, Project: env.Project, App: env.App, Workspace: env.Workspace, Fence: env.LaneFence,
 		Dir: filepath.Join(dir, "app"), Log: supervise.LogFile(dir), Health: o.health, Grace: o.grace,
+		Port: o.port, Fixed: o.port > 0,
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return d, err
+		return d, nil, err
 	}
 	if err := h.reservePort(ctx, env, &d, dir); err != nil {
-		return d, err
+		return d, nil, err
 	}
 	if _, err := copyTree(env, source, d.Dir, false); err != nil {
-		return d, fmt.Errorf("copying the artifact: %w", err)
+		return d, nil, fmt.Errorf("copying the artifact: %w", err)
 	}
 	environ := with(env.AppBase(), o.env)
 	program, err := findProgram(o.command[0], d.Dir, environ)
 	if err != nil {
-		return d, programMissing(o.command[0], d.Dir, environ, err)
+		return d, nil, programMissing(o.command[0], d.Dir, environ, err)
 	}
 	spec := supervise.Spec{
 		Nonce:   strconv.FormatInt(env.LaneFence, 10) + "-" + strconv.FormatInt(p.options.Now().UnixNano(), 36),
@@ -103,7 +107,7 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Call, req *plugin.Dep
 	} else {
 		entrypoint, err := takeEntrypoint(env.Entrypoint, dir)
 		if err != nil {
-			return d, err
+			return d, nil, err
 		}
 		spec.Command = append([]string{entrypoint}, spec.Command...)
 		for name, value := range req.EntrypointEnv {
@@ -112,7 +116,14 @@ func (p *platform) deploy(ctx context.Context, env *plugin.Call, req *plugin.Dep
 		// Sealed with the entrypoint's token, which is on no disk in the clear (keepEnviron).
 		vars["WAYPOINT_CONFIG_CACHE"] = filepath.Join(dir, "config.cache")
 	}
-	return d, p.start(ctx, env, &d, dir, spec, with(environ, vars))
+	if d.Fixed {
+		env.UI.Line(plugin.Info, "The app has the fixed port %d: a deployment that runs is stopped first, and for a moment nothing answers.", d.Port)
+		if before, err = h.vacate(ctx, env, d, p.options.Now); err != nil {
+			return d, before, err
+		}
+	}
+	err = p.start(ctx, env, &d, dir, spec, with(environ, vars))
+	return d, before, err
 }
 
 // start starts the supervisor and waits for the app's health.
@@ -165,7 +176,7 @@ func showTail(env *plugin.Call, dir string) {
 	}
 }
 
-// reservePort chooses a free port and writes it down, so that nobody else chooses it.
+// reservePort writes down the fixed port, or chooses a free one and writes it down, so that nobody else chooses it.
 func (h home) reservePort(ctx context.Context, env *plugin.Call, d *deployment, dir string) error {
 	place, err := stableport.In(env)
 	if err != nil {
@@ -176,6 +187,9 @@ func (h home) reservePort(ctx context.Context, env *plugin.Call, d *deployment, 
 		return fmt.Errorf("choosing a port: %w", err)
 	}
 	defer lock.Close()
+	if d.Fixed {
+		return machine.WriteJSON(deploymentFile(dir), d)
+	}
 	all, err := h.deployments()
 	if err != nil {
 		return err

@@ -33,6 +33,12 @@ type deployment struct {
 	Grace time.Duration `json:"grace"`
 	// Process when the deploy ended; status.json knows the current one.
 	Process machine.Process `json:"process"`
+	// Fixed: the port was configured, and not chosen.
+	Fixed bool `json:"fixed,omitempty"`
+	// StoppedFor is the deployment that this one was stopped for, to make the fixed port free. Replaced: that one works, and
+	// this one stays stopped.
+	StoppedFor string `json:"stopped_for,omitempty"`
+	Replaced   bool   `json:"replaced,omitempty"`
 	// Complete: the deploy ended well. One that is not, of an operation that was overtaken, is garbage.
 	Complete bool `json:"complete"`
 }

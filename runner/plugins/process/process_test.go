@@ -97,7 +97,11 @@ func app(version string) int {
 	if os.Getenv("ONLY_IPV6") != "" {
 		host = "::1"
 	}
-	_, _ = fmt.Fprintln(os.Stderr, http.ListenAndServe(net.JoinHostPort(host, os.Getenv("PORT")), mux))
+	port := os.Getenv("PORT")
+	if os.Getenv("ELSEWHERE") != "" {
+		port = "0"
+	}
+	_, _ = fmt.Fprintln(os.Stderr, http.ListenAndServe(net.JoinHostPort(host, port), mux))
 	return 1
 }
 

@@ -13,9 +13,16 @@ import (
 func newReleaser(o Options) *stableport.Releaser {
 	return &stableport.Releaser{Platform: stableport.Platform{
 		Name: "process",
-		Target: func(ctx context.Context, _ *plugin.Call, target *plugin.Deployment) (stableport.Target, error) {
+		Target: func(ctx context.Context, env *plugin.Call, target *plugin.Deployment) (stableport.Target, error) {
 			d, err := decodeDeployment(target)
 			if err != nil {
+				return stableport.Target{}, err
+			}
+			h, err := homeOf(env)
+			if err != nil {
+				return stableport.Target{}, err
+			}
+			if err := h.resume(ctx, env, o, target.ID); err != nil {
 				return stableport.Target{}, err
 			}
 			host, err := d.Health.awaitRunning(ctx, d.Port)

@@ -46,6 +46,23 @@ func keepEnviron(ctx context.Context, env *plugin.Call, dir, id string, environ 
 	return machine.WriteFile(environFile(dir), sealed)
 }
 
+// unsealEnviron reads what keepEnviron kept.
+func unsealEnviron(ctx context.Context, sealer plugin.Sealer, dir, id string) ([]string, error) {
+	sealed, err := os.ReadFile(environFile(dir))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := sealer.Unseal(ctx, id, sealed)
+	if err != nil {
+		return nil, err
+	}
+	var environ []string
+	if err := json.Unmarshal(plain, &environ); err != nil {
+		return nil, fmt.Errorf("reading its environment: %w", err)
+	}
+	return environ, nil
+}
+
 // Restore starts again the apps and the stable ports that should be on this machine and are not, after a reboot say.
 // What cannot be started is logged, and `waypoint status` shows it as down. It returns when all run and are healthy, or
 // have had their time.
@@ -66,8 +83,8 @@ func Restore(ctx context.Context, o Options, stateDir string, sealer plugin.Seal
 	var group errgroup.Group
 	group.SetLimit(restoreAtOnce)
 	for _, d := range all {
-		if !d.Complete {
-			continue
+		if !d.Complete || d.Replaced || d.Fixed && !h.running(d) && !portFree(ctx, d.Port) {
+			continue // not there, or another deployment has its port
 		}
 		group.Go(func() error {
 			started, err := h.restore(ctx, o, d, sealer)
@@ -107,20 +124,12 @@ func (h home) restore(ctx context.Context, o Options, d deployment, sealer plugi
 	if err != nil {
 		return false, err
 	}
-	sealed, err := os.ReadFile(environFile(dir))
+	environ, err := unsealEnviron(ctx, sealer, dir, d.ID)
 	if !ok || errors.Is(err, os.ErrNotExist) {
 		return false, errors.New("what it was started with was not kept")
 	}
 	if err != nil {
 		return false, err
-	}
-	plain, err := sealer.Unseal(ctx, d.ID, sealed)
-	if err != nil {
-		return false, err
-	}
-	var environ []string
-	if err := json.Unmarshal(plain, &environ); err != nil {
-		return false, fmt.Errorf("reading its environment: %w", err)
 	}
 	helper, err := o.helper(modeSupervise, dir, spec.Nonce)
 	if err != nil {

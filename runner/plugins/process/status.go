@@ -75,6 +75,8 @@ func judge(ctx context.Context, d deployment, st supervise.Status) (plugin.Healt
 		end = " (" + strings.Join(notes, ", ") + ")."
 	}
 	switch {
+	case d.Replaced && !st.Process.Alive():
+		return plugin.Down, fmt.Sprintf("The process was stopped: another deployment has port %d%s", d.Port, end)
 	case !st.Process.Alive() && !st.Supervisor.Alive():
 		return plugin.Down, "The process and its supervisor do not run, after a restart of the machine perhaps; deploy again" + end
 	case !st.Process.Alive() && st.State == supervise.Ended:

@@ -117,6 +117,16 @@ func (p Place) others(mine string) (map[int]proxy.Route, error) {
 	return all, nil
 }
 
+// Holder finds the app, of any project and workspace, whose stable port that is.
+func (p Place) Holder(port int) (route proxy.Route, taken bool, err error) {
+	all, err := p.others("")
+	if err != nil {
+		return route, false, err
+	}
+	route, taken = all[port]
+	return route, taken, nil
+}
+
 // Clear makes the proxy answer that nothing is released, if the app's route points to that deployment.
 func (p Place) Clear(ctx context.Context, env *plugin.Call, deploymentID string) error {
 	dir := p.Dir(env)

@@ -18,6 +18,7 @@ app "web" {
         timeout  = "30s"
         interval = "1s"
       }
+      port         = 3000
       stop_timeout = "10s"
       restart      = true
     }

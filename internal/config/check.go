@@ -35,7 +35,7 @@ func (f *File) Uses() []Use {
 		for _, kind := range []StageKind{Build, Registry, Deploy, Release} {
 			st := stageOf(app, kind)
 			add := func(u *node, workspace, selector string) {
-				if u != nil {
+				if u != nil && !isNoPlugin(kind, u) {
 					uses = append(uses, Use{
 						App: app.label, Kind: kind, Plugin: u.label, Workspace: workspace, Selector: selector,
 						Range: u.rng, node: u, checker: c,

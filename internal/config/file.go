@@ -115,12 +115,13 @@ func Parse(src []byte, filename string) (f *File, diags hcl.Diagnostics) {
 	f.body = body
 	f.native, _ = body.(*hclsyntax.Body)
 	broken := diags.HasErrors()
+	surplus := explainSyntax(src, filename, diags)
 	more := f.readRoot()
 	if broken {
 		// What is missing from a file that cannot be read to its end is no news, but a block in the wrong place is: it
-		// shows where the brace is missing.
+		// shows where the brace is missing. After a brace too many every block is in the wrong place.
 		for _, d := range more {
-			if strings.HasPrefix(d.Summary, "Misplaced block") {
+			if strings.HasPrefix(d.Summary, "Misplaced block") && (surplus.Empty() || d.Subject.Start.Byte < surplus.Start.Byte) {
 				diags = append(diags, d)
 			}
 		}

@@ -180,6 +180,8 @@ type nameChecker struct {
 	// locals are the names that for expressions bring; lenient counts the try() and can() around.
 	locals  []map[string]struct{}
 	lenient int
+	// keys are how many diagnostics there were before each of the keys of maps around.
+	keys []int
 }
 
 // node checks a block and those in it; outer is the phase around it.
@@ -258,6 +260,8 @@ func (c *nameChecker) Enter(n hclsyntax.Node) hcl.Diagnostics {
 	switch n := n.(type) {
 	case *hclsyntax.ScopeTraversalExpr:
 		c.traversal(n.Traversal)
+	case *hclsyntax.ObjectConsKeyExpr:
+		c.keys = append(c.keys, len(c.diags))
 	case hclsyntax.ChildScope:
 		c.locals = append(c.locals, n.LocalNames)
 	case *hclsyntax.FunctionCallExpr:
@@ -274,12 +278,25 @@ func (c *nameChecker) Exit(n hclsyntax.Node) hcl.Diagnostics {
 	switch n := n.(type) {
 	case hclsyntax.ChildScope:
 		c.locals = c.locals[:len(c.locals)-1]
+	case *hclsyntax.ObjectConsKeyExpr:
+		c.key(n, c.keys[len(c.keys)-1])
+		c.keys = c.keys[:len(c.keys)-1]
 	case *hclsyntax.FunctionCallExpr:
 		if n.Name == "try" || n.Name == "can" {
 			c.lenient--
 		}
 	}
 	return nil
+}
+
+// key makes one error of those about a key such as example.com/name, which without quotes is a division of names. before is
+// how many diagnostics there were before it.
+func (c *nameChecker) key(n *hclsyntax.ObjectConsKeyExpr, before int) {
+	if _, computed := n.Wrapped.(*hclsyntax.BinaryOpExpr); !computed || n.ForceNonLiteral || len(c.diags) == before {
+		return
+	}
+	text := string(n.Wrapped.Range().SliceBytes(c.file.src))
+	c.diags = append(c.diags[:before], errorAt(n.Wrapped.Range(), "A key with signs must be in quotes", "Write \"%s\" = ….", text))
 }
 
 func (c *nameChecker) call(n *hclsyntax.FunctionCallExpr) {

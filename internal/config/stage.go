@@ -61,7 +61,7 @@ func (a *App) Stage(kind StageKind, in StageInput) (st *Stage, diags hcl.Diagnos
 	}
 	labels, body, diags := a.pick(n)
 	use := body.child("use")
-	if use == nil {
+	if use == nil || isNoPlugin(kind, use) {
 		return nil, f.finish(diags)
 	}
 	s, more := a.stageScope(kind, in, labels)

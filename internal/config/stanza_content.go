@@ -79,10 +79,16 @@ func (s *stanza) strayAttribute(l *language, a *hclsyntax.Attribute) *hcl.Diagno
 	case s.hasBlock(a.Name):
 		d.Summary = fmt.Sprintf("%q is a block, not an attribute", a.Name)
 		d.Detail = fmt.Sprintf("Write %s { … } without an equals sign.", header(s.place(a.Name).header()))
+	case a.Name == "runner_profile": // what people write who know profiles by this name
+		d.Detail = "The profile of an app's runner is the attribute profile of a block runner { … } in the app or at the top level."
+	case near != "" && s.hasBlock(near) && !s.hasAttr(near):
+		d.Detail = fmt.Sprintf("%s has no attribute %q. Did you mean the block %s { … }?", sentence(s.name), a.Name, header(s.place(near).header()))
 	case near != "":
 		d.Detail = fmt.Sprintf("%s has no attribute %q. Did you mean %q?", sentence(s.name), a.Name, near)
 	case s.isStage():
 		d.Detail = fmt.Sprintf("%s has only labels, use, hook, workspace and label. Attributes of a plugin go inside its use block.", sentence(s.name))
+	case l.attrHome(a.Name) == s.name && s.narrows:
+		d.Detail = fmt.Sprintf("%q belongs in the %s block of the app or at the top level, not in that of config.", a.Name, s.name)
 	case l.attrHome(a.Name) != "":
 		d.Detail = fmt.Sprintf("%q belongs in %s, not %s.", a.Name, l.attrHome(a.Name), s.within())
 	case l.blockHome(a.Name) != "":

@@ -98,14 +98,18 @@ func checkStep(_ *File, n *node) (diags hcl.Diagnostics) {
 // checkPipelines checks names over the whole project, and the order of steps.
 func (f *File) checkPipelines() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	first := map[string]hcl.Range{}
+	first := map[string]*node{}
 	var check func(p *node)
 	check = func(p *node) {
-		if at, twice := first[p.label]; twice {
+		switch other := first[p.label]; {
+		case other == nil:
+			first[p.label] = p
+		case p.parent == f.root && other.parent == f.root:
 			diags = append(diags, errorAt(p.rng, fmt.Sprintf("Second pipeline %q", p.label),
-				"A pipeline's name must be unique in its project; the first is at %s.", shortRange(at)))
-		} else {
-			first[p.label] = p.rng
+				"A pipeline's name must be unique in its project; the first is at %s.", shortRange(other.rng)))
+		default: // as in Waypoint, where one of them is inside a step
+			diags = append(diags, warningAt(p.rng, fmt.Sprintf("Second pipeline %q", p.label),
+				"The later one replaces the earlier, which is at %s.", shortRange(other.rng)))
 		}
 		diags = append(diags, checkOrder(p)...)
 		for _, step := range p.children("step") {

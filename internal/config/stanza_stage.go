@@ -97,7 +97,11 @@ func stageOf(app *node, kind StageKind) *node {
 	return app.child(string(kind))
 }
 
+// isNoPlugin reports whether a use is `use "" {}` of a release, which is as good as none, as in Waypoint.
+func isNoPlugin(kind StageKind, use *node) bool { return kind == Release && use.label == "" }
+
 // hasPlugin reports whether a stage has a plugin in some workspace.
 func hasPlugin(n *node) bool {
-	return n.child("use") != nil || len(n.children("workspace", "label")) > 0
+	use := n.child("use")
+	return use != nil && !isNoPlugin(StageKind(n.stanza.block), use) || len(n.children("workspace", "label")) > 0
 }

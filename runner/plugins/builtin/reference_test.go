@@ -18,7 +18,7 @@ const waypoints = `
 docker builder: dockerfile context build_args buildkit platform target no_cache disable_entrypoint auth{}
 docker registry: image* tag* local encoded_auth username password auth{} insecure
 docker platform: command scratch_path static_environment service_port extra_ports networks binds labels resources force_pull client_config{} client_config.host client_config.cert_path client_config.api_version
-docker task-launcher: networks labels binds resources static_environment force_pull debug_containers client_config{}
+docker task-launcher: networks labels binds resources{} resources.cpu resources.memory static_environment force_pull debug_containers client_config{}
 docker-pull builder: image* tag* disable_entrypoint encoded_auth auth{}
 docker-ref builder: image* tag*
 pack builder: builder buildpacks process_type static_environment ignore disable_entrypoint

@@ -109,8 +109,8 @@ type TaskConfig struct {
 	Labels map[string]string `hcl:"labels,optional"`
 	// Directories of the engine's machine to mount, each "host-path:container-path".
 	Binds []string `hcl:"binds,optional"`
-	// Limits of the container: "memory", for example "512m", and "cpu", a number of CPU shares.
-	Resources map[string]string `hcl:"resources,optional"`
+	// Limits of the container.
+	Resources *TaskResources `hcl:"resources,block"`
 	// Environment variables of the task.
 	StaticEnvironment map[string]string `hcl:"static_environment,optional"`
 	// Whether the image is pulled even if the engine has one of that name.
@@ -119,6 +119,14 @@ type TaskConfig struct {
 	DebugContainers bool `hcl:"debug_containers,optional"`
 	// Which Docker engine to use.
 	ClientConfig *ClientConfig `hcl:"client_config,block"`
+}
+
+// TaskResources are the limits of a task's container.
+type TaskResources struct {
+	// CPU shares.
+	CPU string `hcl:"cpu,optional"`
+	// Memory, for example "512m".
+	Memory string `hcl:"memory,optional"`
 }
 
 // Output is what later stages see of a deployment.

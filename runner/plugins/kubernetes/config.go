@@ -163,6 +163,8 @@ type Sidecar struct {
 type SecurityContext struct {
 	// Number of the user that they run as.
 	RunAsUser *int64 `hcl:"run_as_user,optional"`
+	// Number of the group that they run as.
+	RunAsGroup *int64 `hcl:"run_as_group,optional"`
 	// Whether a container that would run as root is not started.
 	RunAsNonRoot *bool `hcl:"run_as_non_root,optional"`
 	// Number of the group that owns the pod's volumes.

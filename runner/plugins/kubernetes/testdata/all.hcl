@@ -136,6 +136,7 @@ app "kubernetes" {
         }
         security_context {
           run_as_user     = 1000
+          run_as_group    = 1000
           run_as_non_root = true
           fs_group        = 1000
         }

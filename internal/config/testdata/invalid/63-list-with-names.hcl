@@ -1,0 +1,12 @@
+project = "shop"
+app "web" {
+
+  build {
+    use "docker" {}
+  }
+  deploy {
+    use "docker" {
+      networks = [ A = "x" ]
+    }
+  }
+}

@@ -1,0 +1,13 @@
+project = "shop"
+app "web" {
+  build {
+    use "docker" {}
+  }
+  }
+  registry {
+    use "docker" {}
+  }
+  deploy {
+    use "docker" {}
+  }
+}

@@ -1,0 +1,12 @@
+project = "shop"
+app "web" {
+
+  build {
+    use var.target {}
+  }
+  deploy {
+    use "docker" {
+
+    }
+  }
+}

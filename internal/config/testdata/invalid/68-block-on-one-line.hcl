@@ -1,0 +1,7 @@
+project = "shop"
+app "web" {
+  build { use "docker" {} }
+  deploy {
+    use "docker" {}
+  }
+}

@@ -138,9 +138,13 @@ func (c *creation) run(ctx context.Context) (deployment, error) {
 		return d, err
 	}
 	step.Update("Waiting for the app in %s to be healthy", d.Container)
-	if err := c.await(ctx, d); err != nil {
+	printed := &appOutput{engine: c.engine, id: d.ID, to: step.Output()}
+	if err := c.await(ctx, d, printed); err != nil {
+		whole := printed.finish(context.WithoutCancel(ctx))
 		step.Fail("The app did not become healthy")
-		c.engine.showTail(context.WithoutCancel(ctx), c.env.UI, d.ID)
+		if !whole {
+			c.engine.showTail(context.WithoutCancel(ctx), c.env.UI, d.ID)
+		}
 		return d, err
 	}
 	// Only now: one that cannot start is not to be started again and again.

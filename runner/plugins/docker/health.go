@@ -90,7 +90,8 @@ func listens(ctx context.Context, about container.InspectResponse, network strin
 }
 
 // await tries until the container is healthy, it ends, or the time is over. The error is a sentence.
-func (c *creation) await(ctx context.Context, d deployment) error {
+// A wait that lasts shows what the app prints.
+func (c *creation) await(ctx context.Context, d deployment, printed *appOutput) error {
 	begun := time.Now()
 	for {
 		result, err := c.engine.ContainerInspect(ctx, d.ID, client.ContainerInspectOptions{})
@@ -98,6 +99,7 @@ func (c *creation) await(ctx context.Context, d deployment) error {
 			return c.engine.explain("looking at the container "+d.Container, err)
 		}
 		about := result.Container
+		printed.show(ctx, time.Since(begun))
 		done, err := c.look(ctx, about, d, time.Since(begun))
 		if done || err != nil {
 			return err
@@ -125,7 +127,7 @@ func (c *creation) look(ctx context.Context, about container.InspectResponse, d 
 		case h.Status == container.Unhealthy, since > c.patience.health:
 			return true, &plugin.Error{
 				Message: fmt.Sprintf("the container's own health check fails: %s", lastCheck(h)),
-				Hint:    "It is HEALTHCHECK in the Dockerfile. The last lines that the app printed stand above.",
+				Hint:    "It is HEALTHCHECK in the Dockerfile. What the app printed stands above.",
 			}
 		}
 		return false, nil
@@ -144,12 +146,14 @@ func (c *creation) look(ctx context.Context, about container.InspectResponse, d 
 		return true, nil
 	case c.wanted.chosen && since > c.patience.port:
 		return true, &plugin.Error{
-			Message: fmt.Sprintf("the app does not listen on service_port %d after %s", c.wanted.servicePort, c.patience.port),
-			Hint:    "It must listen on all addresses (0.0.0.0) at the port in the environment variable PORT. The last lines that it printed stand above.",
+			Message: fmt.Sprintf("the app does not listen on service_port %d after %s%s", c.wanted.servicePort, c.patience.port,
+				c.listensElsewhere(ctx, about, c.wanted.servicePort)),
+			Hint: "It must listen on all addresses (0.0.0.0) at the port in the environment variable PORT. What it printed stands above.",
 		}
 	case !c.wanted.chosen && since > c.patience.guess:
 		c.found(plugin.Alive, fmt.Sprintf("The container %s runs; nothing listens on port %d", d.Container, c.wanted.servicePort))
-		c.env.UI.Line(plugin.Warning, "The app does not listen on port %d%s. If it serves on another, set service_port.", c.wanted.servicePort, c.exposes())
+		c.env.UI.Line(plugin.Warning, "The app does not listen on port %d%s%s. If it serves on another, set service_port.", c.wanted.servicePort, c.exposes(),
+			c.listensElsewhere(ctx, about, c.wanted.servicePort))
 		return true, nil
 	}
 	return false, nil
@@ -180,7 +184,7 @@ func (c *creation) ended(about container.InspectResponse) error {
 	}
 	return &plugin.Error{
 		Message: fmt.Sprintf("the container ended with exit code %d before the app was healthy", state.ExitCode),
-		Hint:    "The app must keep running. The last lines that it printed stand above.",
+		Hint:    "The app must keep running. What it printed stands above.",
 	}
 }
 

@@ -30,7 +30,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/runner/plugins/image"
 )
 
-// server is a static program for linux that serves on $PORT, unless its arguments say otherwise: "exit N", "sleep", "eat".
+// server is a static program for linux that serves on $PORT, unless its arguments say otherwise: "exit N", "sleep", "eat", "elsewhere".
 var server = sync.OnceValues(func() (string, error) { return compiled(runtime.GOARCH) })
 
 func compiled(architecture string) (string, error) {
@@ -63,6 +63,8 @@ func main() {
 			for i := range b { b[i] = 1 }
 			all = append(all, b)
 		}
+	case args == "elsewhere":
+		http.ListenAndServe("127.0.0.1:3000", nil)
 	case args == "sleep":
 		ended := make(chan os.Signal, 1)
 		signal.Notify(ended, syscall.SIGTERM)
@@ -616,6 +618,22 @@ func TestDockerPlatformRefuses(t *testing.T) {
 				t.Errorf("%d containers are left", len(left))
 			}
 		})
+	}
+}
+
+func TestDockerPlatformTellsWhereAnAppListens(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if runtime.GOOS != "linux" || !strings.HasPrefix(b.e.host, "unix://") {
+		t.Skip("the engine is on another machine, and the test's image has no cat")
+	}
+	b.patience = quick
+	_, _, err := b.try(b.image(plainImage, BuilderConfig{}), PlatformConfig{Command: []string{"elsewhere"}, ServicePort: 8080})
+	if err == nil || !strings.Contains(err.Error(), "does not listen on service_port 8080 after 5s; it listens on 127.0.0.1:3000") {
+		t.Errorf("%v", err)
+	}
+	if said := b.ui.text(t); strings.Count(said, "begun with elsewhere") != 1 {
+		t.Errorf("what it printed is to be shown once:\n%s", said)
 	}
 }
 

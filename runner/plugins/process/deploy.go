@@ -144,10 +144,14 @@ func (p *platform) start(ctx context.Context, env *plugin.Call, d *deployment, d
 		return fmt.Errorf("starting the app: %w", err)
 	}
 	step.Update("Waiting for the app to be healthy on port %d", d.Port)
-	host, err := d.Health.await(ctx, dir, d.Port)
+	printed := &appOutput{path: supervise.LogFile(dir), to: step.Output()}
+	host, err := d.Health.await(ctx, dir, d.Port, printed)
 	if err != nil {
+		whole := printed.finish()
 		step.Fail("The app did not become healthy")
-		showTail(env, dir)
+		if !whole {
+			showTail(env, dir)
+		}
 		return err
 	}
 	st, _, err := supervise.ReadStatus(dir)

@@ -3,14 +3,18 @@
 package process
 
 import (
+	"bytes"
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/waypoint-serverless/waypoint/runner/machine"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
@@ -195,6 +199,64 @@ func TestAStubbornAppIsKilledAfterItsGrace(t *testing.T) {
 	b.nothingRuns(t)
 }
 
+// listensThere is what is said of an app that listens on a port of its own; only Linux tells.
+var listensThere = map[bool]string{true: "; it listens on 127.0.0.1:", false: "nothing listens on port"}[runtime.GOOS == "linux"]
+
+func TestElsewhere(t *testing.T) {
+	at := netip.MustParseAddrPort
+	for want, list := range map[string][]netip.AddrPort{
+		"": nil, ", not on PORT 26518": {at("[::1]:3000"), at("127.0.0.1:9000")},
+		", and must on 127.0.0.1, ::1 or all addresses": {at("10.0.0.1:26518")},
+	} {
+		if got := elsewhere(list, 26518); got != want {
+			t.Errorf("%v: got %q, want %q", list, got, want)
+		}
+	}
+}
+
+func TestALongWaitShowsWhatTheAppPrints(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "output.log")
+	var shown bytes.Buffer
+	o := &appOutput{path: log, to: &shown}
+	print := func(text string) {
+		f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = f.WriteString(text)
+		_ = f.Close()
+	}
+	expect := func(want string) {
+		t.Helper()
+		if shown.String() != want {
+			t.Errorf("shown: %q, want %q", shown.String(), want)
+		}
+	}
+	o.show(showAfter) // there is no log yet
+	print("one\n")
+	o.show(time.Second)
+	expect("")
+	o.show(showAfter)
+	print("two\n")
+	o.show(showAfter)
+	expect("one\ntwo\n")
+	if err := os.Rename(log, log+".1"); err != nil {
+		t.Fatal(err)
+	}
+	print("3\n")
+	if !o.finish() {
+		t.Error("not all was shown")
+	}
+	expect("one\ntwo\n3\n")
+	print(strings.Repeat("x", mostShown))
+	if o.finish(); shown.Len() > mostShown+100 || !strings.Contains(shown.String(), "more is in the app's log") {
+		t.Errorf("%d bytes are shown", shown.Len())
+	}
+	if (&appOutput{path: log, to: &shown}).finish() {
+		t.Error("a short wait showed nothing, and claims all")
+	}
+}
+
 func TestDeploysThatFailSayWhyAndLeaveNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*bench, *platform)
@@ -210,6 +272,7 @@ func TestDeploysThatFailSayWhyAndLeaveNothing(t *testing.T) {
 		"never listening": {func(_ *bench, p *platform) {
 			p.config.Command = []string{"sh", "-c", "echo deaf; exec sleep 600"}
 		}, "nothing listens on port", "deaf"},
+		"listening elsewhere":   {func(_ *bench, p *platform) { p.config.Env = map[string]string{"ELSEWHERE": "1"} }, listensThere, "app v1 starts"},
 		"ends at once":          {func(_ *bench, p *platform) { p.config.Env = map[string]string{"DIES": "1"} }, "ended with exit code 3", "app cannot work like this"},
 		"PORT is set":           {func(_ *bench, p *platform) { p.config.Env = map[string]string{"PORT": "80"} }, "PORT cannot be set", ""},
 		"not a duration":        {func(_ *bench, p *platform) { p.config.HealthCheck.Timeout = "soon" }, `health_check.timeout is "soon"`, ""},

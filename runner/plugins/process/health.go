@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/waypoint-serverless/waypoint/internal/sockets"
 	"github.com/waypoint-serverless/waypoint/runner/plugin"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/process/supervise"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/stableport"
@@ -29,7 +32,36 @@ func (c checkup) once(ctx context.Context, port int) (host string, err error) {
 			return host, c.ask(ctx, at)
 		}
 	}
-	return "", fmt.Errorf("nothing listens on port %d of 127.0.0.1 or ::1", port)
+	return "", fmt.Errorf("%w on port %d of 127.0.0.1 or ::1", errNothingListens, port)
+}
+
+var errNothingListens = errors.New("nothing listens")
+
+// listensElsewhere says where the app's processes listen, if that is known and nothing listens where it should.
+func listensElsewhere(dir string, port int, problem error) string {
+	if !errors.Is(problem, errNothingListens) {
+		return ""
+	}
+	st, ok, err := supervise.ReadStatus(dir)
+	if err != nil || !ok {
+		return ""
+	}
+	list, known := sockets.OfTree(st.Process.PID)
+	if !known {
+		return ""
+	}
+	return "; it listens on " + sockets.Phrase(list) + elsewhere(list, port)
+}
+
+// elsewhere ends the sentence about the addresses on which an app listens.
+func elsewhere(list []netip.AddrPort, port int) string {
+	switch {
+	case len(list) == 0:
+		return ""
+	case slices.ContainsFunc(list, func(at netip.AddrPort) bool { return int(at.Port()) == port }):
+		return ", and must on 127.0.0.1, ::1 or all addresses"
+	}
+	return fmt.Sprintf(", not on PORT %d", port)
 }
 
 // at tries once whether the app is healthy at the address that is known.
@@ -79,15 +111,16 @@ func (c checkup) ask(ctx context.Context, t stableport.Target) error {
 var errEnded = errors.New("ended")
 
 // await tries until the app is healthy, its process ends, or the time is over. It returns the host that the app listens
-// on; the error is a sentence.
-func (c checkup) await(ctx context.Context, dir string, port int) (host string, err error) {
+// on; the error is a sentence. A wait that lasts shows what the app prints.
+func (c checkup) await(ctx context.Context, dir string, port int, printed *appOutput) (host string, err error) {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	var last error
-	for {
+	for begun := time.Now(); ; {
 		if err := processEnded(dir); err != nil {
 			return "", err
 		}
+		printed.show(time.Since(begun))
 		host, err := c.once(limited, port)
 		if err == nil && ctx.Err() == nil {
 			// Not if it answered with its last breath.
@@ -103,8 +136,8 @@ func (c checkup) await(ctx context.Context, dir string, port int) (host string, 
 			return "", context.Cause(ctx)
 		}
 		return "", &plugin.Error{
-			Message: fmt.Sprintf("the app was not healthy after %s: %v", c.Timeout, last),
-			Hint:    "It must listen on the port in the environment variable PORT; a slow start needs a longer health_check.timeout. The last lines of its output stand above.",
+			Message: fmt.Sprintf("the app was not healthy after %s: %v%s", c.Timeout, last, listensElsewhere(dir, port, last)),
+			Hint:    "It must listen on the port in the environment variable PORT; a slow start needs a longer health_check.timeout. What it printed stands above.",
 		}
 	}
 }
@@ -132,7 +165,7 @@ func processEnded(dir string) error {
 	case st.Exits > 0:
 		return &plugin.Error{
 			Message: fmt.Sprintf("the app ended with exit code %d before it was healthy", st.LastExit),
-			Hint:    "It must keep running and listen on the port in the environment variable PORT. The last lines of its output stand above.",
+			Hint:    "It must keep running and listen on the port in the environment variable PORT. What it printed stands above.",
 		}
 	}
 	return nil

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package sockets
+
+import "net/netip"
+
+// OfTree knows nothing on this system.
+func OfTree(int) (list []netip.AddrPort, ok bool) { return nil, false }
+
+// OfNetwork knows nothing on this system.
+func OfNetwork(int) []netip.AddrPort { return nil }

@@ -108,6 +108,7 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	in("more", newVersion(sh), completion.New(sh), file.NewFmt(sh), file.NewValidate(sh), file.NewPlan(sh), docs.New(sh))
 	addElsewhere(root)
 	addNeighbours(root)
+	addHelp(sh, root)
 	return root
 }
 

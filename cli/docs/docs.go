@@ -31,7 +31,7 @@ them are required, the defaults, the outputs for later stages, and whether this 
   waypoint docs docker
   waypoint docs kubernetes -type=releaser
   waypoint docs -builtin -markdown > plugins.md
-  waypoint docs aws-ecs -json | jq -r '.components[].settings[] | select(.required).name'`,
+  waypoint docs aws-ecs -json | jq '.components[].settings'`,
 		ValidArgsFunction: completePlugins(sh),
 		RunE:              func(_ *cobra.Command, args []string) error { return run(sh, o, args) },
 	}

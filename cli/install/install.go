@@ -40,8 +40,8 @@ With AWS_ENDPOINT_URL it installs into LocalStack or another emulator.
 
 Both can be repeated at any time: a repeat completes an interrupted installation and changes nothing else.`,
 		Example: `  waypoint install --platform=local
-  waypoint install --platform=aws --print-policy     # the permissions that installing requires
-  waypoint install --platform=aws --receipt          # the resources, and what they cost
+  waypoint install --platform=aws --print-policy  # the permissions it requires
+  waypoint install --platform=aws --receipt       # the resources and their cost
   waypoint install --platform=aws --region eu-central-1`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.platform == "aws" {

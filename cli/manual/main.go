@@ -10,12 +10,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"github.com/waypoint-serverless/waypoint/cli"
+	"github.com/waypoint-serverless/waypoint/cli/help"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
@@ -44,7 +47,8 @@ func write(dir string) error {
 		}
 	}
 	written := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC) // a fixed day: the pages say which version they are of
-	if err := doc.GenManTree(root, &doc.GenManHeader{Title: "WAYPOINT", Section: "1", Source: "Waypoint", Manual: "Waypoint's commands", Date: &written}, pages); err != nil {
+	header := doc.GenManHeader{Title: "WAYPOINT", Section: "1", Source: "Waypoint", Manual: "Waypoint's commands", Date: &written}
+	if err := writePages(root, root, header, pages); err != nil {
 		return fmt.Errorf("writing the man pages: %w", err)
 	}
 	for name, generate := range map[string]func(*cobra.Command, io.Writer) error{
@@ -61,4 +65,25 @@ func write(dir string) error {
 		}
 	}
 	return nil
+}
+
+// writePages writes the page of a command and of those below it. A page has the flags of every command where they mean
+// something, as the help does.
+func writePages(root, cmd *cobra.Command, header doc.GenManHeader, dir string) error {
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() {
+			continue
+		}
+		if err := writePages(root, c, header, dir); err != nil {
+			return err
+		}
+	}
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = !help.Means(cmd, f.Name) })
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	var page bytes.Buffer
+	header.Title = strings.ToUpper(name)
+	if err := doc.GenMan(cmd, &header, &page); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name+".1"), page.Bytes(), 0o644)
 }

@@ -25,7 +25,7 @@ The key is AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) i
 random. Each request's signature is checked; any region is accepted. Without --data everything is in memory and is lost
 when the command ends. Anything that is not implemented is refused by name.`,
 		Example: `  waypoint server engines --dynamodb 127.0.0.1:8000 --sqs 127.0.0.1:9324
-  waypoint server engines --dynamodb 127.0.0.1:0 --sqs 127.0.0.1:0 --data ./aws.db`,
+  waypoint server engines --data ./aws.db`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runEngines(cmd.Context(), sh, o) },
 	}
 	cmd.Flags().StringVar(&o.dynamodb, "dynamodb", "127.0.0.1:8000", "loopback address of DynamoDB; port 0: a free one")

@@ -57,7 +57,7 @@ A runner token is for "waypoint runner agent". Its holder can run every job of i
 and receives with the job the git credentials of the project, the configuration for runners with its labels and all input
 variables. It can read the projects' records, job output and logs, and nothing of other projects. On a server that is not
 on this machine, list its projects, or pass -all-projects.`,
-		Example: "  waypoint token create ci -role deployer -project web\n  waypoint token create eu-1 -kind runner -project web -project shop -label region=eu",
+		Example: "  waypoint token create ci -role deployer -project web\n  waypoint token create eu-1 -kind runner -project web -label region=eu",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd.Context(), sh, o, args[0]) },
 	}
 	cmd.Flags().StringVar(&o.kind, "kind", "user", "user or runner")

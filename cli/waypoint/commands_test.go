@@ -67,12 +67,15 @@ var planned = []plan{
 	{pattern: `^waypoint logs(.*)$`, as: "waypoint logs$1 --follow=false"},
 	{pattern: `^waypoint job (cancel|get-stream|inspect) .*$`, as: "waypoint job ${1} {JOB}"},
 	{pattern: `^waypoint token create NAME(.*)`, as: "waypoint token create NAME$1"},
+	{pattern: `^waypoint runner inspect ID$`, as: "waypoint runner inspect {STANDING}"},
 	{pattern: `^waypoint token revoke .*$`, as: "waypoint token revoke {ID}"},
 	{pattern: `^waypoint login( ADDRESS.*| %s)?$`, as: "waypoint login {ADDRESS} - --context other", stdin: "{TOKEN}\n"},
-	{pattern: `^waypoint context use NAME$`, as: "waypoint context use local"},
+	{pattern: `^waypoint context create prod .*$`, as: "waypoint context create prod -server-addr {ADDRESS} -server-auth-token - -set-default=false", stdin: "{TOKEN}\n"},
+	{pattern: `^waypoint context rename prod production$`},
+	{pattern: `^waypoint context use (NAME|local)$`, as: "waypoint context use local"},
 	{pattern: `^waypoint context delete .*$`, as: "waypoint context delete other"},
 	{
-		pattern: `^waypoint runner agent$`, as: "waypoint runner agent --name another", until: "registered",
+		pattern: `^waypoint runner agent( -concurrency 2)?$`, as: "waypoint runner agent --name another$1", until: "registered",
 		env: []string{"WAYPOINT_SERVER_ADDR={ADDRESS}", "WAYPOINT_SERVER_TOKEN={RUNNER}"},
 	},
 	{
@@ -81,10 +84,11 @@ var planned = []plan{
 	},
 	{pattern: `^waypoint server run`, until: "The server is ready", fresh: true},
 	{pattern: `^waypoint context set -workspace `},
-	{pattern: `^waypoint (deployment )?destroy( -project %s -workspace %s)?$`, as: "waypoint ${1}destroy -workspace default -auto-approve"},
+	{pattern: `^waypoint (deployment )?destroy( -project %s -workspace %s| -app web -auto-approve| -workspace staging -auto-approve)?$`, as: "waypoint ${1}destroy -workspace default -auto-approve"},
 	{pattern: `^waypoint project destroy( .*)?$`, as: "waypoint project destroy shop -skip-destroy-resources -auto-approve"},
-	{pattern: `^waypoint upgrade --platform=local$`},
-	{pattern: `^waypoint uninstall --platform=local( --purge)?$`, as: "waypoint uninstall --platform=local$1 --yes"},
+	{pattern: `^waypoint (server )?upgrade --platform=local$`},
+	{pattern: `^waypoint context clear$`},
+	{pattern: `^waypoint (server )?uninstall --platform=local( --purge)?$`, as: "waypoint ${1}uninstall --platform=local$2 --yes"},
 }
 
 const exampleFile = `project = "shop"
@@ -300,6 +304,8 @@ func (r *reader) learn(t *testing.T, name string) string {
 		return regexp.MustCompile(`wp_\w+`).FindString(ask("token", "create", "other", "-kind", "runner", "-all-projects"))
 	case "{JOB}":
 		return firstID(ask("job", "list", "-limit", "1", "-json"))
+	case "{STANDING}":
+		return firstID(ask("runner", "list", "-json"))
 	case "{ID}":
 		ask("token", "create", "guest")
 		return regexp.MustCompile(`(?s)"id": ?"(\w+)"[^{}]*"name": ?"guest"`).FindStringSubmatch(ask("token", "list", "-json"))[1]

@@ -4,8 +4,8 @@ package sockets
 
 import "net/netip"
 
-// OfTree knows nothing on this system.
+// OfTree finds nothing on this system.
 func OfTree(int) (list []netip.AddrPort, ok bool) { return nil, false }
 
-// OfNetwork knows nothing on this system.
+// OfNetwork finds nothing on this system.
 func OfNetwork(int) []netip.AddrPort { return nil }

@@ -15,7 +15,7 @@ const (
 	mostShown = 64 << 10
 )
 
-// appOutput shows what an app prints while its health is awaited.
+// appOutput shows what an app prints while its health is awaited. A nil one shows nothing.
 type appOutput struct {
 	path string
 	to   io.Writer
@@ -26,7 +26,7 @@ type appOutput struct {
 
 // show shows what the app has printed since, if its health has been awaited for long.
 func (o *appOutput) show(since time.Duration) {
-	if since >= showAfter {
+	if o != nil && since >= showAfter {
 		o.copy()
 	}
 }

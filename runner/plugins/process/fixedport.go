@@ -182,7 +182,7 @@ func (h home) startAgain(ctx context.Context, o Options, d deployment, environ [
 	if err := machine.Launch(ctx, helper, environ); err != nil {
 		return fmt.Errorf("starting the app: %w", err)
 	}
-	if _, err := d.Health.await(ctx, dir, d.Port); err != nil {
+	if _, err := d.Health.await(ctx, dir, d.Port, nil); err != nil {
 		return err
 	}
 	d.StoppedFor, d.Replaced = "", false

@@ -37,8 +37,16 @@ func TestFingerprintsAreComparedAndNeverRead(t *testing.T) {
 		}
 		return must[waypointv1.MatchFingerprintsResponse](t)(c.agent.MatchFingerprints(ctx, ask(req))).GetMatch()
 	}
-	with, without := w.ID(t), w.ID(t)
-	for id, p := range map[string][]byte{with: hash[:], without: nil} {
+	like := func(id, other string) bool {
+		t.Helper()
+		return must[waypointv1.MatchFingerprintsResponse](t)(c.agent.MatchFingerprints(ctx, ask(&waypointv1.MatchFingerprintsRequest{
+			Fence: fence, Records: []*waypointv1.RecordFingerprint{
+				{Kind: waypointv1.RecordKind_RECORD_KIND_DEPLOYMENT, RecordId: id, LikeRecordId: other},
+			},
+		}))).GetMatch()
+	}
+	with, same, different, without := w.ID(t), w.ID(t), w.ID(t), w.ID(t)
+	for id, p := range map[string][]byte{with: hash[:], same: hash[:], different: other[:], without: nil} {
 		if err := put(id, p); err != nil {
 			t.Fatal(err)
 		}
@@ -52,6 +60,10 @@ func TestFingerprintsAreComparedAndNeverRead(t *testing.T) {
 		"a record without":               {match(without, hash[:]), false},
 		"a record without, and nothing":  {match(without, nil), false},
 		"a record that is not there":     {match(w.ID(t), hash[:]), false},
+		"like one of the same":           {like(with, same), true},
+		"like one of another":            {like(with, different), false},
+		"like one without":               {like(with, without), false},
+		"two without":                    {like(without, without), false},
 		"the same, after the others too": {match(with, hash[:]), true},
 	} {
 		if c.got != c.want {

@@ -52,6 +52,8 @@ type Options struct {
 	Logger     *slog.Logger
 	// LocalDir is the source directory of a CLI's own runner.
 	LocalDir string
+	// BeforeDeploy, if set, is awaited before a job changes what runs.
+	BeforeDeploy func(ctx context.Context) error
 	// QueueHTTPClient reaches the queue; nil: the default client. On one machine it dials the server's socket.
 	QueueHTTPClient *http.Client
 	// QueueEndpoint is where the queue's service is reached; empty: at the host of the queue's address.
@@ -151,7 +153,7 @@ func New(o Options) (*Runner, error) {
 				Deployments: o.Client.Deployment, Releases: o.Client.Release,
 			},
 			Catalog: o.Catalog, Logger: o.Logger, StateDir: o.StateDir, Entrypoint: o.Entrypoint,
-			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, Sealer: sealer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ,
+			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, Sealer: sealer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ, BeforeDeploy: o.BeforeDeploy,
 			Hostname: hostname, Now: time.Now,
 		},
 	}, nil

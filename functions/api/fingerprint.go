@@ -69,22 +69,36 @@ func (s *RecordWrites) hasFingerprint(ctx context.Context, r *waypointv1.RecordF
 	if err := validate.ID("records.record_id", r.GetRecordId()); err != nil {
 		return false, err
 	}
-	record, sealed, err := s.Records.Fingerprinted(ctx, kind, r.GetRecordId())
+	have, err := s.openFingerprint(ctx, kind, r.GetRecordId(), of)
+	if err != nil || have == nil {
+		return false, err
+	}
+	want := r.GetFingerprint()
+	if like := r.GetLikeRecordId(); like != "" {
+		if err := validate.ID("records.like_record_id", like); err != nil {
+			return false, err
+		}
+		if want, err = s.openFingerprint(ctx, kind, like, of); err != nil {
+			return false, err
+		}
+	}
+	return subtle.ConstantTimeCompare(have, want) == 1, nil
+}
+
+// openFingerprint returns the fingerprint of a record of the job's app and workspace; nil if there is none.
+func (s *RecordWrites) openFingerprint(ctx context.Context, kind records.Kind, id string, of job.Meta) ([]byte, error) {
+	record, sealed, err := s.Records.Fingerprinted(ctx, kind, id)
 	if fault.Is(err, fault.RecordNotFound) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	_, meta, _ := records.Parts(record)
 	if len(sealed) == 0 || meta.GetProject() != of.Project || meta.GetApp() != of.App || meta.GetWorkspace() != of.Workspace {
-		return false, nil
+		return nil, nil
 	}
-	plain, err := s.Sealer.Open(ctx, records.FingerprintAAD(kind, r.GetRecordId()), sealed)
-	if err != nil {
-		return false, err
-	}
-	return subtle.ConstantTimeCompare(plain, r.GetFingerprint()) == 1, nil
+	return s.Sealer.Open(ctx, records.FingerprintAAD(kind, id), sealed)
 }
 
 func recordKind(k waypointv1.RecordKind) records.Kind {

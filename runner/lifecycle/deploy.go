@@ -40,6 +40,11 @@ func (j *job) deploy(ctx context.Context, artifact *waypointv1.Artifact) (*waypo
 		PhysicalState: waypointv1.PhysicalState_PHYSICAL_STATE_PENDING,
 	}
 	j.result.Artifact, j.result.Deployment = artifact, d
+	if j.h.BeforeDeploy != nil {
+		if err := j.guarded(ctx, j.h.BeforeDeploy); err != nil {
+			return nil, err
+		}
+	}
 	before := j.deployFingerprint(ctx, artifact)
 	rerun, _ := plugin.As[plugin.RerunnableDeployer](platform)
 	j.ui.Line(plugin.Header, "Deploying %s", j.app.Name)

@@ -45,6 +45,9 @@ type Host struct {
 	ServerID    func(ctx context.Context) (string, error)
 	// LocalDir is what a local source means; empty on standing runners.
 	LocalDir string
+	// BeforeDeploy, if set, is awaited before a job changes what runs: others are to be through before. It returns the
+	// cause of ctx when that ends.
+	BeforeDeploy func(ctx context.Context) error
 	// Environ is the runner's environment; Hostname its machine's name.
 	Environ  []string
 	Hostname string
@@ -81,6 +84,8 @@ type job struct {
 	*stages
 	reports  *reports
 	removals *removals
+	// given is the artifact that was made for the job before; nil: the job made its own.
+	given *waypointv1.Artifact
 }
 
 func newJob(h *Host, claim *waypointv1.ClaimJobResponse, renewer *lease.Renewer, ui UI, secrets *redact.Secrets, drain <-chan struct{}) *job {
@@ -179,7 +184,7 @@ func (j *job) up(ctx context.Context, op *waypointv1.UpOp) error {
 	var artifact *waypointv1.Artifact
 	if j.finished(stepDeploy) == nil {
 		var err error
-		if artifact, err = j.buildAndPush(ctx, true); err != nil {
+		if artifact, err = j.artifactFor(ctx, op); err != nil {
 			return err
 		}
 		if !op.GetForce() {
@@ -216,6 +221,22 @@ func (j *job) releaseOperation(ctx context.Context, op *waypointv1.ReleaseOp) er
 		return err
 	}
 	return j.release(ctx, deployment, op.GetRepeat(), op.GetPrune())
+}
+
+// artifactFor returns the artifact that was made for an up, if this runner can reach it, or makes one.
+func (j *job) artifactFor(ctx context.Context, op *waypointv1.UpOp) (*waypointv1.Artifact, error) {
+	if op.GetArtifactId() == "" {
+		return j.buildAndPush(ctx, true)
+	}
+	artifact, err := j.findArtifact(ctx, op.GetArtifactId())
+	if err != nil && !missing(err) {
+		return nil, err
+	}
+	if err != nil || j.reachable("artifact", artifact.GetMeta(), artifact.GetResult()) != nil {
+		return j.buildAndPush(ctx, true)
+	}
+	j.result.Artifact, j.given = artifact, artifact
+	return artifact, nil
 }
 
 // buildAndPush makes the artifact, or loads what an earlier attempt made and this runner can use.

@@ -59,7 +59,7 @@ func (j *job) upToDate(ctx context.Context, artifact *waypointv1.Artifact, prune
 // ready; nil if not. An error means that it could not be found out.
 func (j *job) unchanged(ctx context.Context, artifact *waypointv1.Artifact) (*standing, error) {
 	deploy := j.deployFingerprint(ctx, artifact)
-	if deploy == nil || j.prints[stepBuild] == nil || j.prints[stepPush] == nil {
+	if deploy == nil || j.given == nil && (j.prints[stepBuild] == nil || j.prints[stepPush] == nil) {
 		return nil, nil
 	}
 	now, err := j.newest(ctx)
@@ -76,12 +76,16 @@ func (j *job) unchanged(ctx context.Context, artifact *waypointv1.Artifact) (*st
 	if err != nil {
 		return nil, err
 	}
-	same, err := j.matches(ctx, []*waypointv1.RecordFingerprint{
+	prints := []*waypointv1.RecordFingerprint{
 		{Kind: waypointv1.RecordKind_RECORD_KIND_BUILD, RecordId: served.GetBuildId(), Fingerprint: j.prints[stepBuild]},
 		{Kind: waypointv1.RecordKind_RECORD_KIND_ARTIFACT, RecordId: served.GetMeta().GetId(), Fingerprint: j.prints[stepPush]},
 		{Kind: waypointv1.RecordKind_RECORD_KIND_DEPLOYMENT, RecordId: now.deployment.GetMeta().GetId(), Fingerprint: deploy},
 		{Kind: waypointv1.RecordKind_RECORD_KIND_RELEASE, RecordId: now.release.GetMeta().GetId(), Fingerprint: j.releaseFingerprint(releaser)},
-	})
+	}
+	if j.given != nil {
+		prints[0].LikeRecordId, prints[1].LikeRecordId = j.given.GetBuildId(), j.given.GetMeta().GetId()
+	}
+	same, err := j.matches(ctx, prints)
 	if err != nil || !same {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func (j *records) newest(ctx context.Context) (now standing, err error) {
 // matches asks the server whether all records were written with these fingerprints.
 func (j *records) matches(ctx context.Context, records []*waypointv1.RecordFingerprint) (bool, error) {
 	for _, r := range records {
-		if r.GetFingerprint() == nil || r.GetRecordId() == "" {
+		if r.GetFingerprint() == nil && r.GetLikeRecordId() == "" || r.GetRecordId() == "" {
 			return false, nil
 		}
 	}

@@ -876,7 +876,9 @@ type UpOp struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Prune *Prune                 `protobuf:"bytes,1,opt,name=prune,proto3" json:"prune,omitempty"`
 	// Deploy and release even if nothing has changed since the deployment that serves.
-	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	Force bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	// An artifact that was made for this up: it is not built again if the runner can reach it.
+	ArtifactId    string `protobuf:"bytes,3,opt,name=artifact_id,json=artifactId,proto3" json:"artifact_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -923,6 +925,13 @@ func (x *UpOp) GetForce() bool {
 		return x.Force
 	}
 	return false
+}
+
+func (x *UpOp) GetArtifactId() string {
+	if x != nil {
+		return x.ArtifactId
+	}
+	return ""
 }
 
 type Prune struct {
@@ -2467,10 +2476,12 @@ const file_waypoint_v1_job_proto_rawDesc = "" +
 	"\tReleaseOp\x12#\n" +
 	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\x12(\n" +
 	"\x05prune\x18\x02 \x01(\v2\x12.waypoint.v1.PruneR\x05prune\x12\x16\n" +
-	"\x06repeat\x18\x03 \x01(\bR\x06repeat\"F\n" +
+	"\x06repeat\x18\x03 \x01(\bR\x06repeat\"g\n" +
 	"\x04UpOp\x12(\n" +
 	"\x05prune\x18\x01 \x01(\v2\x12.waypoint.v1.PruneR\x05prune\x12\x14\n" +
-	"\x05force\x18\x02 \x01(\bR\x05force\"9\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\x12\x1f\n" +
+	"\vartifact_id\x18\x03 \x01(\tR\n" +
+	"artifactId\"9\n" +
 	"\x05Prune\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x05R\x06retain\"H\n" +

@@ -1728,10 +1728,12 @@ func (x *MatchFingerprintsRequest) GetRecords() []*RecordFingerprint {
 }
 
 type RecordFingerprint struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          RecordKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=waypoint.v1.RecordKind" json:"kind,omitempty"`
-	RecordId      string                 `protobuf:"bytes,2,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	Fingerprint   []byte                 `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Kind        RecordKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=waypoint.v1.RecordKind" json:"kind,omitempty"`
+	RecordId    string                 `protobuf:"bytes,2,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
+	Fingerprint []byte                 `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// In place of a fingerprint: another record of the kind, whose fingerprint is meant.
+	LikeRecordId  string `protobuf:"bytes,4,opt,name=like_record_id,json=likeRecordId,proto3" json:"like_record_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1785,6 +1787,13 @@ func (x *RecordFingerprint) GetFingerprint() []byte {
 		return x.Fingerprint
 	}
 	return nil
+}
+
+func (x *RecordFingerprint) GetLikeRecordId() string {
+	if x != nil {
+		return x.LikeRecordId
+	}
+	return ""
 }
 
 type MatchFingerprintsResponse struct {
@@ -2733,11 +2742,12 @@ const file_waypoint_v1_runner_proto_rawDesc = "" +
 	"\x06record\x18\x01 \x01(\v2\x13.waypoint.v1.RecordR\x06record\"~\n" +
 	"\x18MatchFingerprintsRequest\x12(\n" +
 	"\x05fence\x18\x01 \x01(\v2\x12.waypoint.v1.FenceR\x05fence\x128\n" +
-	"\arecords\x18\x02 \x03(\v2\x1e.waypoint.v1.RecordFingerprintR\arecords\"\x7f\n" +
+	"\arecords\x18\x02 \x03(\v2\x1e.waypoint.v1.RecordFingerprintR\arecords\"\xa5\x01\n" +
 	"\x11RecordFingerprint\x12+\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x17.waypoint.v1.RecordKindR\x04kind\x12\x1b\n" +
 	"\trecord_id\x18\x02 \x01(\tR\brecordId\x12 \n" +
-	"\vfingerprint\x18\x03 \x01(\fR\vfingerprint\"1\n" +
+	"\vfingerprint\x18\x03 \x01(\fR\vfingerprint\x12$\n" +
+	"\x0elike_record_id\x18\x04 \x01(\tR\flikeRecordId\"1\n" +
 	"\x19MatchFingerprintsResponse\x12\x14\n" +
 	"\x05match\x18\x01 \x01(\bR\x05match\"u\n" +
 	"\x16PutStatusReportRequest\x12(\n" +

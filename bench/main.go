@@ -72,6 +72,7 @@ func run(ctx context.Context, bin, only string, quick bool) error {
 		{"up", b.up},
 		{"living", b.living},
 		{"logs", b.logs},
+		{"many", b.many},
 		{"docker", b.docker},
 		{"output", b.output},
 	} {

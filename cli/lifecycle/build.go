@@ -27,7 +27,7 @@ func NewBuild(sh Host) *cobra.Command {
 
 func runBuild(cmd *cobra.Command, sh Host, o *buildOptions) error {
 	return operation.Run(cmd, sh, &o.Flags, operation.Operation{
-		Name: "build", Doing: "Building", Done: "Built", Next: []string{"`waypoint deploy`"},
+		Name: "build", Doing: "Building", Done: "Built", Side: operation.AtOnce, Next: []string{"`waypoint deploy`"},
 		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Build{Build: &waypointv1.BuildOp{DisablePush: !o.push}}}),
 	})
 }
@@ -45,7 +45,7 @@ func NewPush(sh Host) *cobra.Command {
 
 func runArtifactPush(cmd *cobra.Command, sh Host, o *operation.Flags) error {
 	return operation.Run(cmd, sh, o, operation.Operation{
-		Name: "push", Doing: "Pushing", Done: "Pushed", Next: []string{"`waypoint deploy`"},
+		Name: "push", Doing: "Pushing", Done: "Pushed", Side: operation.AtOnce, Next: []string{"`waypoint deploy`"},
 		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Push{Push: &waypointv1.PushOp{}}}),
 	})
 }

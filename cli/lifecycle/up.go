@@ -19,7 +19,8 @@ func NewUp(sh Host) *cobra.Command {
 	o := &upOptions{}
 	cmd := &cobra.Command{
 		Use: "up", Short: "Build, deploy and release", Args: shell.ArgCount(0, 0),
-		Long: `Builds, deploys and releases each app of the project in turn.
+		Long: `Builds, deploys and releases the apps of the project. Builds and pushes of several apps run at the same time, deploys
+and releases in the order of the file; with -parallel everything of several apps runs at the same time.
 
 An app is up to date if the deployment that serves was made of the same artifact, settings, hooks, labels and versions,
 and its status, read just now, is ready: it is then neither deployed nor released, which -force does all the same. Only
@@ -41,7 +42,7 @@ func runUp(cmd *cobra.Command, sh Host, o *upOptions) error {
 		return err
 	}
 	return operation.Run(cmd, sh, &o.Flags, operation.Operation{
-		Name: "up", Doing: "Bringing up", Done: "Brought up",
+		Name: "up", Doing: "Bringing up", Done: "Brought up", Side: operation.BuildsAtOnce,
 		Next: []string{"`waypoint status`", "`waypoint logs`"},
 		Spec: operation.Same(&waypointv1.Operation{Operation: &waypointv1.Operation_Up{Up: &waypointv1.UpOp{Prune: o.Message(), Force: o.force}}}),
 	})

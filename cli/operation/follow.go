@@ -205,13 +205,14 @@ func Watch(ctx context.Context, sh Host, c *client.Client, j *waypointv1.Job, as
 	}
 	sh.OnWaiting(r.out.note)
 	out := &outcome{project: j.GetSpec().GetProject(), app: j.GetSpec().GetApp(), workspace: render.WorkspaceName(j.GetSpec()), remote: true}
+	show := r.out.app(out.app)
 	began := sh.Env().Now()
-	out.job, out.err = r.watchRemote(client.WithMaxRetry(ctx, shell.RetryOperation), j)
+	out.job, out.err = r.watchRemote(client.WithMaxRetry(ctx, shell.RetryOperation), j, show)
 	out.took = sh.Env().Now().Sub(began)
 	if render.HasEnded(out.job) && out.job.GetStartedUnixMs() > 0 {
 		out.took = render.UnixMS(out.job.GetEndedUnixMs()).Sub(render.UnixMS(out.job.GetStartedUnixMs()))
 	}
-	r.out.ended(op, out)
+	show.ended(op, out)
 	r.out.finish(op, []*outcome{out})
 	return out.err
 }

@@ -23,6 +23,7 @@ import (
 type Flags struct {
 	Labels, Vars, VarFiles, remoteSource []string
 	local                                boolFlag
+	parallel                             int
 	JSON                                 bool
 }
 
@@ -57,6 +58,7 @@ func (f *Flags) Register(cmd *cobra.Command) {
 	fs.Var(&f.local, "local", "run on this machine from this directory; =false: on a standing runner")
 	fs.Lookup("local").NoOptDefVal = "true"
 	fs.StringArrayVar(&f.remoteSource, "remote-source", nil, "override of the project's data source, k=v, for a remote run (repeatable)")
+	fs.IntVar(&f.parallel, "parallel", 0, "run all of it for up to this many apps at once; 1: one app after another")
 	fs.BoolVar(&f.JSON, "json", false, "print one JSON event a line; the last one is the result")
 	_ = cmd.RegisterFlagCompletionFunc("var-file", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"wpvars", "json"}, cobra.ShellCompDirectiveFilterFileExt

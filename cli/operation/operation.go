@@ -15,9 +15,9 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/problem"
 	"github.com/waypoint-serverless/waypoint/cli/render"
 	"github.com/waypoint-serverless/waypoint/cli/scope"
-	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/client"
 	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/runner"
 )
 
 // Operation is one command that queues a job for each app.
@@ -28,6 +28,8 @@ type Operation struct {
 	Doing, Done string
 	// spec makes the operation for an app.
 	Spec func(ctx context.Context, c *client.Client, project, app string) (*waypointv1.Operation, error)
+	// side is what may run side by side for several apps.
+	Side Side
 	// oneApp: fail unless exactly one app is meant.
 	OneApp bool
 	// next are commands that a person may run next.
@@ -44,10 +46,13 @@ func Destroy() Operation {
 	}
 }
 
-// Run queues the operation for each app in turn, follows it and shows its result. An app's failure does not
-// stop the others.
+// Run queues the operation for each app, side by side as far as the operation allows it, follows it and shows its
+// result. An app's failure does not stop the others.
 func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 	ctx := cmd.Context()
+	if flags.parallel < 0 {
+		return problem.New("USAGE", "invalid -parallel %d: use 1 or more, or 0 for the default", flags.parallel)
+	}
 	s, err := scope.Find(sh)
 	if err != nil {
 		return err
@@ -93,87 +98,20 @@ func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 	if err != nil {
 		return err
 	}
+	order := orderOf(op.Side, flags.parallel, len(apps), at.remote, processors())
 	var out sink
 	if flags.JSON {
 		out = newJSONSink(sh)
 	} else {
-		out = newHumanSink(sh)
+		out = newHumanSink(sh, order.sideBySide())
 	}
-	r := &run{sh: sh, client: c, op: op, scope: s, in: in, at: at, out: out}
+	r := &run{
+		sh: sh, client: c, op: op, scope: s, in: in, at: at, order: order, out: out,
+		options: sync.OnceValues(func() (runner.Options, error) { return RunnerOptions(sh) }),
+	}
 	results, err := r.all(ctx, apps)
 	out.finish(op, results)
 	return err
-}
-
-// run is an operation on its way.
-type run struct {
-	sh     Host
-	client *client.Client
-	op     Operation
-	scope  *scope.Scope
-	in     *inputs
-	at     placement
-	out    sink
-}
-
-// outcome is what became of one app.
-type outcome struct {
-	project, app, workspace string
-	remote                  bool
-	job                     *waypointv1.Job
-	took                    time.Duration
-	err                     error
-}
-
-func (r *run) all(ctx context.Context, apps []string) (results []*outcome, err error) {
-	for _, app := range apps {
-		began := r.sh.Env().Now()
-		o := &outcome{project: r.scope.Project, app: app, workspace: r.sh.Workspace(), remote: r.at.remote}
-		o.job, o.err = r.one(ctx, o)
-		o.took = r.sh.Env().Now().Sub(began)
-		r.out.ended(r.op, o)
-		results = append(results, o)
-		if errors.Is(o.err, errDetached) || ctx.Err() != nil {
-			return results, errors.Join(err, o.err)
-		}
-		if o.err != nil {
-			err = errors.Join(err, o.err)
-		}
-	}
-	return results, err
-}
-
-func (r *run) one(ctx context.Context, o *outcome) (*waypointv1.Job, error) {
-	r.sh.OnWaiting(r.out.note)
-	ctx = client.WithMaxRetry(ctx, shell.RetryOperation)
-	what, err := r.op.Spec(ctx, r.client, o.project, o.app)
-	if errors.Is(err, ErrNothingToDo) {
-		r.out.note("")
-		r.sh.Progressf("Nothing to %s of %s in workspace %s.\n", r.op.Name, o.app, o.workspace)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	spec := r.jobSpec(o, what)
-	var local *localRunner
-	if !r.at.remote {
-		if local, err = r.newLocalRunner(); err != nil {
-			return nil, err
-		}
-		defer local.report(o, "")()
-		spec.Target = &waypointv1.Target{Target: &waypointv1.Target_RunnerId{RunnerId: local.id}}
-	}
-	job, err := r.queue(ctx, spec)
-	if err != nil {
-		return nil, fmt.Errorf("queueing the job: %w", err)
-	}
-	r.out.queued(r.op, o, job, r.at)
-	if local != nil {
-		local.report(o, job.GetId()) // ends with the one above
-		return r.runHere(ctx, local, job)
-	}
-	return r.watchRemote(ctx, job)
 }
 
 // queueGrace is how long an interrupt waits for the answer of a call that queues a job.
@@ -217,10 +155,10 @@ var ErrNothingToDo = errors.New("nothing to do")
 var errDetached = fmt.Errorf("detached: %w", problem.ErrSilent)
 
 // watchRemote follows a job that runs elsewhere. An interrupt detaches: the job goes on.
-func (r *run) watchRemote(ctx context.Context, job *waypointv1.Job) (*waypointv1.Job, error) {
-	ended, err := follow(ctx, r.client, job, r.out, r.sh.Env().Now)
+func (r *run) watchRemote(ctx context.Context, job *waypointv1.Job, out appSink) (*waypointv1.Job, error) {
+	ended, err := follow(ctx, r.client, job, out, r.sh.Env().Now)
 	if ctx.Err() != nil && (err != nil || !render.HasEnded(ended)) {
-		r.out.detached(job)
+		out.detached(job)
 		return job, errDetached
 	}
 	if err != nil {
@@ -234,7 +172,7 @@ const stopGrace = 30 * time.Second
 
 // runHere runs a job with a runner in this process and follows it like any other. The end of the command's context,
 // which is an interrupt, cancels the job, whose end is still followed.
-func (r *run) runHere(command context.Context, local *localRunner, job *waypointv1.Job) (*waypointv1.Job, error) {
+func (r *run) runHere(command context.Context, local *localRunner, job *waypointv1.Job, out appSink) (*waypointv1.Job, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(command))
 	defer cancel(nil)
 	var tasks sync.WaitGroup
@@ -260,7 +198,7 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 			return
 		case <-command.Done(): // the runner cancels the job
 		}
-		r.out.note("Cancelling; press Ctrl-C again to stop immediately")
+		out.note("Cancelling; press Ctrl-C again to stop immediately")
 		select {
 		case <-ctx.Done():
 		case <-time.After(stopGrace):
@@ -268,7 +206,7 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 		}
 	})
 
-	ended, err := followHere(ctx, r.client, job, r.out, r.sh.Env().Now)
+	ended, err := followHere(ctx, r.client, job, out, r.sh.Env().Now)
 	if err == nil {
 		// The runner is told of the end by the same server; it has little left to do.
 		select {

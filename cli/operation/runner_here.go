@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,15 +27,16 @@ type localRunner struct {
 	guard  *guard.Guard
 }
 
-func (r *run) newLocalRunner() (*localRunner, error) {
+// newLocalRunner makes the runner of a job; turn, if it is set, is awaited before the job changes what runs.
+func (r *run) newLocalRunner(turn func(context.Context) error) (*localRunner, error) {
 	id := NewID()
-	o, err := RunnerOptions(r.sh)
+	o, err := r.options() // the runners of several apps share the plugins
 	if err != nil {
 		return nil, err
 	}
 	o.Client, o.ID, o.Name = r.client, id, "cli"
 	o.Kind, o.Concurrency = waypointv1.RunnerKind_RUNNER_KIND_CLI, 1
-	o.LocalDir = r.scope.Dir
+	o.LocalDir, o.BeforeDeploy = r.scope.Dir, turn
 	o.Logger = r.sh.Logger(slog.LevelError)
 	o.Guard = r.sh.NewGuard(r.sh.Server().Token, o.Logger)
 	made, err := runner.New(o)

@@ -3,6 +3,7 @@ package operation
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
 	"github.com/waypoint-serverless/waypoint/cli/cost"
@@ -13,12 +14,21 @@ import (
 
 // sink is where an operation shows itself: to people or to programs.
 type sink interface {
+	// app returns what shows one app. All are made before the first of them shows anything; then they may be used at the
+	// same time.
+	app(name string) appSink
+	// note is a passing remark that concerns no app.
+	note(text string)
+	// finish ends the output; nothing comes after it.
+	finish(op Operation, results []*outcome)
+}
+
+// appSink shows one app.
+type appSink interface {
 	watcher
 	queued(op Operation, o *outcome, job *waypointv1.Job, at placement)
 	ended(op Operation, o *outcome)
 	detached(job *waypointv1.Job)
-	// finish ends the output; nothing comes after it.
-	finish(op Operation, results []*outcome)
 }
 
 // humanSink shows progress on stderr and, at the end, what a script may want (URLs) on stdout.
@@ -26,54 +36,78 @@ type humanSink struct {
 	sh    Host
 	r     *terminal.Renderer
 	color bool
-	// folded counts the folded lines that the user was told of.
+	// sideBySide: each app has a block of its own, whose lines begin with its name.
+	sideBySide bool
+	// widest is the length of the longest name of them.
+	widest int
+}
+
+func newHumanSink(sh Host, sideBySide bool) *humanSink {
+	return &humanSink{sh: sh, r: sh.Renderer(sh.Env().Err, sh.ErrSetting()), color: sh.ErrSetting().Color(), sideBySide: sideBySide}
+}
+
+func (h *humanSink) note(text string) { h.r.Note(text) }
+
+func (h *humanSink) app(name string) appSink {
+	block := ""
+	if h.sideBySide {
+		block = name
+	}
+	h.widest = max(h.widest, len(block))
+	return &humanApp{sh: h.sh, of: h, b: h.r.Block(block), color: h.color}
+}
+
+// humanApp shows one app's job.
+type humanApp struct {
+	sh    Host
+	of    *humanSink
+	b     *terminal.Block
+	color bool
+	// folded counts the folded lines of the block that the user was told of.
 	folded int
 }
 
-func newHumanSink(sh Host) *humanSink {
-	return &humanSink{sh: sh, r: sh.Renderer(sh.Env().Err, sh.ErrSetting()), color: sh.ErrSetting().Color()}
-}
-
-func (h *humanSink) event(ev *waypointv1.OutputEvent) { h.r.Event(ev) }
+func (h *humanApp) event(ev *waypointv1.OutputEvent) { h.b.Event(ev) }
 
 // note shows a remark. Where the local server itself is what a job waits for, that is said instead.
-func (h *humanSink) note(text string) {
+func (h *humanApp) note(text string) {
 	if strings.Contains(text, "(RUNNER_SILENT)") {
 		if t := h.sh.LocalTrouble(); t != nil {
 			text = "Waiting: " + t.Message + ". " + t.Hint
 		}
 	}
-	h.r.Note(text)
+	h.b.Note(text)
 }
 
-func (h *humanSink) state(job *waypointv1.Job) {
+func (h *humanApp) state(job *waypointv1.Job) {
 	if job.GetState() != waypointv1.JobState_JOB_STATE_RUNNING {
 		return
 	}
-	h.r.Note("")
+	h.b.Note("")
 	if job.GetAttempt() > 1 {
-		h.r.Line(terminal.Warning, fmt.Sprintf("The job continues after its runner was lost (attempt %d).", job.GetAttempt()))
+		h.b.Line(terminal.Warning, fmt.Sprintf("The job continues after its runner was lost (attempt %d).", job.GetAttempt()))
 	}
 }
 
-func (h *humanSink) queued(op Operation, o *outcome, job *waypointv1.Job, at placement) {
+func (h *humanApp) queued(op Operation, o *outcome, job *waypointv1.Job, at placement) {
 	where := "on this machine"
 	if at.remote {
 		where = "on a remote runner"
 	}
-	h.r.Line(terminal.Header, fmt.Sprintf("%s %s in workspace %s, %s (job %s)", op.Doing, o.app, o.workspace, where, job.GetId()))
+	h.folded = h.b.Folded() // of an app before this one, if they share a block
+	h.b.Line(terminal.Header, fmt.Sprintf("%s %s in workspace %s, %s (job %s)", op.Doing, o.app, o.workspace, where, job.GetId()))
 	if !at.remote && at.why != "" {
-		h.r.Line(terminal.Dim, "It runs on this machine because "+at.why+".")
+		h.b.Line(terminal.Dim, "It runs on this machine because "+at.why+".")
 	}
 }
 
-func (h *humanSink) detached(job *waypointv1.Job) {
-	h.r.Note("")
-	h.r.Line(terminal.Info, "Detached; the job continues. Follow it with: waypoint job get-stream "+job.GetId())
+func (h *humanApp) detached(job *waypointv1.Job) {
+	h.b.Note("")
+	h.b.Line(terminal.Info, "Detached; the job continues. Follow it with: waypoint job get-stream "+job.GetId())
 }
 
-func (h *humanSink) ended(op Operation, o *outcome) {
-	h.r.Note("")
+func (h *humanApp) ended(op Operation, o *outcome) {
+	h.b.Note("")
 	if o.job == nil || !render.HasEnded(o.job) {
 		return
 	}
@@ -81,7 +115,7 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 	if o.err != nil {
 		h.endOutput(o.job)
 		if steps := stepTimes(o.job); steps != "" {
-			h.r.Line(terminal.Dim, "Steps: "+steps)
+			h.b.Line(terminal.Dim, "Steps: "+steps)
 		}
 		return
 	}
@@ -89,39 +123,50 @@ func (h *humanSink) ended(op Operation, o *outcome) {
 	if same := render.UpToDate(o.app, o.job.GetResult()); same != "" {
 		done = same + ", checked"
 	}
-	h.r.Line(terminal.Success, done+" in "+terminal.Duration(o.took))
+	h.b.Line(terminal.Success, done+" in "+terminal.Duration(o.took))
 	if steps := stepTimes(o.job); steps != "" {
-		h.r.Line(terminal.Dim, "   "+steps)
+		h.b.Line(terminal.Dim, "   "+steps)
 	}
 	for _, line := range render.MadeLines(o.job.GetResult()) {
-		h.r.Line(terminal.Normal, "   "+line)
+		h.b.Line(terminal.Normal, "   "+line)
 	}
 	if used := o.job.GetVariablesUsed(); len(used) > 0 {
-		h.r.Line(terminal.Normal, "")
-		for _, line := range render.VariablesTable(used).Layout(h.sh.Env().Columns, h.color) {
-			h.r.Line(terminal.Normal, line)
+		h.b.Line(terminal.Normal, "")
+		for _, line := range render.VariablesTable(used).Layout(h.columns(), h.color) {
+			h.b.Line(terminal.Normal, line)
 		}
 	}
 }
 
 // endOutput ends the output of a job that did not succeed. A step that is left was cut off: by what failed, whose lines
 // count, or by somebody who cancelled it.
-func (h *humanSink) endOutput(job *waypointv1.Job) {
+func (h *humanApp) endOutput(job *waypointv1.Job) {
 	if job.GetState() == waypointv1.JobState_JOB_STATE_FAILED {
-		h.r.Fail()
+		h.b.Fail()
 		return
 	}
-	h.r.End()
+	h.b.End()
 }
 
 // showFolded says how to see the lines of a job that were folded.
-func (h *humanSink) showFolded(job *waypointv1.Job) {
-	if n := h.r.Folded() - h.folded; n > 0 {
+func (h *humanApp) showFolded(job *waypointv1.Job) {
+	if n := h.b.Folded() - h.folded; n > 0 {
 		h.folded += n
-		h.r.Line(terminal.Dim, fmt.Sprintf("   %d lines are folded (-v folds none). See them with `waypoint job get-stream %s`.",
+		h.b.Line(terminal.Dim, fmt.Sprintf("   %d lines are folded (-v folds none). See them with `waypoint job get-stream %s`.",
 			n, job.GetId()))
 	}
 }
+
+// columns is how wide a table may be; 0: as wide as it is.
+func (h *humanApp) columns() int {
+	if h.of.widest == 0 || h.sh.Env().Columns == 0 {
+		return h.sh.Env().Columns
+	}
+	return max(h.sh.Env().Columns-h.of.widest-prefixGap, 1)
+}
+
+// prefixGap is what stands between the name of an app and its line.
+const prefixGap = 3
 
 func (h *humanSink) finish(op Operation, results []*outcome) {
 	if err := h.r.Close(); err != nil {
@@ -167,8 +212,23 @@ func stepTimes(job *waypointv1.Job) string {
 type jsonSink struct {
 	sh  Host
 	out *terminal.JSONLines
+	mu  sync.Mutex // guards out
+}
+
+// jsonApp writes what happens to one app.
+type jsonApp struct {
+	*jsonSink
+	name string
 	// said is the last remark, so that each is written once.
 	said string
+}
+
+func (j *jsonSink) app(name string) appSink { return &jsonApp{jsonSink: j, name: name} }
+
+func (j *jsonSink) note(text string) {
+	if text != "" {
+		j.write("note", map[string]any{"text": text})
+	}
 }
 
 func newJSONSink(sh Host) *jsonSink {
@@ -180,33 +240,49 @@ func (j *jsonSink) write(kind string, fields map[string]any) {
 	if _, ok := fields["time"]; !ok {
 		fields["time"] = terminal.Time(j.sh.Env().Now())
 	}
+	j.put(fields)
+}
+
+func (j *jsonSink) put(fields map[string]any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.out.Write(fields)
 }
 
-func (j *jsonSink) event(ev *waypointv1.OutputEvent) { j.out.Write(terminal.EventObject(ev)) }
+// say writes an object that has the app's name.
+func (j *jsonApp) say(kind string, fields map[string]any) {
+	fields["app"] = j.name
+	j.write(kind, fields)
+}
 
-func (j *jsonSink) note(text string) {
+func (j *jsonApp) event(ev *waypointv1.OutputEvent) {
+	fields := terminal.EventObject(ev)
+	fields["app"] = j.name
+	j.put(fields)
+}
+
+func (j *jsonApp) note(text string) {
 	if text != "" && text != j.said {
-		j.write("note", map[string]any{"text": text})
+		j.say("note", map[string]any{"text": text})
 	}
 	j.said = text
 }
 
-func (j *jsonSink) state(job *waypointv1.Job) {
-	j.write("state", map[string]any{"job_id": job.GetId(), "state": render.Enum(job.GetState().String(), "JOB_STATE_"), "attempt": job.GetAttempt()})
+func (j *jsonApp) state(job *waypointv1.Job) {
+	j.say("state", map[string]any{"job_id": job.GetId(), "state": render.Enum(job.GetState().String(), "JOB_STATE_"), "attempt": job.GetAttempt()})
 }
 
-func (j *jsonSink) queued(op Operation, o *outcome, job *waypointv1.Job, at placement) {
+func (j *jsonApp) queued(op Operation, o *outcome, job *waypointv1.Job, at placement) {
 	j.write("queued", map[string]any{
 		"job_id": job.GetId(), "operation": op.Name, "project": o.project, "app": o.app, "workspace": o.workspace, "remote": at.remote,
 	})
 }
 
-func (j *jsonSink) detached(job *waypointv1.Job) {
-	j.write("detached", map[string]any{"job_id": job.GetId()})
+func (j *jsonApp) detached(job *waypointv1.Job) {
+	j.say("detached", map[string]any{"job_id": job.GetId()})
 }
 
-func (j *jsonSink) ended(op Operation, o *outcome) { j.write("app", j.appObject(op, o)) }
+func (j *jsonApp) ended(op Operation, o *outcome) { j.write("app", j.appObject(op, o)) }
 
 func (j *jsonSink) appObject(op Operation, o *outcome) map[string]any {
 	m := map[string]any{

@@ -88,3 +88,17 @@ func InFile(f *config.File, d hcl.Diagnostics) error {
 	}
 	return nil
 }
+
+// OfSubject is an error that concerns one of several subjects, such as an app.
+type OfSubject struct {
+	Subject string
+	Err     error
+}
+
+// Of says whom an error concerns.
+func Of(subject string, err error) error { return &OfSubject{Subject: subject, Err: err} }
+
+func (o *OfSubject) Error() string { return o.Subject + ": " + o.Err.Error() }
+
+// Unwrap returns the error itself.
+func (o *OfSubject) Unwrap() error { return o.Err }

@@ -26,6 +26,12 @@ func Explain(err error, s *Server) Report {
 	if s == nil {
 		s = &Server{}
 	}
+	var of *problem.OfSubject
+	if errors.As(err, &of) {
+		r := Explain(of.Err, s)
+		r.Message = of.Subject + ": " + r.Message
+		return r
+	}
 	var own *problem.Problem
 	if errors.As(err, &own) {
 		return Report{Message: err.Error(), Hint: own.Hint}

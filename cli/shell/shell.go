@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -36,8 +37,9 @@ type Deps struct {
 // Shell is what the commands of one invocation share: streams, questions, the server, and what main handed over.
 type Shell struct {
 	*Servers
-	deps  Deps
-	guard *guard.Guard
+	deps      Deps
+	guard     *guard.Guard
+	guardOnce sync.Once
 	// interrupted is the first interrupt; pipeBroke reports whether stdout was closed.
 	interrupted atomic.Pointer[interruption]
 	pipeBroke   atomic.Bool
@@ -159,11 +161,11 @@ func ArgCount(least, most int) cobra.PositionalArgs {
 // NewGuard makes the guard, which ends and reports the work of a runner in this process if the process is killed.
 // Run closes it.
 func (sh *Shell) NewGuard(token string, logger *slog.Logger) *guard.Guard {
-	if sh.guard == nil {
+	sh.guardOnce.Do(func() {
 		sh.guard = guard.New(guard.Options{
 			Command: []string{sh.env.Executable, guard.Argument}, Outer: sh.env.CommandMark, Logger: logger,
 			Server: guard.Server{Address: sh.server.Address, Token: token},
 		})
-	}
+	})
 	return sh.guard
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,7 +140,7 @@ func recordPipe(t *testing.T, cmd *exec.Cmd, rec recording, dir string) string {
 	if code := exitCode(cmd.Run()); code != rec.exit {
 		t.Errorf("exit code %d, want %d", code, rec.exit)
 	}
-	return normalize(out.String())
+	return byApp(normalize(out.String()))
 }
 
 func recordTerminal(t *testing.T, cmd *exec.Cmd, rec recording, dir string, columns, rows int) string {
@@ -160,7 +161,7 @@ func recordTerminal(t *testing.T, cmd *exec.Cmd, rec recording, dir string, colu
 	if bytes.Contains(p.written(), []byte("\x1b[2m")) {
 		colors = "yes"
 	}
-	got.WriteString(normalize(p.all()) + "(colours: " + colors + ")\n")
+	got.WriteString(byApp(normalize(p.all())) + "(colours: " + colors + ")\n")
 	return got.String()
 }
 
@@ -179,7 +180,7 @@ var replaced = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`(?m)^Waiting.*\n`), ""},
+	{regexp.MustCompile(`(?m)^([a-z]+ +[│|] )?Waiting.*\n`), ""},
 	{regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b`), "01AAAAAAAAAAAAAAAAAAAAAAAA"},
 	{regexp.MustCompile(`(Keeping ).*/`), "${1}DIR/"},
 	{regexp.MustCompile(`\bshop([a-z])\d`), "shop${1}0"},
@@ -195,6 +196,30 @@ func normalize(text string) string {
 		text = r.pattern.ReplaceAllString(text, r.with)
 	}
 	return text
+}
+
+// ofApp is a line of one app among several.
+var ofApp = regexp.MustCompile(`^([a-z]+) +[│|]`)
+
+// byApp puts the lines of apps that run side by side together: which comes first differs between two runs. The other lines
+// stay before or behind them.
+func byApp(text string) string {
+	var before, after []string
+	apps := map[string][]string{}
+	for line := range strings.Lines(text) {
+		switch found := ofApp.FindStringSubmatch(line); {
+		case found != nil:
+			apps[found[1]] = append(apps[found[1]], line)
+		case len(apps) == 0:
+			before = append(before, line)
+		default:
+			after = append(after, line)
+		}
+	}
+	for _, app := range slices.Sorted(maps.Keys(apps)) {
+		before = append(before, apps[app]...)
+	}
+	return strings.Join(append(before, after...), "")
 }
 
 // A terminal that becomes narrow, wide and low while a job runs shows no stale lines in the end.

@@ -3,8 +3,8 @@ package file
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,6 +16,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/scope"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
 	"github.com/waypoint-serverless/waypoint/internal/config"
+	"github.com/waypoint-serverless/waypoint/internal/config/functions"
 	"github.com/waypoint-serverless/waypoint/internal/terminal"
 	"github.com/waypoint-serverless/waypoint/runner/plugins/catalog"
 )
@@ -96,6 +97,7 @@ type planAttr struct {
 	Name      string          `json:"name"`
 	Value     json.RawMessage `json:"value,omitempty"`
 	Known     string          `json:"known,omitempty"`
+	Rendered  string          `json:"rendered_from,omitempty"`
 	Sensitive bool            `json:"sensitive,omitempty"`
 	text      string
 }
@@ -114,20 +116,27 @@ func runPlan(sh Host, o *planOptions) error {
 	if err != nil {
 		return notFound(err)
 	}
+	var p *plan
 	file, diags := config.Load(path)
-	if err := problem.InFile(file, diags); err != nil {
+	in := scope.Input(sh, filepath.Dir(path))
+	if in.LabelOverrides, err = render.KeyValues("label", o.Labels); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp("", "waypoint-plan-") // templatefile and its like write here
-	if err != nil {
-		return fmt.Errorf("making a directory for templates: %w", err)
+	if diags = file.Relax(diags, in); !diags.HasErrors() {
+		var more hcl.Diagnostics
+		if p, more, err = makePlan(sh, o, file, in); err != nil {
+			return err
+		}
+		diags = append(append(diags, more...), CheckPlugins(file, sh.Deps().Catalog())...)
+		diags = file.Relax(diags, in)
 	}
-	defer func() { _ = os.RemoveAll(temp) }()
-	p, diags, err := makePlan(sh, o, file, filepath.Dir(path), temp)
-	if err != nil {
-		return err
+	diags = config.Distinct(diags) // settings are evaluated to be shown, and to be checked
+	if diags.HasErrors() && o.JSON {
+		if err := config.RenderJSON(sh.Env().Out, file, diags); err != nil {
+			return fmt.Errorf("printing the findings: %w", err)
+		}
+		return problem.ErrSilent
 	}
-	diags = append(diags, CheckPlugins(file, sh.Deps().Catalog())...)
 	if err := problem.InFile(file, diags); err != nil {
 		return err
 	}
@@ -141,15 +150,10 @@ func runPlan(sh Host, o *planOptions) error {
 	return nil
 }
 
-func makePlan(sh Host, o *planOptions, file *config.File, dir, temp string) (*plan, hcl.Diagnostics, error) {
-	in := scope.Input(sh, dir)
-	in.Preview, in.TempDir = true, temp
-	var err error
-	if in.LabelOverrides, err = render.KeyValues("label", o.Labels); err != nil {
-		return nil, nil, err
-	}
+func makePlan(sh Host, o *planOptions, file *config.File, in config.Input) (*plan, hcl.Diagnostics, error) {
+	in.Preview = true
 	given, diags := o.Values(sh, &scope.Scope{File: file})
-	auto, err := config.FindAutoFiles(dir)
+	auto, err := config.FindAutoFiles(in.ProjectDir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +182,7 @@ func makePlan(sh Host, o *planOptions, file *config.File, dir, temp string) (*pl
 			continue
 		}
 		found = true
-		app, more := planOf(a, shared, sh.Deps().Catalog())
+		app, more := planOf(a, shared, sh.Workspace(), sh.Deps().Catalog())
 		p.Apps, diags = append(p.Apps, app), append(diags, more...)
 	}
 	if !found {
@@ -187,13 +191,17 @@ func makePlan(sh Host, o *planOptions, file *config.File, dir, temp string) (*pl
 	return p, diags, err
 }
 
-func planOf(a *config.App, shared []config.ConfigEntry, plugins *catalog.Catalog) (planApp, hcl.Diagnostics) {
+func planOf(a *config.App, shared []config.ConfigEntry, workspace string, plugins *catalog.Catalog) (planApp, hcl.Diagnostics) {
 	out := planApp{Name: a.Name, Stages: []planStage{}, Config: []planConfig{}}
 	var diags hcl.Diagnostics
+	var labels map[string]string
 	for _, kind := range []config.StageKind{config.Build, config.Registry, config.Deploy, config.Release} {
 		st, more := a.Stage(kind, config.StageInput{})
 		if diags = append(diags, more...); st == nil {
 			continue
+		}
+		if kind == config.Deploy {
+			labels = st.Labels
 		}
 		body, more := st.Preview()
 		diags = append(diags, more...)
@@ -207,29 +215,47 @@ func planOf(a *config.App, shared []config.ConfigEntry, plugins *catalog.Catalog
 		out.Stages = append(out.Stages, stage)
 	}
 	own, more := a.ConfigEntries()
-	diags = append(diags, more...)
-	for _, e := range append(append([]config.ConfigEntry{}, shared...), own...) {
-		if e.Runner {
+	out.Config = planConfigOf(append(append([]config.ConfigEntry{}, shared...), own...), workspace, labels)
+	return out, append(diags, more...)
+}
+
+// planConfigOf lists what the app gets in the workspace, each name once. labels are those of its deployment.
+func planConfigOf(entries []config.ConfigEntry, workspace string, labels map[string]string) []planConfig {
+	out := []planConfig{}
+	for _, e := range entries {
+		if e.Runner || e.Workspace != "" && e.Workspace != workspace {
 			continue
+		}
+		if e.LabelSelector != "" {
+			if ok, err := functions.MatchSelector(labels, e.LabelSelector); err != nil || !ok {
+				continue
+			}
 		}
 		c := planConfig{Name: e.Name, Kind: string(e.Kind)}
 		if e.Dynamic != nil {
 			c.From = e.Dynamic.From
 		}
-		out.Config = append(out.Config, c)
+		same := func(other planConfig) bool { return other.Name == c.Name && other.Kind == c.Kind }
+		if i := slices.IndexFunc(out, same); i >= 0 {
+			out[i] = c // the narrower scope comes later
+			continue
+		}
+		out = append(out, c)
 	}
-	return out, diags
+	return out
 }
 
 func bodyOf(p config.Preview) planBody {
 	out := planBody{Attributes: []planAttr{}, Blocks: []planBlock{}}
 	for _, a := range p.Attrs {
-		attr := planAttr{Name: a.Name, Value: a.JSON, Known: a.Later, Sensitive: a.Sensitive, text: a.Value}
+		attr := planAttr{Name: a.Name, Value: a.JSON, Known: a.Later, Rendered: a.Rendered, Sensitive: a.Sensitive, text: a.Value}
 		switch {
 		case a.Sensitive:
 			attr.text = "(sensitive)"
 		case a.Later != "":
 			attr.text = "(known " + a.Later + ")"
+		case a.Rendered != "":
+			attr.text = "(rendered from " + a.Rendered + ")"
 		}
 		out.Attributes = append(out.Attributes, attr)
 	}

@@ -62,6 +62,7 @@ func Find(sh Host) (*Scope, error) {
 		return nil, err
 	}
 	file, diags := config.Load(path)
+	diags = file.Relax(diags, Input(sh, filepath.Dir(path)))
 	var local *config.Project
 	if !diags.HasErrors() {
 		var more hcl.Diagnostics

@@ -25,6 +25,9 @@ type PreviewAttr struct {
 	Name, Value string
 	JSON        json.RawMessage
 	Sensitive   bool
+	// Rendered names the template that the value is made of, and the digest of what was rendered: the value is the path of
+	// a file that exists only while the operation runs.
+	Rendered string
 	// Later says when it will be known: "after build", "after push", "after deploy", "in the deployment", "on the runner",
 	// "when it runs"; "" for one that is known.
 	Later string
@@ -81,10 +84,18 @@ func (s *Stage) previewAttr(a *hcl.Attribute) (PreviewAttr, hcl.Diagnostics) {
 	}
 	v, marks := v.UnmarkDeep()
 	_, out.Sensitive = marks[functions.Sensitive()]
-	if !v.IsWhollyKnown() {
+	for mark := range marks {
+		if r, ok := mark.(rendered); ok {
+			out.Rendered = r.text
+		}
+	}
+	switch {
+	case len(diags) > 0 && !v.IsKnown(): // a file that is on the runner
+		out.Later = "on the runner"
+	case !v.IsWhollyKnown() && out.Rendered == "":
 		out.Later = s.later(a.Expr)
 	}
-	if out.Sensitive || out.Later != "" {
+	if out.Sensitive || out.Later != "" || out.Rendered != "" {
 		return out, diags
 	}
 	out.Value = hclText(v)

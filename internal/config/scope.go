@@ -133,7 +133,7 @@ func (s *scope) eval(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	if s.meter.Err() != nil {
 		return v, diags
 	}
-	return v, s.explain(diags)
+	return s.previewValue(v, s.explain(diags))
 }
 
 // evalString evaluates into target, unless the expression is nil or null.

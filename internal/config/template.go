@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -68,6 +69,10 @@ func (s *scope) renderDir(path string, w *tempWriter, vars map[string]cty.Value)
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return "", false, fmt.Errorf("there is no directory %s", root)
 	}
+	if s.in.Preview {
+		secret, err := s.previewDir(root, path, vars)
+		return "", secret, err
+	}
 	private, err := w.newDir()
 	if err != nil {
 		return "", false, err
@@ -95,6 +100,10 @@ func (s *scope) renderFile(path string, w *tempWriter, vars map[string]cty.Value
 	text, secret, err := s.renderTemplate(src, path, vars)
 	if err != nil {
 		return "", secret, err
+	}
+	if s.in.Preview {
+		sum := sha256.Sum256([]byte(text))
+		return "", secret, renderedFrom(s.shownPath(path), sum[:])
 	}
 	full, err := functions.Expand(s.in.ProjectDir, path)
 	if err != nil {
@@ -222,6 +231,9 @@ func templateFunc(param string, f func(string, map[string]cty.Value) (string, bo
 			text, secret, err := f(args[0].AsString(), vars)
 			if errors.Is(err, errLater) {
 				return cty.UnknownVal(cty.String), nil
+			}
+			if r, ok := errors.AsType[*rendered](err); ok {
+				return renderedValue(r, secret), nil
 			}
 			if err != nil {
 				return cty.UnknownVal(cty.String), err

@@ -153,7 +153,7 @@ func (j *evaluation) load() (hcl.Diagnostics, error) {
 		Pwd: projectDir, ProjectDir: projectDir, Workspace: j.workspace(),
 		LabelOverrides: j.spec.GetLabels(), GitDir: projectDir, GitFetched: !j.source.Local, Now: j.h.Now,
 	}
-	return diags, nil
+	return j.file.Relax(diags, j.input), nil
 }
 
 // findFile looks in the source's directory; a local directory may also be below the project's.

@@ -45,7 +45,7 @@ func ReadFile(dir, path string) ([]byte, error) {
 	info, err := os.Stat(full)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no file %s%s", full, nearbyFile(full))
+		return nil, &MissingFileError{Path: full, near: nearbyFile(full)}
 	case err != nil:
 		return nil, err
 	case info.IsDir():
@@ -66,6 +66,15 @@ func ReadFile(dir, path string) ([]byte, error) {
 	}
 	return content, err
 }
+
+// MissingFileError is about a file that is not there.
+type MissingFileError struct {
+	// Path is absolute.
+	Path string
+	near string
+}
+
+func (e *MissingFileError) Error() string { return "there is no file " + e.Path + e.near }
 
 // nearbyFile suggests a file of the same directory whose name differs only in case or extension.
 func nearbyFile(full string) string {

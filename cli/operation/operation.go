@@ -98,6 +98,12 @@ func Run(cmd *cobra.Command, sh Host, flags *Flags, op Operation) error {
 	if err != nil {
 		return err
 	}
+	if source := project.GetDataSource().GetGit(); at.remote && !s.Foreign() && source != nil && readsSource(op) {
+		if difference := localDifference(ctx, s.Dir, source); difference != "" {
+			sh.Warnf("the operation runs remotely with the project's git source, and this directory has %s: they are not in what runs. "+
+				"Commit and push, or use -local.", difference)
+		}
+	}
 	order := orderOf(op.Side, flags.parallel, len(apps), at.remote, processors())
 	var out sink
 	if flags.JSON {

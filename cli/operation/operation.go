@@ -204,7 +204,7 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 			return
 		case <-command.Done(): // the runner cancels the job
 		}
-		out.note("Cancelling; press Ctrl-C again to stop immediately")
+		out.canceling("Cancelling; press Ctrl-C again to stop immediately")
 		select {
 		case <-ctx.Done():
 		case <-time.After(stopGrace):

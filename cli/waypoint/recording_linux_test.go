@@ -27,7 +27,9 @@ type recording struct {
 	apps []builtApp
 	// during is what stands on the screen when it is looked at while it runs.
 	during string
-	exit   int
+	// interrupt: then it gets Ctrl-C.
+	interrupt bool
+	exit      int
 }
 
 type builtApp struct{ name, script string }
@@ -50,6 +52,12 @@ var recordings = []recording{
 	},
 }
 
+// An interrupt is recorded on terminals alone: without one there is no key for it.
+var interrupted = recording{
+	name: "interrupt",
+	apps: []builtApp{{"web", printLines(30) + "while ! test -e go; do sleep 0.05; done\n"}}, during: "line 30", interrupt: true, exit: 130,
+}
+
 func printLines(n int) string {
 	return fmt.Sprintf("i=1\nwhile test $i -le %d; do echo \"line $i: compiling a package of this program\"; i=$((i+1)); done\n", n)
 }
@@ -70,10 +78,13 @@ func TestRecordings(t *testing.T) {
 		t.Fatal(err, out)
 	}
 	r.env = append(r.env, "TERM=xterm-256color", "CLICOLOR_FORCE=", "NO_COLOR=")
-	for _, rec := range recordings {
+	for _, rec := range append(slices.Clone(recordings), interrupted) {
 		t.Run(rec.name, func(t *testing.T) {
 			var got strings.Builder
 			for i, on := range recordedOn {
+				if rec.interrupt && on.columns == 0 {
+					continue
+				}
 				project := fmt.Sprintf("shop%s%d", rec.name[:1], i)
 				dir := writeProject(t, project, rec.apps)
 				fmt.Fprintf(&got, "===== %s =====\n", on.name)
@@ -150,7 +161,13 @@ func recordTerminal(t *testing.T, cmd *exec.Cmd, rec recording, dir string, colu
 	if rec.during != "" {
 		waitFor(t, p, rec.during)
 		fmt.Fprintf(&got, "----- while it runs -----\n%s----- in the end -----\n", normalize(p.visible()))
-		letGo(t, rec, dir)
+		if rec.interrupt {
+			if _, err := p.master.WriteString("\x03"); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			letGo(t, rec, dir)
+		}
 	}
 	code := exitCode(cmd.Wait())
 	<-p.closed

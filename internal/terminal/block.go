@@ -21,6 +21,8 @@ type Block struct {
 	note   string
 	status string
 	folded int // lines that were folded away
+	// canceled: what fails now was cut off by somebody, so the last lines of its output are enough.
+	canceled bool
 }
 
 type step struct {
@@ -75,6 +77,13 @@ func (b *Block) Fail() {
 	b.r.mu.Lock()
 	defer b.r.mu.Unlock()
 	b.print(b.rest(-1))
+}
+
+// Cancel notes that somebody cancelled the job: of the steps that fail then, only the last lines stay.
+func (b *Block) Cancel() {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	b.canceled = true
 }
 
 // Folded returns how many lines of output were folded away, that is, are not shown any more.
@@ -317,6 +326,9 @@ func (b *Block) unfold(s *step, state waypointv1.OutputEvent_StepState) []string
 		s.folded = n
 		b.folded += n
 		return nil
+	}
+	if b.canceled {
+		return b.outputLines(s, s.fold.last(lastWords))
 	}
 	return b.outputLines(s, s.fold.last(-1))
 }

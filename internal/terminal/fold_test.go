@@ -196,6 +196,8 @@ func TestAStepThatWasCutOffKeepsItsLastLines(t *testing.T) {
 	}{
 		{"by a cancel", func(d *display) { d.End() },
 			" → Building\n   │ (… 12 lines before these)\n   │ " + strings.ReplaceAll(strings.TrimSpace(numbered(13, 20)), "\n", "\n   │ ") + "\n"},
+		{"by a cancel that its runner reports", func(d *display) { d.Cancel(); d.step("1", "", failed, "") },
+			" → Building\n   │ (… 12 lines before these)\n   │ " + strings.ReplaceAll(strings.TrimSpace(numbered(13, 20)), "\n", "\n   │ ") + "\n ✗ Building\n"},
 		{"by a failure", func(d *display) { d.Fail() }, " → Building\n   │ " + strings.ReplaceAll(strings.TrimSpace(numbered(1, 20)), "\n", "\n   │ ") + "\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -88,6 +88,9 @@ func (r *Renderer) Event(ev *waypointv1.OutputEvent) { r.main.Event(ev) }
 // Fail is End for a job that failed.
 func (r *Renderer) Fail() { r.main.Fail() }
 
+// Cancel notes that somebody cancelled the job: of the steps that fail then, only the last lines stay.
+func (r *Renderer) Cancel() { r.main.Cancel() }
+
 // End prints what is left of unfinished lines and steps.
 func (r *Renderer) End() { r.main.End() }
 

@@ -52,6 +52,8 @@ type Options struct {
 	Logger     *slog.Logger
 	// LocalDir is the source directory of a CLI's own runner.
 	LocalDir string
+	// EntrypointDigest may be shared by several runners of a process; nil: the runner has its own.
+	EntrypointDigest *lifecycle.EntrypointDigest
 	// BeforeDeploy, if set, is awaited before a job changes what runs.
 	BeforeDeploy func(ctx context.Context) error
 	// QueueHTTPClient reaches the queue; nil: the default client. On one machine it dials the server's socket.
@@ -144,6 +146,9 @@ func New(o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.EntrypointDigest == nil {
+		o.EntrypointDigest = &lifecycle.EntrypointDigest{}
+	}
 	return &Runner{
 		outputRate: outputRate,
 		o:          o, log: o.Logger.With("runner", o.ID), running: map[string]struct{}{}, freed: make(chan struct{}),
@@ -153,7 +158,7 @@ func New(o Options) (*Runner, error) {
 				Deployments: o.Client.Deployment, Releases: o.Client.Release,
 			},
 			Catalog: o.Catalog, Logger: o.Logger, StateDir: o.StateDir, Entrypoint: o.Entrypoint,
-			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, Sealer: sealer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ, BeforeDeploy: o.BeforeDeploy,
+			EntrypointServerAddr: o.EntrypointServerAddr, LocalServer: o.LocalServer, Sealer: sealer, ServerID: serverID(o.Client), LocalDir: o.LocalDir, Environ: o.Environ, BeforeDeploy: o.BeforeDeploy, EntrypointDigest: o.EntrypointDigest,
 			Hostname: hostname, Now: time.Now,
 		},
 	}, nil

@@ -10,11 +10,11 @@ import (
 type Side int
 
 const (
-	// InTurn: one app after another, in the order of the file. The zero value, for what changes what runs.
+	// InTurn is one app after another, in the order of the file. The zero value, for what changes what runs.
 	InTurn Side = iota
-	// AtOnce: all of it at once.
+	// AtOnce is all of it at once.
 	AtOnce
-	// BuildsAtOnce: builds and pushes at once, deploys and releases in the order of the file.
+	// BuildsAtOnce is builds and pushes at once, deploys and releases in the order of the file.
 	BuildsAtOnce
 )
 

@@ -18,6 +18,7 @@ import (
 	"github.com/waypoint-serverless/waypoint/localstack/server"
 	"github.com/waypoint-serverless/waypoint/runner"
 	"github.com/waypoint-serverless/waypoint/runner/guard"
+	"github.com/waypoint-serverless/waypoint/runner/lifecycle"
 )
 
 // localRunner is the runner in this process: it claims by id the one job that it was made for.
@@ -66,7 +67,7 @@ func RunnerOptions(sh Host) (runner.Options, error) {
 		return runner.Options{}, err
 	}
 	o := runner.Options{
-		Catalog: sh.Deps().Catalog(), StateDir: state, Entrypoint: entrypoint,
+		Catalog: sh.Deps().Catalog(), StateDir: state, Entrypoint: entrypoint, EntrypointDigest: &lifecycle.EntrypointDigest{},
 		QueueHTTPClient:      server.QueueClient(sh.Server().Address),
 		QueueEndpoint:        queueEndpoint(sh.Server().Address),
 		EntrypointServerAddr: sh.Server().Address,

@@ -222,15 +222,15 @@ func digestTree(root string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-// entrypointDigest is the digest of the runner's waypoint-entrypoint, which does not change while the runner's jobs run.
-// It is a value of the Host.
-type entrypointDigest struct {
+// EntrypointDigest is the digest of the waypoint-entrypoint that runners of a process have. The file is read again only
+// when it has changed. It is safe for concurrent use.
+type EntrypointDigest struct {
 	mu     sync.Mutex
 	of     string
 	digest string
 }
 
-func (e *entrypointDigest) get(path string) (string, error) {
+func (e *EntrypointDigest) get(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
@@ -288,7 +288,7 @@ func (j *stages) deployFingerprint(ctx context.Context, artifact *waypointv1.Art
 	if err != nil || inputs == nil || !inputs.Known {
 		return nil
 	}
-	entrypoint, err := j.h.entrypoint.get(j.h.Entrypoint)
+	entrypoint, err := j.h.EntrypointDigest.get(j.h.Entrypoint)
 	if err != nil {
 		return nil
 	}

@@ -168,7 +168,7 @@ func TestArtifactFingerprint_RequiresADigest(t *testing.T) {
 
 func TestEntrypointDigest_FollowsTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "waypoint-entrypoint")
-	var e entrypointDigest
+	var e EntrypointDigest
 	if d, err := e.get(""); d != "" || err != nil {
 		t.Errorf("no entrypoint: %q, %v", d, err)
 	}

@@ -52,8 +52,8 @@ type Host struct {
 	Environ  []string
 	Hostname string
 	Now      func() time.Time
-
-	entrypoint entrypointDigest
+	// EntrypointDigest may be shared by several runners of a process.
+	EntrypointDigest *EntrypointDigest
 }
 
 // Outcome of a run. Exactly one of these holds: Stale, HandBack, Err set, or the job succeeded.

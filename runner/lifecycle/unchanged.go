@@ -89,7 +89,11 @@ func (j *job) unchanged(ctx context.Context, artifact *waypointv1.Artifact) (*st
 	if err != nil || !same {
 		return nil, err
 	}
-	ready, err := j.reports.areReady(ctx, now, releaser)
+	stage, platform, err := j.quietPlatform(in)
+	if err != nil || stage.Plugin != now.deployment.GetMeta().GetPlugin() {
+		return nil, err
+	}
+	ready, err := j.reports.areReady(ctx, now, platform, releaser)
 	if err != nil || !ready {
 		return nil, err
 	}
@@ -126,12 +130,8 @@ func (j *records) matches(ctx context.Context, records []*waypointv1.RecordFinge
 
 // areReady asks the plugins how what serves is, reports it, and returns whether all of it is ready. What cannot be asked
 // is not.
-func (j *reports) areReady(ctx context.Context, now standing, releaser chosen) (bool, error) {
-	platform, labels, err := j.platformOf(ctx, now.deployment)
-	if err != nil {
-		return false, err
-	}
-	health, err := j.askDeployment(ctx, platform, labels, now.deployment)
+func (j *reports) areReady(ctx context.Context, now standing, platform plugin.Platform, releaser chosen) (bool, error) {
+	health, err := j.askDeployment(ctx, platform, now.deployment.GetMeta().GetLabels(), now.deployment)
 	if err != nil {
 		return false, err
 	}

@@ -1,7 +1,10 @@
-// Package file has the commands about waypoint.hcl itself: fmt, validate and plan. They need no server.
+// Package file has the commands about waypoint.hcl itself: fmt, validate and plan. They work without a server; plan compares
+// with what serves if one answers, and starts none.
 package file
 
 import (
+	"time"
+
 	"github.com/waypoint-serverless/waypoint/cli/operation"
 	"github.com/waypoint-serverless/waypoint/cli/scope"
 	"github.com/waypoint-serverless/waypoint/cli/shell"
@@ -12,6 +15,8 @@ import (
 type Host interface {
 	operation.Host
 	scope.Host
+	Ago(t time.Time) string
+	ChosenServer() (*shell.Server, error)
 	Deps() shell.Deps
 	Env() *shell.Env
 	ErrSetting() terminal.Setting

@@ -29,10 +29,12 @@ type planOptions struct {
 func NewPlan(sh Host) *cobra.Command {
 	o := &planOptions{}
 	cmd := &cobra.Command{
-		Use: "plan", Short: "Show what `up` would do, without a server", Args: shell.ArgCount(0, 0),
+		Use: "plan", Short: "Show what `up` would do", Args: shell.ArgCount(0, 0),
 		Long: `Evaluates waypoint.hcl as "waypoint up" would: each stage of each app with the plugin, its settings, labels and hooks,
 and the input variables with where each value comes from. A value that is known only during the run, such as an artifact's name, is marked
-with the stage that sets it. It needs no server and runs nothing; input variables that are stored on a server are not included.`,
+with the stage that sets it. If a server answers, each app is compared with the deployment that serves in the workspace: whether
+up creates or replaces one, and which input variables have other values than it was deployed with. It starts no server and runs
+nothing; input variables that are stored on a server are not included.`,
 		Example: "  waypoint plan\n  waypoint plan -workspace production -var port=80 --json",
 		RunE:    func(*cobra.Command, []string) error { return runPlan(sh, o) },
 	}
@@ -66,6 +68,8 @@ type planApp struct {
 	Stages []planStage `json:"stages"`
 	// Config names what the app gets from config stanzas; values stay out of it.
 	Config []planConfig `json:"config"`
+	// Change is what it does to what serves; absent if no server answered.
+	Change *planChange `json:"change,omitempty"`
 }
 
 type planConfig struct {
@@ -143,10 +147,14 @@ func runPlan(sh Host, o *planOptions) error {
 	if len(diags) > 0 {
 		config.Render(sh.Env().Err, file, diags, sh.ErrSetting().Color())
 	}
+	compared := compare(sh.Context(), sh, p)
 	if o.JSON {
 		return sh.PrintJSON(p)
 	}
 	showPlanned(sh, p)
+	if !compared {
+		sh.Progressf("Not compared with what runs: no server answers.\n")
+	}
 	return nil
 }
 
@@ -271,6 +279,11 @@ func showPlanned(sh Host, p *plan) {
 	head(fmt.Sprintf("Project %s, workspace %s", p.Project, p.Workspace))
 	for _, a := range p.Apps {
 		head("\nApp " + a.Name)
+		if a.Change != nil {
+			for _, line := range a.Change.lines(p.Workspace, a.platform(), sh.Ago(a.Change.deployed)) {
+				sh.Printf("  %s\n", line)
+			}
+		}
 		for _, s := range a.Stages {
 			sh.Printf("  %-8s %s\n", s.Stage, s.Plugin)
 			showPlannedBody(sh, s.Config, "           ")
@@ -309,6 +322,16 @@ func showPlanned(sh Host, p *plan) {
 		t.Rows = append(t.Rows, []string{v.Name, strings.ReplaceAll(value, "\n", " "), v.Type, source})
 	}
 	sh.Table(t)
+}
+
+// platform is the plugin that deploys the app.
+func (a *planApp) platform() string {
+	for _, s := range a.Stages {
+		if s.Stage == string(config.Deploy) {
+			return s.Plugin
+		}
+	}
+	return ""
 }
 
 func showPlannedBody(sh Host, b planBody, indent string) {

@@ -79,6 +79,11 @@ test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on
 	TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} TESTCONTAINERS_HOST_OVERRIDE=$${TESTCONTAINERS_HOST_OVERRIDE:-$(LOCAL_ENGINE)} \
 	  $(GO) test -tags localstack -count=1 -timeout 20m -v -run '^TestLocalStack$$' ./e2e
 
+.PHONY: test-packages
+test-packages: ## Make this machine's packages and try them in empty Debian roots: as root, with mmdebstrap, rpm and curl
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -only native -packages -out $(BIN)/packages -version 0.1.0
+	tools/packages/try.sh $(BIN)/packages
+
 .PHONY: test-docker
 test-docker: build ## Test the docker plugins on a Docker engine, with images FROM scratch and a registry of its own
 	$(GO) test -tags docker -count=1 -timeout 30m -parallel 4 -run '^TestDocker' ./runner/plugins/docker ./runner/plugins/dockerpull ./entrypoint/waypoint-entrypoint ./e2e

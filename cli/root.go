@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/waypoint-serverless/waypoint/cli/about"
 	"github.com/waypoint-serverless/waypoint/cli/artifact"
 	"github.com/waypoint-serverless/waypoint/cli/completion"
 	"github.com/waypoint-serverless/waypoint/cli/config"
@@ -33,7 +34,6 @@ import (
 	"github.com/waypoint-serverless/waypoint/cli/status"
 	"github.com/waypoint-serverless/waypoint/cli/token"
 	"github.com/waypoint-serverless/waypoint/cli/workspace"
-	"github.com/waypoint-serverless/waypoint/internal/version"
 )
 
 // Run runs one command line and returns the exit code: 0, 1 after any error, the command's own, or the one that names
@@ -105,18 +105,11 @@ Start with "waypoint install --platform=local" (or --platform=aws), then "waypoi
 	in("look", project.New(sh), workspace.New(sh), artifact.New(sh), deployment.New(sh),
 		job.New(sh), config.New(sh), config.NewVariable(sh))
 	in("server", install.NewInstall(sh), install.NewUpgrade(sh), install.NewUninstall(sh), doctor.New(sh), server.New(sh), runner.New(sh), token.New(sh), login.NewContext(sh))
-	in("more", newVersion(sh), completion.New(sh), file.NewFmt(sh), file.NewValidate(sh), file.NewPlan(sh), docs.New(sh))
+	in("more", about.NewVersion(sh), completion.New(sh), file.NewFmt(sh), file.NewValidate(sh), file.NewPlan(sh), docs.New(sh))
 	addElsewhere(root)
 	addNeighbours(root)
 	addHelp(sh, root)
 	return root
-}
-
-func newVersion(sh *shell.Shell) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Show the version", Args: shell.ArgCount(0, 0),
-		Run: func(*cobra.Command, []string) { sh.Printf("%s\n", version.String()) },
-	}
 }
 
 // pluginProcess is not a command for people and not part of the command tree: its processes run for long and must stay

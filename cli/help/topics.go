@@ -46,6 +46,11 @@ For operations:
                          the program waypoint-plugins, if it is not beside
                          waypoint
 
+Of this program:
+
+  WAYPOINT_RELEASES      folder or URL of releases: ` + "`waypoint version`" + ` says
+                         whether a newer one is there; unset: it asks nobody
+
 Where files are (see the topic files):
 
   XDG_CONFIG_HOME        instead of ~/.config

@@ -2,7 +2,7 @@
 //
 //	packages -dist dist -share DIR -version 0.1.0
 //
-// DIR is what `go run ./cli/manual` wrote. It writes waypoint_VERSION_ARCH.{deb,rpm,apk} into the folder -dist. Equal input
+// It makes them for each of amd64 and arm64 whose programs are there. DIR is what `go run ./cli/manual` wrote. It writes waypoint_VERSION_ARCH.{deb,rpm,apk} into the folder -dist. Equal input
 // makes equal bytes: all times are one fixed day.
 package main
 
@@ -41,12 +41,20 @@ func run(dist, share, version string) error {
 	if share == "" || version == "" {
 		return errors.New("-share and -version are required")
 	}
+	made := false
 	for _, arch := range []string{"amd64", "arm64"} {
+		if _, err := os.Stat(filepath.Join(dist, "waypoint-linux-"+arch)); errors.Is(err, os.ErrNotExist) {
+			continue // a release of one system
+		}
+		made = true
 		for _, format := range []string{"deb", "rpm", "apk"} {
 			if err := pack(dist, share, packageVersion(version), arch, format); err != nil {
 				return fmt.Errorf("making the %s package for %s: %w", format, arch, err)
 			}
 		}
+	}
+	if !made {
+		return fmt.Errorf("there is no waypoint-linux-amd64 or waypoint-linux-arm64 in %s", dist)
 	}
 	return nil
 }
@@ -126,6 +134,13 @@ func contents(dist, share, arch, format string) (files.Contents, error) {
 			mode = 0o755
 		}
 		out = append(out, &files.Content{Source: from[to], Destination: to, FileInfo: &files.ContentFileInfo{Mode: mode, MTime: day()}})
+	}
+	if format == "rpm" { // rpm removes no folder that a package does not name, and several packages may name one
+		for _, dir := range []string{
+			"/usr/share/doc/waypoint", "/usr/share/fish", "/usr/share/fish/vendor_completions.d", "/usr/share/zsh", "/usr/share/zsh/site-functions",
+		} {
+			out = append(out, &files.Content{Destination: dir, Type: files.TypeDir, FileInfo: &files.ContentFileInfo{Mode: 0o755, MTime: day()}})
+		}
 	}
 	return out, nil
 }

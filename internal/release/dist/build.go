@@ -45,6 +45,7 @@ type builder struct {
 	root, out, version string
 	cache              string // GOCACHE; empty: the usual one
 	only               string // the system to make it for, as "linux-amd64"; empty: all
+	packed             bool   // whether packages are made
 	biller             string // the program that writes SBOMs
 	share              string // the folder of man pages and completion scripts
 }
@@ -133,10 +134,13 @@ func (b *builder) all(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if b.only == "" {
+	if b.packed {
 		if err := b.packages(ctx, work); err != nil {
 			return err
 		}
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "VERSION"), []byte(b.version+"\n"), 0o644); err != nil {
+		return err
 	}
 	script, err := os.ReadFile(filepath.Join(b.root, "tools", "install.sh"))
 	if err != nil {

@@ -33,17 +33,18 @@ func main() {
 	version := flag.String("version", "", "version that the binaries say; empty: the commit")
 	verify := flag.Bool("verify", false, "make everything twice and compare, and try the result")
 	only := flag.String("only", "", "make it for one system, such as linux-amd64, or native: this machine's; without packages")
+	packages := flag.Bool("packages", false, "with -only linux-...: make its packages, too")
 	cold := flag.Bool("cold", false, "with -verify: the second time with an empty build cache (some minutes)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *version, *only, *verify, *cold); err != nil {
+	if err := run(ctx, *out, *version, *only, *packages, *verify, *cold); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, version, only string, verify, cold bool) error {
+func run(ctx context.Context, out, version, only string, packages, verify, cold bool) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -75,7 +76,7 @@ func run(ctx context.Context, out, version, only string, verify, cold bool) erro
 		return err
 	}
 	began := time.Now()
-	b := &builder{root: root, out: absolute(root, out), version: version, only: only}
+	b := &builder{root: root, out: absolute(root, out), version: version, only: only, packed: packages || only == ""}
 	if err := b.all(ctx); err != nil {
 		return err
 	}

@@ -186,8 +186,8 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 	defer cancel(nil)
 
 	runnerEnded := make(chan struct{})
-	running, stopRunner := context.WithCancel(command)
-	defer stopRunner()
+	running, stopRunner := context.WithCancelCause(context.WithoutCancel(command))
+	defer stopRunner(nil)
 	tasks.Go(func() {
 		err := local.runner.RunJob(running, job.GetId())
 		if err != nil && ctx.Err() == nil { // nobody will finish the job: stop following it
@@ -202,9 +202,11 @@ func (r *run) runHere(command context.Context, local *localRunner, job *waypoint
 		select {
 		case <-ctx.Done():
 			return
-		case <-command.Done(): // the runner cancels the job
+		case <-command.Done():
 		}
-		out.canceling("Cancelling; press Ctrl-C again to stop immediately")
+		out.canceling()
+		stopRunner(context.Cause(command)) // the runner cancels the job
+		out.note("Cancelling; press Ctrl-C again to stop immediately")
 		select {
 		case <-ctx.Done():
 		case <-time.After(stopGrace):

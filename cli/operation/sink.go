@@ -26,8 +26,9 @@ type sink interface {
 // appSink shows one app.
 type appSink interface {
 	watcher
-	// canceling is told that the command's user cancelled the job, with the remark to show.
-	canceling(text string)
+	// canceling is told that the command's user cancels the job, before it is cancelled. It shows nothing, and returns at
+	// once.
+	canceling()
 	queued(op Operation, o *outcome, job *waypointv1.Job, at placement)
 	ended(op Operation, o *outcome)
 	detached(job *waypointv1.Job)
@@ -81,10 +82,7 @@ func (h *humanApp) note(text string) {
 	h.b.Note(text)
 }
 
-func (h *humanApp) canceling(text string) {
-	h.b.Cancel()
-	h.note(text)
-}
+func (h *humanApp) canceling() { h.b.Cancel() }
 
 func (h *humanApp) state(job *waypointv1.Job) {
 	if job.GetState() != waypointv1.JobState_JOB_STATE_RUNNING {
@@ -275,7 +273,7 @@ func (j *jsonApp) note(text string) {
 	j.said = text
 }
 
-func (j *jsonApp) canceling(text string) { j.note(text) }
+func (j *jsonApp) canceling() {}
 
 func (j *jsonApp) state(job *waypointv1.Job) {
 	j.say("state", map[string]any{"job_id": job.GetId(), "state": render.Enum(job.GetState().String(), "JOB_STATE_"), "attempt": job.GetAttempt()})

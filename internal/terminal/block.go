@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"strings"
+	"sync/atomic"
 	"time"
 
 	waypointv1 "github.com/waypoint-serverless/waypoint/api/waypoint/v1"
@@ -22,7 +23,7 @@ type Block struct {
 	status string
 	folded int // lines that were folded away
 	// canceled: what fails now was cut off by somebody, so the last lines of its output are enough.
-	canceled bool
+	canceled atomic.Bool
 }
 
 type step struct {
@@ -79,12 +80,9 @@ func (b *Block) Fail() {
 	b.print(b.rest(-1))
 }
 
-// Cancel notes that somebody cancelled the job: of the steps that fail then, only the last lines stay.
-func (b *Block) Cancel() {
-	b.r.mu.Lock()
-	defer b.r.mu.Unlock()
-	b.canceled = true
-}
+// Cancel notes that somebody cancelled the job: of the steps that fail then, only the last lines stay. It returns at
+// once, also while a stopped terminal holds back what is drawn.
+func (b *Block) Cancel() { b.canceled.Store(true) }
 
 // Folded returns how many lines of output were folded away, that is, are not shown any more.
 func (b *Block) Folded() int {
@@ -327,7 +325,7 @@ func (b *Block) unfold(s *step, state waypointv1.OutputEvent_StepState) []string
 		b.folded += n
 		return nil
 	}
-	if b.canceled {
+	if b.canceled.Load() {
 		return b.outputLines(s, s.fold.last(lastWords))
 	}
 	return b.outputLines(s, s.fold.last(-1))

@@ -44,8 +44,8 @@ func NewVersion(sh Host) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "version", Short: "Show the version", Args: shell.ArgCount(0, 0),
-		Long: `Shows the version of this program. If ` + envReleases + ` names a folder or URL of releases, it also says whether a newer
-one is there. Otherwise nobody is asked: Waypoint sends no usage data anywhere.`,
+		Long: `Shows the version of this program. If ` + envReleases + ` names a folder or URL of releases, it also tells of a newer
+one. Otherwise nobody is asked: Waypoint sends no usage data anywhere.`,
 		Example: "  waypoint version\n  waypoint version -json",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runVersion(cmd.Context(), sh, asJSON) },
 	}

@@ -48,8 +48,8 @@ For operations:
 
 Of this program:
 
-  WAYPOINT_RELEASES      folder or URL of releases: ` + "`waypoint version`" + ` says
-                         whether a newer one is there; unset: it asks nobody
+  WAYPOINT_RELEASES      folder or URL of releases: ` + "`waypoint version`" + ` tells
+                         of a newer one; without it, nobody is asked
 
 Where files are (see the topic files):
 

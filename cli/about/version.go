@@ -78,7 +78,7 @@ func runVersion(ctx context.Context, sh Host, asJSON bool) error {
 	case err != nil:
 		sh.Progressf("Whether there is a newer release is not known: %v.\n", err)
 	case newer != "":
-		sh.Progressf("Version %s is available in %s. Its install.sh installs it; `waypoint upgrade` then upgrades the server.\n", newer, from)
+		sh.Progressf("Version %s is available in %s. Its install.sh installs it, and `waypoint server upgrade -platform=local` then upgrades this machine's server.\n", newer, from)
 	}
 	return nil
 }

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// oldData puts the data of a server of an earlier version in place of this world's; testdata/<commit>/README.md says how it was made.
-func (w *world) oldData(commit string) {
+// oldData puts the data of a server of an earlier version in place of this world's; testdata/<version>/README.md says how it was made.
+func (w *world) oldData(version string) {
 	w.t.Helper()
-	from := filepath.Join("testdata", commit)
+	from := filepath.Join("testdata", version)
 	if err := os.MkdirAll(w.data(), 0o700); err != nil {
 		w.t.Fatal(err)
 	}
@@ -46,8 +46,15 @@ func (w *world) oldData(commit string) {
 
 func TestDataOfAnEarlierVersionIsReadAndGoesOn(t *testing.T) {
 	t.Parallel()
+	for _, version := range []string{"0c2378e", "0.1.0"} { // a commit before there were releases, and releases
+		t.Run(version, func(t *testing.T) { goesOn(t, version) }) // one after the other: the app's stable port is the machine's
+	}
+}
+
+func goesOn(t *testing.T, version string) {
+	t.Helper()
 	w := newWorld(t)
-	w.oldData("0c2378e")
+	w.oldData(version)
 	w.startServer()
 	dir := filepath.Join(w.dir, "shop")
 	if err := os.MkdirAll(dir, 0o700); err != nil {

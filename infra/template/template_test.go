@@ -3,6 +3,7 @@ package template_test
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -113,6 +114,48 @@ func TestDataSurvivesTheStack(t *testing.T) {
 	properties := table["Properties"].(template.Object)
 	if table["DeletionPolicy"] != "Retain" || table["UpdateReplacePolicy"] != "Retain" || properties["DeletionProtectionEnabled"] != true {
 		t.Error("the table would go with the stack")
+	}
+}
+
+// A stack of an earlier version keeps what holds data: the same resource, of the same type and with what CloudFormation would
+// replace it for. testdata/0.1.0.json is that version's template.
+func TestWhatHoldsDataIsTheOneOfEarlierVersions(t *testing.T) {
+	raw, err := os.ReadFile("testdata/0.1.0.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var earlier struct{ Resources map[string]map[string]any }
+	if err := json.Unmarshal(raw, &earlier); err != nil {
+		t.Fatal(err)
+	}
+	now, err := template.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var today struct{ Resources map[string]map[string]any }
+	if err := json.Unmarshal(now, &today); err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for id, was := range earlier.Resources {
+		if was["DeletionPolicy"] != "Retain" {
+			continue
+		}
+		kept++
+		is := today.Resources[id]
+		if is["Type"] != was["Type"] || is["DeletionPolicy"] != "Retain" {
+			t.Errorf("%s was %v and is to stay; it is %v, %v", id, was["Type"], is["Type"], is["DeletionPolicy"])
+			continue
+		}
+		before, after := was["Properties"].(map[string]any), is["Properties"].(map[string]any)
+		for _, replaces := range []string{"TableName", "KeySchema", "BucketName", "QueueName", "FifoQueue", "LogGroupName", "KeySpec", "KeyUsage"} {
+			if !reflect.DeepEqual(before[replaces], after[replaces]) {
+				t.Errorf("%s of %s was %v and is %v: CloudFormation would make another", replaces, id, before[replaces], after[replaces])
+			}
+		}
+	}
+	if kept == 0 {
+		t.Error("no resource of the earlier template is kept")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +87,22 @@ func must(t *testing.T) func(f *v1.ConfigFile, err error) *v1.ConfigFile {
 	}
 }
 
+// removePulled removes the images that were pulled from a registry of the test.
+func (e engine) removePulled(host string) {
+	ctx := context.Background() // the test's has ended
+	list, err := e.ImageList(ctx, client.ImageListOptions{All: true})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for _, image := range list.Items {
+		if slices.ContainsFunc(slices.Concat(image.RepoTags, image.RepoDigests), func(ref string) bool { return strings.HasPrefix(ref, host+"/") }) {
+			if _, err := e.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
+				e.t.Error(err)
+			}
+		}
+	}
+}
+
 // A tag that was moved, and a container that died, are deployed again; nothing else is.
 func TestDocker_UpToDate(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -106,7 +123,10 @@ func TestDocker_UpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write(filepath.Join(dir, "waypoint.hcl"), fmt.Sprintf(taggedHCL, project, host))
-	t.Cleanup(func() { e.clear(project) })
+	t.Cleanup(func() {
+		e.clear(project)
+		e.removePulled(host)
+	})
 	up := func(what, want string) {
 		t.Helper()
 		if out := w.must(dir, "up"); !strings.Contains(out, want) {

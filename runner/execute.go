@@ -121,7 +121,7 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 	// A writer that failed has said so already; its positions are those that were accepted.
 	_ = e.out.Close(ctx)
 	if o.HandBack {
-		_, err := lifecycle.Call(ctx, e.renewer, e.r.o.Client.Agent.HandBackJob, &waypointv1.HandBackJobRequest{Fence: e.claim.GetFence()})
+		_, err := lifecycle.LastCall(ctx, e.renewer, e.r.o.Client.Agent.HandBackJob, &waypointv1.HandBackJobRequest{Fence: e.claim.GetFence()})
 		if err != nil {
 			e.r.log.WarnContext(ctx, "could not hand a job back", "job", e.claim.GetJob().GetId(), "error", err)
 			return endLost
@@ -130,7 +130,7 @@ func (e *execution) finish(ctx context.Context, cancel context.CancelFunc, o lif
 	}
 	req := redact.Message(e.secrets, &waypointv1.CompleteJobRequest{Fence: e.claim.GetFence(), Error: o.Err, Result: o.Result, NextOutput: e.out.Next()})
 	req.Result = validate.ShortResult(req.GetResult()) // after what is sensitive was taken out: half of a value would not be recognised
-	_, err := lifecycle.Call(ctx, e.renewer, e.r.o.Client.Agent.CompleteJob, req)
+	_, err := lifecycle.LastCall(ctx, e.renewer, e.r.o.Client.Agent.CompleteJob, req)
 	if err != nil {
 		e.r.log.WarnContext(ctx, "could not complete a job", "job", e.claim.GetJob().GetId(), "error", err)
 		return endLost

@@ -3,13 +3,19 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -188,6 +194,50 @@ func TestAServerThatIsAwayForLongerThanTheLease(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A job's end is written, and a renewal that comes behind it is refused before the runner has heard so.
+func TestARenewalThatTheJobsEndOvertakes(t *testing.T) {
+	w := newWorld(t, file(use("true"), use("true"), ""))
+	w.api.leaseMS = 6000
+	refused := make(chan struct{})
+	var once sync.Once
+	var written atomic.Bool
+	w.api.wrapped = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			switch path.Base(r.URL.Path) {
+			case "CompleteJob":
+				answer := httptest.NewRecorder()
+				next.ServeHTTP(answer, r)
+				written.Store(true)
+				select {
+				case <-refused:
+				case <-time.After(patience):
+				}
+				select {
+				case <-r.Context().Done(): // the runner has given up
+				case <-time.After(time.Second):
+				}
+				maps.Copy(rw.Header(), answer.Header())
+				rw.WriteHeader(answer.Code)
+				_, _ = answer.Body.WriteTo(rw)
+			case "RenewLease":
+				behind := written.Load()
+				next.ServeHTTP(rw, r)
+				if behind {
+					once.Do(func() { close(refused) })
+				}
+			default:
+				next.ServeHTTP(rw, r)
+			}
+		})
+	}
+	id := ulid.Make().String()
+	w.api.add(id, spec(up(-1)), waypointv1.JobState_JOB_STATE_READY)
+	if err := w.runner().RunJob(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, w.api.job(id), succeeded, "")
 }
 
 func TestALostLeaseKillsTheCommandAndWritesNothing(t *testing.T) {

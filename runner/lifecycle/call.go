@@ -35,11 +35,17 @@ func call[Req, Res any](ctx context.Context, j *attempt, f Method[Req, Res], req
 // Call makes a call of the job until it is answered: a server that is away is waited for as long as ctx and the lease
 // last. All calls of a job may be repeated: the attempt and the record's id make them so.
 func Call[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Req, Res], req *Req) (*Res, error) {
+	ctx, cancel := untilLost(ctx, renewer)
+	defer cancel()
+	return LastCall(ctx, renewer, f, req)
+}
+
+// LastCall is Call for the call that ends the attempt, and only its own answer says whether it did: as soon as it is done
+// with, a renewal that is on its way is refused like one of a lost lease.
+func LastCall[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Req, Res], req *Req) (*Res, error) {
 	if m, ok := any(req).(proto.Message); ok {
 		req, _ = any(validate.Text(m)).(*Req)
 	}
-	ctx, cancel := untilLost(ctx, renewer)
-	defer cancel()
 	start := time.Now()
 	for waits := callWaits.Start(); ; {
 		res, err := f(ctx, connect.NewRequest(req))

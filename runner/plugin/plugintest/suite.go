@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -396,7 +397,8 @@ func (s *suite) checkStatus(t *testing.T, c plugin.Component, call *plugin.Call,
 	s.checkInputs(t, c, call)
 }
 
-// checkInputs: what a deployment is made of is the same until something changes.
+// checkInputs: what a deployment is made of is the same until something changes, and the order of the environment, which
+// differs from shell to shell, is no change.
 func (s *suite) checkInputs(t *testing.T, c plugin.Component, call *plugin.Call) {
 	t.Helper()
 	asker, ok := plugin.As[plugin.UnchangedDeployer](c)
@@ -404,7 +406,10 @@ func (s *suite) checkInputs(t *testing.T, c plugin.Component, call *plugin.Call)
 		return
 	}
 	one, err := asker.DeployInputs(t.Context(), call)
-	two, again := asker.DeployInputs(t.Context(), call)
+	turned := *call
+	turned.AppEnviron = slices.Clone(call.AppBase())
+	slices.Reverse(turned.AppEnviron)
+	two, again := asker.DeployInputs(t.Context(), &turned)
 	if err != nil || again != nil || !reflect.DeepEqual(one, two) || one == nil || !one.Known {
 		t.Errorf("its inputs: %+v, %v, and then %+v, %v", one, err, two, again)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,9 +31,10 @@ func (p *platform) Config() any { return &p.config }
 // DeployRerunnable: the deployment's id names its directory, in which a second attempt finds what the first left.
 func (p *platform) DeployRerunnable() bool { return true }
 
-// DeployInputs: the app is started in an environment that the runner's own is a part of.
+// DeployInputs: the app is started in an environment that the runner's own is a part of. It is sorted: a program that a
+// script or make starts has the same variables as one that a terminal does, in another order.
 func (p *platform) DeployInputs(_ context.Context, env *plugin.Call) (*plugin.DeployInputs, error) {
-	return &plugin.DeployInputs{Known: true, Values: env.AppBase()}, nil
+	return &plugin.DeployInputs{Known: true, Values: slices.Sorted(slices.Values(env.AppBase()))}, nil
 }
 
 // DefaultReleaser gives apps without a release stanza a stable port too.

@@ -40,8 +40,8 @@ func Call[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Re
 	return LastCall(ctx, renewer, f, req)
 }
 
-// LastCall is Call for the call that ends the attempt, and only its own answer says whether it did: as soon as it is done
-// with, a renewal that is on its way is refused like one of a lost lease.
+// LastCall is Call for the call that ends the attempt. Only its own answer counts: once the server has ended the attempt, a
+// renewal that is on its way is refused as if the lease were lost.
 func LastCall[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Req, Res], req *Req) (*Res, error) {
 	if m, ok := any(req).(proto.Message); ok {
 		req, _ = any(validate.Text(m)).(*Req)

@@ -80,8 +80,8 @@ test-localstack: ## Run the end-to-end suite on LocalStack in a container, or on
 	  $(GO) test -tags localstack -count=1 -timeout 20m -v -run '^TestLocalStack$$' ./e2e
 
 .PHONY: test-packages
-test-packages: ## Make this machine's packages and try them in empty Debian roots: as root, with mmdebstrap, rpm and curl
-	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -only native -packages -out $(BIN)/packages -version 0.1.0
+test-packages: ## Make this machine's packages and image and try them in empty roots: as root, with mmdebstrap, rpm and curl
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -only native -packages -image -out $(BIN)/packages -version 0.1.0
 	tools/packages/try.sh $(BIN)/packages
 
 .PHONY: test-docker
@@ -121,8 +121,8 @@ cross: ## Compile for linux, darwin and windows on amd64 and arm64
 TOOLCHAIN := $(shell cat internal/release/programs/toolchain.txt)
 
 .PHONY: dist
-dist: ## Make a release in dist/; DIST_VERIFY=1 makes it twice, compares, and tries it; DIST_VERIFY=cold with no cache
-	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold)
+dist: ## Make a release in dist/; DIST_VERIFY=1 makes it twice, compares, and tries it, =cold with no cache; IMAGE=no
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold) $(if $(filter no,$(IMAGE)),-no-image)
 
 .PHONY: notice
 notice: ## Write NOTICE, the licences of what the programs of a release link

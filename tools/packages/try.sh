@@ -2,7 +2,8 @@
 # Tries the packages of a release in empty Debian roots without Go, git or a network, as root on a Debian machine:
 #   try.sh FOLDER
 # The deb is installed by dpkg, and a user there goes from nothing to an app's URL with three commands, reads the man page and
-# completes a word; the rpm is installed by rpm, the apk unpacked. What was installed goes away again, and nothing is left.
+# completes a word; the rpm is installed by rpm, the apk unpacked. What was installed goes away again, and nothing is left. In
+# the container image's files a runner fetches a git repository and brings its app up.
 # A root is made once, by mmdebstrap, and kept below $XDG_CACHE_HOME.
 set -eu
 dist=${1:?"usage: try.sh FOLDER"}
@@ -12,6 +13,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/waypoint-packages
 work=$(mktemp -d)
 fail() { echo "try.sh: $*" >&2; exit 1; }
 in_root() { chroot "$work/$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@"; }
+as_waypoint() { chroot --userspec=1000:1000 "$work/image" /usr/bin/env -i HOME=/home/waypoint PATH=/usr/bin:/bin TERM=dumb sh -c "cd /workspace && $1"; }
 as_user() { in_root setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/home/ann sh -c "cd /home/ann/app && $1"; }
 cleanup() {
   for r in deb rpm; do
@@ -21,6 +23,10 @@ cleanup() {
       umount "$work/$r/proc" || true
     fi
   done
+  if [ -d "$work/image/proc/1" ]; then
+    as_waypoint 'waypoint uninstall --platform=local --purge --yes' >/dev/null 2>&1 || true
+    umount "$work/image/proc" || true
+  fi
   rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
@@ -54,7 +60,8 @@ new_root deb
 cp "$dist"/waypoint_*_"$arch".deb "$work/deb/tmp/waypoint.deb"
 in_root dpkg -i /tmp/waypoint.deb
 mkdir -p "$work/deb/home/ann/app/bin"
-CGO_ENABLED=0 go build -C "$tree/examples/hello" -o "$work/deb/home/ann/app/bin/hello" .
+CGO_ENABLED=0 go build -C "$tree/examples/hello" -o "$work/hello" .
+cp "$work/hello" "$work/deb/home/ann/app/bin/hello"
 cat >"$work/deb/home/ann/app/waypoint.hcl" <<'HCL'
 project = "hello"
 
@@ -110,4 +117,53 @@ mkdir "$work/apk"
 tar -xzf "$dist"/waypoint_*_"$arch".apk -C "$work/apk" 2>/dev/null
 (cd "$work/apk" && find . -type f | sort | head -8)
 "$work/apk/usr/bin/waypoint" version
-echo "The packages install, work and go away."
+
+image=$dist/waypoint-image-linux-$arch.tar
+echo "== image: $image"
+mkdir "$work/layers" "$work/image"
+tar -xf "$image" -C "$work/layers"
+for layer in $(tr ',' '\n' <"$work/layers/manifest.json" | grep -o '[0-9a-f]*\.tar\.gz'); do
+  tar -xzf "$work/layers/$layer" -C "$work/image"
+done
+# What a container engine adds.
+mkdir -p "$work/image/proc" "$work/image/dev"
+mount -t proc proc "$work/image/proc"
+mknod -m 666 "$work/image/dev/null" c 1 3
+mknod -m 666 "$work/image/dev/urandom" c 1 9
+echo "127.0.0.1 localhost" >"$work/image/etc/hosts"
+as_waypoint 'waypoint version && git --version && ssh -V && git lfs version'
+[ -z "$(find "$work/image" -xdev -perm /6000)" ] || fail "the image has programs with the rights of their owner: $(find "$work/image" -xdev -perm /6000)"
+mkdir -p "$work/image/workspace/bin"
+cp "$work/hello" "$work/image/workspace/bin/hello"
+cat >"$work/image/workspace/waypoint.hcl" <<'HCL'
+project = "fetched"
+
+runner {
+  enabled = true
+
+  data_source "git" {
+    url = "file:///workspace"
+    ref = "main"
+  }
+}
+
+app "web" {
+  build {
+    use "process" {
+      path = "bin"
+    }
+  }
+  deploy {
+    use "process" {
+      command = ["./hello"]
+    }
+  }
+}
+HCL
+chown -R 1000:1000 "$work/image/workspace"
+as_waypoint 'git init -q -b main && git add -A && git -c user.name=Ann -c user.email=ann@example.com commit -q -m app'
+as_waypoint 'waypoint install --platform=local --listen none && waypoint init && waypoint up -local=false'
+curl -fsS --retry 5 --retry-connrefused "$(as_waypoint 'waypoint open -print')" | head -3
+as_waypoint 'waypoint destroy -auto-approve && waypoint uninstall --platform=local --purge --yes'
+umount "$work/image/proc"
+echo "The packages install, work and go away, and the image fetches and runs."

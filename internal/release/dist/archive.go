@@ -165,6 +165,8 @@ func report(dir string) error {
 			most = maxPlugins
 		} else if isArchive(e.Name()) {
 			most += maxPlugins
+		} else if strings.HasPrefix(e.Name(), imagePrefix) {
+			most += maxPlugins + maxDebian
 		}
 		if info.Size() > most {
 			large = append(large, e.Name())

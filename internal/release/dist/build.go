@@ -46,6 +46,7 @@ type builder struct {
 	cache              string // GOCACHE; empty: the usual one
 	only               string // the system to make it for, as "linux-amd64"; empty: all
 	packed             bool   // whether packages are made
+	imaged             bool   // whether container images are made
 	biller             string // the program that writes SBOMs
 	share              string // the folder of man pages and completion scripts
 }
@@ -136,6 +137,11 @@ func (b *builder) all(ctx context.Context) error {
 	}
 	if b.packed {
 		if err := b.packages(ctx, work); err != nil {
+			return err
+		}
+	}
+	if b.imaged {
+		if err := b.images(ctx, work); err != nil {
 			return err
 		}
 	}

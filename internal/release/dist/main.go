@@ -3,7 +3,7 @@
 // the plugins that it serves), archives of the two with man pages, completion scripts and the licences (NOTICE), deb, rpm and
 // apk packages, an SBOM of each program, and SHA256SUMS. With -only it makes the archive of one system.
 //
-// Equal sources make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
+// Equal sources, and equal Debian packages, make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
 // by making everything again from a copy of the sources in another folder, and tries the command of this machine alone
 // in an empty directory. It runs from the repository's root and writes internal/release/embedded and the folder -out.
 package main
@@ -26,25 +26,30 @@ const (
 	maxCLI      = 60 << 20
 	maxPlugins  = 120 << 20 // client-go and Helm come to it
 	maxFunction = 7 << 20
+	maxDebian   = 60 << 20 // git, git-lfs, ssh and the libraries that they need, packed
 )
 
 func main() {
 	out := flag.String("out", "dist", "folder to write")
 	version := flag.String("version", "", "version that the binaries say; empty: the commit")
 	verify := flag.Bool("verify", false, "make everything twice and compare, and try the result")
-	only := flag.String("only", "", "make it for one system, such as linux-amd64, or native: this machine's; without packages")
+	only := flag.String("only", "", "make it for one system, such as linux-amd64, or native: this machine's; without packages and image")
 	packages := flag.Bool("packages", false, "with -only linux-...: make its packages, too")
+	image := flag.Bool("image", false, "with -only linux-...: make its container image, too")
+	noImage := flag.Bool("no-image", false, "make no container images: they need mmdebstrap")
 	cold := flag.Bool("cold", false, "with -verify: the second time with an empty build cache (some minutes)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *version, *only, *packages, *verify, *cold); err != nil {
+	b := &builder{out: *out, version: *version, only: *only}
+	b.packed, b.imaged = *packages || *only == "", (*image || *only == "") && !*noImage
+	if err := run(ctx, b, *verify, *cold); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, version, only string, packages, verify, cold bool) error {
+func run(ctx context.Context, b *builder, verify, cold bool) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -52,14 +57,20 @@ func run(ctx context.Context, out, version, only string, packages, verify, cold 
 	if _, err := os.Stat(filepath.Join(root, "internal", "release", "release.go")); err != nil {
 		return fmt.Errorf("run this command in the repository's root: %w", err)
 	}
-	if version == "" {
-		version = commit(ctx, root)
+	b.root, b.out = root, absolute(root, b.out)
+	if b.version == "" {
+		b.version = commit(ctx, root)
 	}
-	if only == "native" {
-		only = target{runtime.GOOS, runtime.GOARCH}.String()
+	if b.only == "native" {
+		b.only = target{runtime.GOOS, runtime.GOARCH}.String()
 	}
-	if only != "" && !slices.ContainsFunc(targets(), func(t target) bool { return t.String() == only }) {
-		return fmt.Errorf("invalid -only %q: use native or one of %s", only, targets())
+	if b.only != "" && !slices.ContainsFunc(targets(), func(t target) bool { return t.String() == b.only }) {
+		return fmt.Errorf("invalid -only %q: use native or one of %s", b.only, targets())
+	}
+	if b.imaged {
+		if err := checkImage(); err != nil {
+			return err
+		}
 	}
 	var again string
 	if verify {
@@ -76,11 +87,10 @@ func run(ctx context.Context, out, version, only string, packages, verify, cold 
 		return err
 	}
 	began := time.Now()
-	b := &builder{root: root, out: absolute(root, out), version: version, only: only, packed: packages || only == ""}
 	if err := b.all(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("made %s (%s) in %s\n", out, version, time.Since(began).Round(time.Second))
+	fmt.Printf("made %s (%s) in %s\n", b.out, b.version, time.Since(began).Round(time.Second))
 	if err := report(b.out); err != nil {
 		return err
 	}

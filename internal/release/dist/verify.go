@@ -42,7 +42,7 @@ func copySources(ctx context.Context, root, to string) error {
 // compareWithCopy makes everything again elsewhere, and fails when a byte differs.
 func compareWithCopy(ctx context.Context, b *builder, again string, cold bool) error {
 	began := time.Now()
-	second := &builder{root: filepath.Join(again, "sources"), out: filepath.Join(again, "dist"), version: b.version, only: b.only, packed: b.packed}
+	second := &builder{root: filepath.Join(again, "sources"), out: filepath.Join(again, "dist"), version: b.version, only: b.only, packed: b.packed, imaged: b.imaged}
 	if cold {
 		second.cache = filepath.Join(again, "cache")
 	}

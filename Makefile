@@ -122,7 +122,7 @@ TOOLCHAIN := $(shell cat internal/release/programs/toolchain.txt)
 
 .PHONY: dist
 dist: ## Make a release in dist/; DIST_VERIFY=1 makes it twice, compares, and tries it, =cold with no cache; IMAGE=no
-	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold) $(if $(filter no,$(IMAGE)),-no-image)
+	GOTOOLCHAIN=$(TOOLCHAIN) $(GO) run ./internal/release/dist -version '$(VERSION)' $(if $(DIST_VERIFY),-verify) $(if $(filter cold,$(DIST_VERIFY)),-cold) $(if $(filter no,$(IMAGE)),,-image)
 
 .PHONY: notice
 notice: ## Write NOTICE, the licences of what the programs of a release link

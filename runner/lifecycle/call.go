@@ -40,8 +40,8 @@ func Call[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Re
 	return LastCall(ctx, renewer, f, req)
 }
 
-// LastCall is Call for the call that ends the attempt. Only its own answer counts: once the server has ended the attempt, a
-// renewal that is on its way is refused as if the lease were lost.
+// LastCall is Call for the call that ends the attempt, and waits as long as ctx lasts. Only its own answer counts: once
+// the server has ended the attempt, a renewal that is on its way is refused as if the lease were lost.
 func LastCall[Req, Res any](ctx context.Context, renewer *lease.Renewer, f Method[Req, Res], req *Req) (*Res, error) {
 	if m, ok := any(req).(proto.Message); ok {
 		req, _ = any(validate.Text(m)).(*Req)

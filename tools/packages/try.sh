@@ -15,6 +15,24 @@ fail() { echo "try.sh: $*" >&2; exit 1; }
 in_root() { chroot "$work/$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@"; }
 as_waypoint() { chroot --userspec=1000:1000 "$work/image" /usr/bin/env -i HOME=/home/waypoint PATH=/usr/bin:/bin TERM=dumb sh -c "cd /workspace && $1"; }
 as_user() { in_root setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/home/ann sh -c "cd /home/ann/app && $1"; }
+# app_web prints the stanza of an app that runs a program which is built already.
+app_web() {
+  cat <<'HCL'
+
+app "web" {
+  build {
+    use "process" {
+      path = "bin"
+    }
+  }
+  deploy {
+    use "process" {
+      command = ["./hello"]
+    }
+  }
+}
+HCL
+}
 cleanup() {
   for r in deb rpm; do
     if [ -d "$work/$r/proc/1" ]; then
@@ -62,22 +80,7 @@ in_root dpkg -i /tmp/waypoint.deb
 mkdir -p "$work/deb/home/ann/app/bin"
 CGO_ENABLED=0 go build -C "$tree/examples/hello" -o "$work/hello" .
 cp "$work/hello" "$work/deb/home/ann/app/bin/hello"
-cat >"$work/deb/home/ann/app/waypoint.hcl" <<'HCL'
-project = "hello"
-
-app "web" {
-  build {
-    use "process" {
-      path = "bin"
-    }
-  }
-  deploy {
-    use "process" {
-      command = ["./hello"]
-    }
-  }
-}
-HCL
+{ echo 'project = "hello"'; app_web; } >"$work/deb/home/ann/app/waypoint.hcl"
 chown -R 1000:1000 "$work/deb/home/ann"
 chmod 1777 "$work/deb/tmp"
 echo '$ waypoint install --platform=local'
@@ -135,7 +138,8 @@ as_waypoint 'waypoint version && git --version && ssh -V && git lfs version'
 [ -z "$(find "$work/image" -xdev -perm /6000)" ] || fail "the image has programs with the rights of their owner: $(find "$work/image" -xdev -perm /6000)"
 mkdir -p "$work/image/workspace/bin"
 cp "$work/hello" "$work/image/workspace/bin/hello"
-cat >"$work/image/workspace/waypoint.hcl" <<'HCL'
+{
+  cat <<'HCL'
 project = "fetched"
 
 runner {
@@ -146,20 +150,9 @@ runner {
     ref = "main"
   }
 }
-
-app "web" {
-  build {
-    use "process" {
-      path = "bin"
-    }
-  }
-  deploy {
-    use "process" {
-      command = ["./hello"]
-    }
-  }
-}
 HCL
+  app_web
+} >"$work/image/workspace/waypoint.hcl"
 chown -R 1000:1000 "$work/image/workspace"
 as_waypoint 'git init -q -b main && git add -A && git -c user.name=Ann -c user.email=ann@example.com commit -q -m app'
 as_waypoint 'waypoint install --platform=local --listen none && waypoint init && waypoint up -local=false'

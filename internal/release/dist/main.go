@@ -1,11 +1,13 @@
 // Command dist makes a release: the functions' zips, the command line for linux, darwin and windows on amd64 and arm64
 // (each carries the zips and the entrypoints inside), waypoint-plugins for the same systems (it lies beside the command, for
 // the plugins that it serves), archives of the two with man pages, completion scripts and the licences (NOTICE), deb, rpm and
-// apk packages, an SBOM of each program, and SHA256SUMS. With -only it makes the archive of one system.
+// apk packages, an SBOM of each program, and SHA256SUMS. With -image it also makes a container image for each linux, with
+// Debian's git and ssh. With -only it makes the archive of one system.
 //
-// Equal sources, and equal Debian packages, make equal bytes: no time, path, user or state of the repository enters. With -verify it proves that,
-// by making everything again from a copy of the sources in another folder, and tries the command of this machine alone
-// in an empty directory. It runs from the repository's root and writes internal/release/embedded and the folder -out.
+// Equal sources, and equal packages of Debian in an image, make equal bytes: no time, path, user or state of the
+// repository enters. With -verify it proves that, by making everything again from a copy of the sources in another folder,
+// and tries the command of this machine alone in an empty directory. It runs from the repository's root and writes
+// internal/release/embedded and the folder -out.
 package main
 
 import (
@@ -33,16 +35,14 @@ func main() {
 	out := flag.String("out", "dist", "folder to write")
 	version := flag.String("version", "", "version that the binaries say; empty: the commit")
 	verify := flag.Bool("verify", false, "make everything twice and compare, and try the result")
-	only := flag.String("only", "", "make it for one system, such as linux-amd64, or native: this machine's; without packages and image")
+	only := flag.String("only", "", "make it for one system, such as linux-amd64, or native: this machine's; without packages")
 	packages := flag.Bool("packages", false, "with -only linux-...: make its packages, too")
-	image := flag.Bool("image", false, "with -only linux-...: make its container image, too")
-	noImage := flag.Bool("no-image", false, "make no container images: they need mmdebstrap")
+	image := flag.Bool("image", false, "make the container images of linux, too: it needs mmdebstrap")
 	cold := flag.Bool("cold", false, "with -verify: the second time with an empty build cache (some minutes)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &builder{out: *out, version: *version, only: *only}
-	b.packed, b.imaged = *packages || *only == "", (*image || *only == "") && !*noImage
+	b := &builder{out: *out, version: *version, only: *only, packed: *packages || *only == "", imaged: *image}
 	if err := run(ctx, b, *verify, *cold); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)

@@ -8,9 +8,11 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -24,10 +26,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Packages are Debian's packages that the tar is made of; what they depend on comes with them. git's own scripts (those
-// of submodules) and hooks need the shell and the tools that follow it.
+// Packages are Debian's packages that the tar is made of; what they depend on comes with them. git's own scripts, for
+// submodules, and hooks need the shell and the tools that follow it.
 func Packages() []string {
-	return []string{"git", "git-lfs", "openssh-client", "ca-certificates", "dash", "coreutils", "sed", "grep"}
+	return []string{
+		"git", "git-lfs", "openssh-client", "ca-certificates",
+		"dash", "coreutils", "sed", "grep",
+	}
 }
 
 // Suite is the Debian release that the packages are of.
@@ -78,19 +83,18 @@ func Write(to io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
-	made, err = mutate.ConfigFile(made, withConfig(made, o))
+	config, err := made.ConfigFile()
 	if err != nil {
+		return err
+	}
+	if made, err = mutate.ConfigFile(made, configured(config, o)); err != nil {
 		return err
 	}
 	return tarball.Write(ref, made, to)
 }
 
-// withConfig is the image's configuration: its layers' digests, and what is run.
-func withConfig(made v1.Image, o Options) *v1.ConfigFile {
-	file, err := made.ConfigFile()
-	if err != nil {
-		file = &v1.ConfigFile{}
-	}
+// configured adds to an image's configuration, which has its layers' digests, what is run.
+func configured(file *v1.ConfigFile, o Options) *v1.ConfigFile {
 	file = file.DeepCopy()
 	file.OS, file.Architecture, file.Created = "linux", o.Arch, v1.Time{Time: oldest()}
 	file.Config = v1.Config{
@@ -138,7 +142,8 @@ func systemLayer(debian io.Reader) (v1.Layer, error) {
 		directory("home/", 0o755, 0),
 		directory(strings.TrimPrefix(home, "/")+"/", 0o700, userID),
 		file(certificates, 0o644, bundle),
-		file("etc/passwd", 0o644, fmt.Appendf(nil, "root:x:0:0:root:/root:/bin/sh\n%s:x:%d:%[2]d::%s:/bin/sh\n", userName, userID, home)),
+		file("etc/passwd", 0o644, fmt.Appendf(nil,
+			"root:x:0:0:root:/root:/bin/sh\n%s:x:%d:%[2]d::%s:/bin/sh\n", userName, userID, home)),
 		file("etc/group", 0o644, fmt.Appendf(nil, "root:x:0:\n%s:x:%d:\n", userName, userID)),
 	)
 	return layer(entries)
@@ -179,7 +184,9 @@ func readDebian(debian io.Reader) (entries []entry, bundle []byte, err error) {
 		if isPerl(content) {
 			continue
 		}
-		e := entry{header: tar.Header{Typeflag: h.Typeflag, Name: at, Mode: h.Mode & 0o777, Linkname: h.Linkname}, content: content}
+		e := entry{content: content}
+		// Without set-user-ID and set-group-ID: nobody in the image has more rights than its user.
+		e.header = tar.Header{Typeflag: h.Typeflag, Name: at, Mode: h.Mode & 0o777, Linkname: h.Linkname}
 		switch h.Typeflag {
 		case tar.TypeReg:
 			e.header.Size = int64(len(content))
@@ -193,12 +200,7 @@ func readDebian(debian io.Reader) (entries []entry, bundle []byte, err error) {
 		}
 		entries = append(entries, e)
 	}
-	names := make([]string, 0, len(certs))
-	for at := range certs {
-		names = append(names, at)
-	}
-	slices.Sort(names)
-	for _, at := range names {
+	for _, at := range slices.Sorted(maps.Keys(certs)) {
 		bundle = append(bundle, bytes.TrimRight(certs[at], "\n")...)
 		bundle = append(bundle, '\n')
 	}
@@ -216,33 +218,33 @@ func kept(at string) bool {
 	switch top {
 	case "bin", "lib", "lib64", "usr":
 	default:
-		return top == "etc" && (at == "etc" || at == "etc/ssh" || at == "etc/ssh/ssh_config" || strings.HasPrefix(at, "etc/ssl"))
+		return at == "etc" || at == "etc/ssh" || at == "etc/ssh/ssh_config" || strings.HasPrefix(at, "etc/ssl")
 	}
-	for _, dropped := range []string{
-		"lib/systemd", "lib/udev", "lib/x86_64-linux-gnu/security", "lib/aarch64-linux-gnu/security", "usr/games", "usr/include",
-		"usr/lib/systemd", "usr/lib/mime", "usr/lib/tmpfiles.d", "usr/sbin", "usr/share/man", "usr/share/locale", "usr/share/info",
-		"usr/share/perl", "usr/share/perl5", "usr/share/gitweb", "usr/share/lintian", "usr/share/bash-completion", "usr/share/apport",
-		"usr/share/bug", "usr/share/debconf", "usr/share/menu", "usr/share/pixmaps", "usr/share/polkit-1", "usr/share/pam",
-		"usr/share/pam-configs", "usr/libexec/dpkg", "usr/bin/perl", "usr/bin/git-shell", "usr/bin/scalar",
-	} {
-		if at == dropped || strings.HasPrefix(at, dropped+"/") {
-			return false
+	for part := at; part != "."; part = path.Dir(part) {
+		for _, pattern := range dropped() {
+			if ok, _ := path.Match(pattern, part); ok {
+				return false
+			}
 		}
 	}
-	base := path.Base(at)
-	inPerl := strings.Contains(at, "-linux-gnu/perl") || strings.HasPrefix(base, "libperl.so") || strings.HasPrefix(at, "usr/bin/perl")
-	return !inPerl && !slices.Contains(administration(), strings.TrimPrefix(at, "usr/"))
+	return true
 }
 
-// administration are programs of packages that come along: of accounts and logins, which an image has none of.
-func administration() []string {
-	var all []string
-	for _, name := range []string{
-		"chage", "chfn", "chsh", "expiry", "faillog", "gpasswd", "lastlog", "login", "newgrp", "newgidmap", "newuidmap", "passwd", "sg", "su",
-	} {
-		all = append(all, "bin/"+name)
+// dropped are patterns of paths that the image does not keep, with what is below them.
+func dropped() []string {
+	return []string{
+		// Services, documentation and the like.
+		"lib/systemd", "lib/udev", "usr/games", "usr/include", "usr/lib/systemd", "usr/lib/mime", "usr/lib/tmpfiles.d",
+		"usr/libexec/dpkg", "usr/share/apport", "usr/share/bash-completion", "usr/share/bug", "usr/share/debconf",
+		"usr/share/gitweb", "usr/share/info", "usr/share/lintian", "usr/share/locale", "usr/share/man", "usr/share/menu",
+		"usr/share/pixmaps", "usr/share/polkit-1", "usr/bin/git-shell", "usr/bin/scalar",
+		// Perl.
+		"usr/bin/perl*", "usr/lib/*/perl*", "usr/lib/*/libperl.so*", "usr/share/perl*",
+		// Accounts and logins: their packages come along with ssh's.
+		"usr/sbin", "lib/*/security", "usr/share/pam*", "bin/login", "bin/su", "usr/bin/chage", "usr/bin/chfn",
+		"usr/bin/chsh", "usr/bin/expiry", "usr/bin/faillog", "usr/bin/gpasswd", "usr/bin/lastlog", "usr/bin/newgrp", "usr/bin/newgidmap",
+		"usr/bin/newuidmap", "usr/bin/passwd", "usr/bin/sg",
 	}
-	return all
 }
 
 // isPerl reports whether a file is a script that could not run without Perl.
@@ -256,7 +258,8 @@ func directory(name string, mode int64, owner int) entry {
 }
 
 func file(name string, mode int64, content []byte) entry {
-	return entry{header: tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content))}, content: content}
+	header := tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content))}
+	return entry{header: header, content: content}
 }
 
 // layer packs entries in the order of their names; of two of one name the last counts. A hard link's target has to come
@@ -266,18 +269,14 @@ func layer(entries []entry) (v1.Layer, error) {
 	for _, e := range entries {
 		last[e.header.Name] = e
 	}
-	sorted := make([]entry, 0, len(last))
-	for _, e := range last {
-		sorted = append(sorted, e)
-	}
-	slices.SortFunc(sorted, func(a, b entry) int {
-		if one, two := a.header.Typeflag == tar.TypeLink, b.header.Typeflag == tar.TypeLink; one != two {
-			if one {
+	sorted := slices.SortedFunc(maps.Values(last), func(a, b entry) int {
+		isLink := func(e entry) int {
+			if e.header.Typeflag == tar.TypeLink {
 				return 1
 			}
-			return -1
+			return 0
 		}
-		return strings.Compare(a.header.Name, b.header.Name)
+		return cmp.Or(cmp.Compare(isLink(a), isLink(b)), strings.Compare(a.header.Name, b.header.Name))
 	})
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
@@ -293,7 +292,9 @@ func layer(entries []entry) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed.Bytes())), nil })
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(packed.Bytes())), nil
+	})
 }
 
 // WriteFile is Write to a file, which is whole or not there.

@@ -397,8 +397,8 @@ func (s *suite) checkStatus(t *testing.T, c plugin.Component, call *plugin.Call,
 	s.checkInputs(t, c, call)
 }
 
-// checkInputs: what a deployment is made of is the same until something changes, and the order of the environment, which
-// differs from shell to shell, is no change.
+// checkInputs checks that what a deployment is made of is the same until something changes. Another order of the
+// environment is not a change.
 func (s *suite) checkInputs(t *testing.T, c plugin.Component, call *plugin.Call) {
 	t.Helper()
 	asker, ok := plugin.As[plugin.UnchangedDeployer](c)
